@@ -1,0 +1,34 @@
+// Model to policy image: overlapping segments to disjoint zones, port sets to service atoms, statements to a decision
+// table. Deterministic: the same model gives the same bytes but for the generation. The image's shape is in
+// dataplane/policy/image.hpp; what it means is in docs/image.md.
+#pragma once
+#include "control/model/model.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace weir::control {
+
+struct CompileReport {
+  std::size_t zones, services, decisions, rules;
+  std::size_t image_bytes;
+  std::string decision_form;   // "matrix" or "vectors"
+  std::size_t decision_bytes;
+};
+
+struct Compiled {
+  std::vector<std::byte> image;  // a multiple of 64 bytes
+  CompileReport report;
+};
+
+// A capacity of the image format exceeded (E06xx): which, how much, the limit.
+struct CapacityError {
+  std::string code;      // "E0601" ...
+  std::string sentence;
+};
+
+std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation);
+
+}  // namespace weir::control

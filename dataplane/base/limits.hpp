@@ -1,0 +1,20 @@
+// Every fixed limit of the engine, in one place. A limit that an operator can meet is documented in
+// docs/architecture.md; the compiler refuses what exceeds it (E06xx).
+#pragma once
+#include "dataplane/base/bytes.hpp"
+
+namespace weir {
+
+inline constexpr u32 burst_packets_max = 32;
+inline constexpr u32 vlan_tags_max = 2;
+inline constexpr u32 ipv6_extensions_max = 8;
+inline constexpr u32 workers_max = 16;
+inline constexpr u32 pairs_max = 8;                 // FlowKey holds the pair in 4 bits
+inline constexpr u32 ports_max = 2 * pairs_max;
+inline constexpr u32 zones_max = 65535;
+inline constexpr u32 services_max = 65535;
+inline constexpr u32 decisions_max = 65535;         // FlowRecord holds a decision in 16 bits
+inline constexpr u32 port_classes_max = 256;
+inline constexpr u64 image_bytes_max = u64{4} << 30;
+
+}  // namespace weir

@@ -1,0 +1,20 @@
+// What is remembered of one flow: 64 bytes, one cache line, both directions. The idle deadline stands apart in a
+// dense array (dataplane/flow/table.hpp), since ageing reads nothing else.
+#pragma once
+#include "dataplane/packet/key.hpp"
+
+namespace weir {
+
+struct alignas(64) FlowRecord {
+  FlowKey key;
+  u32 epoch;          // judgement epoch that allowed it: stale after a policy flip or an expiry
+  u16 decision;       // index into the policy's decisions, meaningful while epoch is current
+  u8 state;           // TcpState, or Exchange for the rest
+  u8 opener_is_a : 1;      // endpoint a opened the flow
+  u8 opener_on_inside : 1; // the opening packet came in by the inside port of its pair
+  u8 spare : 6;
+  u8 sequence_room[16];    // for sequence tracking of both directions
+};
+static_assert(sizeof(FlowRecord) == 64);
+
+}  // namespace weir

@@ -1,0 +1,71 @@
+// The key of a flow: both endpoints in canonical order, so that the two directions of a conversation have one
+// key and one hash. 40 bytes, compared as five words.
+//
+// An address is two words as they stand on the wire (native loads, no swap). IPv4 stands in `low` with `high` all
+// ones: an IPv6 packet can have that high word in both addresses only if its source is multicast, which the
+// parser drops, so the families never collide.
+#pragma once
+#include "dataplane/base/bytes.hpp"
+#include "dataplane/base/hash.hpp"
+
+namespace weir {
+
+struct Address {
+  u64 high;  // wire bytes 0..7 of IPv6; all ones for IPv4
+  u64 low;   // wire bytes 8..15 of IPv6; the four wire bytes of IPv4, zero-extended
+  bool operator==(const Address&) const = default;
+
+  static constexpr u64 ipv4_mark = ~u64{0};
+  bool is_ipv4() const { return high == ipv4_mark; }
+  static Address ipv4(u32 wire) { return {ipv4_mark, wire}; }
+  static Address ipv6(const void* wire) { return {load<u64>(wire), load<u64>(static_cast<const char*>(wire) + 8)}; }
+};
+
+// What the two 16-bit numbers of a key mean. 4 bits in the key.
+enum class FlowClass : u8 {
+  tcp = 0,    // ports
+  udp = 1,    // ports
+  icmp4 = 2,  // identifier in both (echo); other ICMP queries likewise
+  icmp6 = 3,
+  sctp = 4,   // ports
+  ip = 5,     // any other protocol: its number in both
+};
+
+struct FlowKey {
+  Address a, b;  // a is the lower endpoint by (high, low, number) compared as native integers
+  u16 a_number;  // wire order for ports and identifiers
+  u16 b_number;
+  u32 scope;     // class : 4, pair : 4, outer VLAN : 12, inner VLAN : 12
+  bool operator==(const FlowKey&) const = default;
+
+  static constexpr u32 scope_of(FlowClass flow_class, u32 pair, u32 outer_vlan, u32 inner_vlan) {
+    return static_cast<u32>(flow_class) | pair << 4 | outer_vlan << 8 | inner_vlan << 20;
+  }
+  FlowClass flow_class() const { return static_cast<FlowClass>(scope & 15); }
+  u32 pair() const { return scope >> 4 & 15; }
+};
+static_assert(sizeof(FlowKey) == 40);
+
+// Orders the endpoints. `swapped` tells that the packet's source became b.
+inline FlowKey make_key(const Address& source, u16 source_number, const Address& target, u16 target_number, u32 scope,
+                        bool& swapped) {
+  swapped = source.high != target.high ? source.high > target.high
+            : source.low != target.low ? source.low > target.low
+                                       : source_number > target_number;
+  return swapped ? FlowKey{target, source, target_number, source_number, scope}
+                 : FlowKey{source, target, source_number, target_number, scope};
+}
+
+// 64-bit keyed hash of a canonical key. IPv4 keys have constant high words and take the short way.
+inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
+  const u64 tail = u64{key.scope} << 32 | u64{key.b_number} << 16 | key.a_number;
+  if (key.a.is_ipv4()) {
+    const u64 mixed = fold_multiply((key.a.low << 32 | key.b.low) ^ secret.words[0], tail ^ secret.words[1]);
+    return fold_multiply(mixed ^ secret.words[2], secret.words[3]);
+  }
+  const u64 first = fold_multiply(key.a.high ^ secret.words[0], key.a.low ^ secret.words[1]);
+  const u64 second = fold_multiply(key.b.high ^ secret.words[1] ^ first, key.b.low ^ secret.words[2]);
+  return fold_multiply(second ^ tail ^ secret.words[2], first ^ secret.words[3]);
+}
+
+}  // namespace weir

@@ -1,0 +1,106 @@
+// Why a packet ended as it did. Every packet gets exactly one reason, each reason has one verdict and one
+// counter, and this table is where they are named: counters, decisions.jsonl and docs/reasons.md come from it.
+#pragma once
+#include "dataplane/base/bytes.hpp"
+
+#include <string_view>
+
+namespace weir {
+
+enum class Verdict : u8 {
+  drop = 0,  // the initial value: what nobody decided is dropped
+  forward,   // as it came, byte for byte
+  hold,      // the edge keeps the frame under its token until a later outcome names that token
+  rewrite,   // forward, after the engine changed the frame in place
+  answer,    // the frame is consumed; the lent answer buffer holds a frame for the port it came from
+};
+
+// X(identifier, verdict, stage, sentence). Order is the order of counters and must only grow at a stage's end
+// between releases; the image does not depend on it.
+#define WEIR_REASONS(X)                                                                                         \
+  X(undecided, drop, engine, "nothing decided: the initial value; seen only if the engine has a bug")          \
+  X(no_policy, drop, engine, "no policy is installed: everything is denied")                                   \
+  X(truncated, drop, parse, "the headers promise more bytes than the frame has")                               \
+  X(ethernet_short, drop, parse, "shorter than an Ethernet header")                                            \
+  X(vlan_too_deep, drop, parse, "more than two VLAN tags")                                                     \
+  X(ieee_802_3, drop, parse, "a length where the EtherType belongs (802.3, LLC, SNAP)")                        \
+  X(ethertype_unknown, drop, parse, "an EtherType that Weir does not forward")                                 \
+  X(link_local_protocol, drop, parse, "LLDP, LACP, STP and other link-local control ends here")                \
+  X(mac_source_invalid, drop, parse, "the source MAC is a group address or zero")                              \
+  X(arp_malformed, drop, parse, "ARP that is not canonical: Ethernet/IPv4, exact length, zero padding")        \
+  X(ipv4_header_bad, drop, parse, "IPv4 version, header length or total length does not hold")                 \
+  X(ipv4_checksum_bad, drop, parse, "the IPv4 header checksum is wrong")                                       \
+  X(ipv4_option_bad, drop, parse, "a malformed IPv4 option list")                                              \
+  X(ipv4_source_route, drop, parse, "loose or strict source routing, or record route")                         \
+  X(ipv6_header_bad, drop, parse, "IPv6 version or payload length does not hold (jumbograms included)")        \
+  X(ipv6_extension_bad, drop, parse, "an extension header that is malformed, repeated or out of order")        \
+  X(ipv6_extensions_many, drop, parse, "more extension headers than the bound")                                \
+  X(ipv6_routing_header, drop, parse, "a routing header with segments left (RFC 5095 and kin)")                \
+  X(ttl_zero, drop, parse, "TTL or hop limit is zero")                                                         \
+  X(source_martian, drop, parse, "a source no host may have: multicast, broadcast, loopback, unspecified")     \
+  X(target_martian, drop, parse, "a target that never crosses a wire: loopback, unspecified")                  \
+  X(land, drop, parse, "source and target are the same endpoint")                                              \
+  X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                             \
+  X(tcp_header_bad, drop, parse, "TCP header shorter than 20 bytes or than its data offset")                   \
+  X(tcp_flags_bad, drop, parse, "a flag combination no TCP sends (null, xmas, SYN+FIN, SYN+RST, FIN without ACK)") \
+  X(udp_header_bad, drop, parse, "UDP length does not fit the IP payload")                                     \
+  X(icmp_header_bad, drop, parse, "ICMP shorter than its type needs, or the wrong family's ICMP")              \
+  X(sctp_header_bad, drop, parse, "SCTP shorter than its common header and one chunk")                         \
+  X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                           \
+  X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                 \
+  X(spoofed, drop, identity, "the source does not belong to the port it came in by")                           \
+  X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                             \
+  X(wrong_side, drop, identity, "a packet of a known flow that came in by the other side")                     \
+  X(link_arp_off, drop, link, "ARP, which [link] does not allow")                                              \
+  X(link_nd_off, drop, link, "IPv6 neighbour discovery, which [link] does not allow")                          \
+  X(link_ra_off, drop, link, "IPv6 router advertisement or solicitation, which [link] does not allow")         \
+  X(link_redirect, drop, link, "ICMPv6 redirect: never forwarded")                                             \
+  X(link_dhcp_off, drop, link, "DHCP, which [link] does not allow")                                            \
+  X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")             \
+  X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                           \
+  X(no_allow, drop, policy, "no allow covers it")                                                              \
+  X(forbidden, drop, policy, "a forbid covers it")                                                             \
+  X(expired, drop, policy, "the allow that covered it has expired")                                            \
+  X(revoked, drop, policy, "the policy in force no longer allows this flow")                                   \
+  X(tcp_not_syn, drop, state, "TCP without a flow that does not open one (mid-stream start)")                  \
+  X(tcp_state, drop, state, "a TCP segment that the flow's state does not permit")                             \
+  X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, or the wrong way round")                  \
+  X(icmp_no_request, drop, state, "an ICMP reply without its request")                                         \
+  X(table_full, drop, state, "the flow table is full")                                                         \
+  X(port_unknown, drop, engine, "a port outside every pair")                                                   \
+  X(flow_new, forward, state, "opens a flow that an allow covers")                                             \
+  X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                   \
+  X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")             \
+  X(link_arp, forward, link, "ARP, allowed by [link]")                                                         \
+  X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                          \
+  X(link_ra, forward, link, "router advertisement or solicitation, allowed by [link]")                         \
+  X(link_dhcp, forward, link, "DHCP, allowed by [link]")
+
+enum class Reason : u8 {
+#define WEIR_REASON(identifier, verdict, stage, sentence) identifier,
+  WEIR_REASONS(WEIR_REASON)
+#undef WEIR_REASON
+};
+
+struct ReasonRow {
+  std::string_view name;
+  Verdict verdict;
+  std::string_view stage;
+  std::string_view sentence;
+};
+
+inline constexpr ReasonRow reason_rows[] = {
+#define WEIR_REASON(identifier, verdict, stage, sentence) {#identifier, Verdict::verdict, #stage, sentence},
+    WEIR_REASONS(WEIR_REASON)
+#undef WEIR_REASON
+};
+inline constexpr std::size_t reasons_count = std::size(reason_rows);
+
+constexpr const ReasonRow& row(Reason reason) { return reason_rows[static_cast<u8>(reason)]; }
+
+constexpr std::string_view verdict_name(Verdict verdict) {
+  constexpr std::string_view names[] = {"drop", "forward", "hold", "rewrite", "answer"};
+  return names[static_cast<u8>(verdict)];
+}
+
+}  // namespace weir

@@ -1,0 +1,103 @@
+// process(): a burst of frames in, decisions out. The one path that judges packets, in the dataplane, in replay, in
+// explain, in fuzzers and in benchmarks.
+//
+// Stages overlap across bursts: while burst k is parsed and its table buckets start loading, burst k-1 matches tags
+// and its records start loading, and burst k-2 is decided. So outcomes come out two calls after their packets went
+// in; drain() brings out the rest. Decisions are those of taking the packets one by one in order: the decide stage
+// alone reads and writes state, and the earlier stages only hint.
+//
+// Threads: one per Pipeline. Memory: all lent. No clock, heap, log, exception or system call.
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/flow/table.hpp"
+#include "dataplane/packet/parse.hpp"
+#include "dataplane/pipeline/slot.hpp"
+#include "dataplane/share/stats.hpp"
+
+#include <span>
+
+namespace weir {
+
+// A frame on its way in. The bytes stay the caller's, unchanged and in place until an outcome names the token.
+struct Packet {
+  std::byte* data;
+  u32 bytes;        // contiguous bytes present
+  u16 port;         // 2 * pair + side; side 0 inside, 1 outside. A forwarded frame leaves by port ^ 1
+  Tick time;        // never below an earlier packet's
+  u64 token;        // the caller's name for the frame, echoed in its outcome
+  std::span<std::byte> answer;  // lent room for an answer frame; may be empty: then nothing is ever answered
+};
+
+// How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.
+struct Outcome {
+  u64 token = 0;
+  u64 generation = 0;  // of the policy that judged; 0 when there was none
+  u32 rule = no_rule;  // index in that policy
+  u32 flow = no_flow;  // record index in this worker's table
+  Verdict verdict = Verdict::drop;
+  Reason reason = Reason::undecided;
+  bool flow_is_new = false;         // this packet created the record
+  u16 answer_bytes = 0;             // length of the frame in the lent answer room, verdict answer only
+  u16 source_segment = no_segment;  // filled when PipelineConfig::name_segments
+  u16 target_segment = no_segment;
+};
+
+// A packet whose flow belongs to another worker: the caller hands its frame over. It has no outcome here.
+struct Misdirected {
+  u64 token;
+  u32 owner;
+};
+
+struct PipelineConfig {
+  HashKey secret;      // the same for all workers of a process: it also chooses the owner
+  u32 workers = 1;     // how many share the traffic
+  u32 self = 0;        // which of them this is
+  u32 ageing_per_burst = 64;   // deadlines looked at per burst
+  bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
+};
+
+inline u32 owner_of(u64 hash, u32 workers) {
+  return static_cast<u32>((static_cast<unsigned __int128>(hash) * workers) >> 64);
+}
+
+struct BurstResult {
+  u32 outcomes;
+  u32 misdirected;
+};
+
+inline constexpr u32 outcomes_max = 2 * burst_packets_max;
+
+class Pipeline {
+ public:
+  // `table` and `counters` belong to this pipeline alone while it lives.
+  Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters);
+
+  // Takes up to burst_packets_max packets; writes the outcomes of an earlier burst (room for outcomes_max) and
+  // this burst's misdirected packets (room for burst_packets_max). `policy` decides the outcomes written now.
+  BurstResult process(std::span<const Packet> packets, const InstalledPolicy* policy, std::span<Outcome> outcomes,
+                      std::span<Misdirected> misdirected);
+  // Brings out the oldest burst still inside without taking a new one. Call until it returns 0 and idle() holds.
+  u32 drain(const InstalledPolicy* policy, std::span<Outcome> outcomes);
+  bool idle() const;
+
+  // Forgets every flow. Frames still inside are judged afterwards, as without flows.
+  void flush();
+
+ private:
+  struct Entry {
+    Packet packet;
+    Headers headers;
+    u32 guess;
+  };
+  struct Stage {
+    Entry entries[burst_packets_max];
+    u32 count = 0;
+  };
+  PipelineConfig config_;
+  FlowTable& table_;
+  WorkerCounters& counters_;
+  Stage stages_[3];
+  u32 newest_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,48 @@
+// The policy in force: two slots and one pointer. The installer verifies a new image in the spare slot, flips the
+// pointer with one store, and waits until every worker has announced the new generation before the old slot may be
+// reused. Workers read the pointer once per burst and announce what they used after it: no packet is judged by two.
+//
+// Threads: one installer, many workers. The only shared words a packet touches are `current` (read) and the
+// worker's own announcement line (written once per burst).
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/policy/policy.hpp"
+
+#include <array>
+#include <atomic>
+
+namespace weir {
+
+// A policy bound to this process's ports.
+struct InstalledPolicy {
+  Policy policy;
+  std::array<u16, ports_max> port_class;  // by port index (2 * pair + side)
+};
+
+class PolicySlot {
+ public:
+  // The policy in force, or null: nothing installed, deny all. Read once per burst.
+  const InstalledPolicy* current() const { return current_.load(std::memory_order_acquire); }
+
+  // Worker: everything it judged from now on uses `seen` (its generation, or 0 for none).
+  void announce(u32 worker, const InstalledPolicy* seen) {
+    workers_[worker].seen.store(seen, std::memory_order_release);
+  }
+  // Installer: makes `next` the policy in force.
+  void flip(const InstalledPolicy* next) { current_.store(next, std::memory_order_seq_cst); }
+  // Installer: whether each of `workers` has announced `next`. Until then the previous one must stay readable.
+  bool all_announced(u32 workers, const InstalledPolicy* next) const {
+    for (u32 worker = 0; worker < workers; ++worker)
+      if (workers_[worker].seen.load(std::memory_order_acquire) != next) return false;
+    return true;
+  }
+
+ private:
+  struct alignas(64) Announcement {
+    std::atomic<const InstalledPolicy*> seen{nullptr};
+  };
+  std::atomic<const InstalledPolicy*> current_{nullptr};
+  std::array<Announcement, workers_max> workers_;
+};
+
+}  // namespace weir

@@ -1,0 +1,81 @@
+// A verified policy image, ready to be asked. Read-only and position-independent: several workers share one.
+// Built only by verify() (dataplane/policy/verify.hpp), so whoever holds a Policy may follow every index in it.
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/base/tick.hpp"
+#include "dataplane/packet/key.hpp"
+#include "dataplane/packet/reason.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace weir {
+
+inline constexpr u32 no_rule = ~u32{0};
+inline constexpr u16 no_segment = 0xffff;
+inline constexpr u32 zone_unknown = 0;  // an address in no segment: granted nothing
+
+// What a first packet is judged by. Ports are named by class: see Policy::port_class.
+struct Question {
+  Address source, target;
+  u16 source_class, target_class;  // port classes of the port it came in by and the port it would leave by
+  u8 protocol;
+  u8 icmp_type, icmp_code;         // protocol 1 and 58
+  u16 target_port;                 // host order; TCP, UDP, SCTP
+};
+
+struct Judgement {
+  Reason reason;       // flow_new when allowed; no_allow, forbidden or spoofed otherwise
+  u16 decision;        // index of the decision, also when it denies
+  u32 rule;            // the allow or forbid that decided, or no_rule
+  u32 source_zone, target_zone;
+};
+
+struct RuleView {
+  std::string_view name, file;
+  u32 line;
+  bool is_forbid;
+};
+
+struct LinkRules {
+  bool arp, nd, ra, dhcp;
+};
+
+// Logging asked for by the rule that decided.
+enum class Log : u8 { none, opened, all };
+
+class Policy {
+ public:
+  u64 generation() const;
+  std::string_view name() const;
+  LinkRules link() const;
+
+  // The class of a port by its name: exact `attach`/[port] pattern, else the longest `prefix*` pattern, else 0
+  // (an unattached port, an uplink).
+  u16 port_class(std::string_view port_name) const;
+  // Whether `mac` (6 bytes) may be a source on a port of this class: true when the class pins no MACs.
+  bool mac_allowed(u16 port_class, const u8* mac) const;
+  bool pins_macs(u16 port_class) const;
+  // Whether an address may be a source on a port of this class (pins and attached segments). For ARP and ND.
+  bool source_allowed(u16 port_class, const Address& source) const;
+
+  // The whole decision of a first packet. Cost does not depend on the number of rules.
+  Judgement judge(const Question& question) const;
+
+  // A decision's facts, by index from a Judgement or a flow record of the same generation.
+  Log log_of(u16 decision) const;
+  u32 rule_of(u16 decision) const;
+  // First tick at which the decision no longer allows (its rule's `expires`), or the largest Tick.
+  Tick expires_at(u16 decision) const;
+  // The earliest expires_at() of any decision that is later than `now`, or the largest Tick.
+  Tick next_expiry(Tick now) const;
+
+  u32 rules_count() const;
+  RuleView rule(u32 index) const;
+  // The name shown for an address: its narrowest segment or list, ties by name; no_segment when it is in none.
+  u16 source_segment(u16 port_class, const Address& source) const;
+  u16 target_segment(u16 port_class, const Address& target) const;
+  std::string_view segment_name(u16 segment) const;
+};
+
+}  // namespace weir

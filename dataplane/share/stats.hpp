@@ -1,0 +1,50 @@
+// The stats segment: plain counters in a file that others map read-only. Each worker writes only its own slab, with
+// relaxed stores; readers sum the slabs. Names come from tables (reason_rows), never from the segment.
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/packet/reason.hpp"
+
+#include <atomic>
+
+namespace weir {
+
+// One 64-bit counter, written by one thread and read by any: a relaxed load and store, no locked instruction.
+class Counter {
+ public:
+  void add(u64 amount) { value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed); }
+  void set(u64 value) { value_.store(value, std::memory_order_relaxed); }
+  u64 read() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<u64> value_{0};
+};
+
+struct ReasonCounter {
+  Counter packets;
+  Counter bytes;
+};
+
+// One worker's slab. Invariant, once the pipeline is idle: received == the sum of reasons[].packets + handed_over.
+struct alignas(64) WorkerCounters {
+  Counter received;        // packets taken in
+  Counter handed_over;     // of them, given to their owner
+  Counter flows_live;      // gauge
+  Counter flows_opened;
+  Counter flows_expired;
+  Counter flows_judged_again;  // after a policy flip or an expiry
+  Counter bursts;
+  Counter heartbeat;       // last tick processed
+  ReasonCounter reasons[reasons_count];
+};
+
+struct StatsHeader {
+  static constexpr u64 magic_value = 0x3153'5441'5453'5757;  // "WWSTATS1"
+  u64 magic;
+  u32 workers;
+  u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse
+  u32 slab_bytes;      // sizeof(WorkerCounters)
+  u32 slabs_offset;    // of worker 0's slab from the segment's start
+  Counter generation;  // of the policy in force, 0 when none
+};
+
+}  // namespace weir
