@@ -12,7 +12,7 @@
 #include "dataplane/flow/table.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/slot.hpp"
-#include "dataplane/share/stats.hpp"
+#include "dataplane/share/events.hpp"
 
 #include <span>
 
@@ -52,7 +52,7 @@ struct PipelineConfig {
   HashKey secret;      // the same for all workers of a process: it also chooses the owner
   u32 workers = 1;     // how many share the traffic
   u32 self = 0;        // which of them this is
-  u32 ageing_per_burst = 64;   // deadlines looked at per burst
+  EventRing* events = nullptr; // lent; null: no events
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
@@ -71,15 +71,20 @@ class Pipeline {
  public:
   // `table` and `counters` belong to this pipeline alone while it lives.
   Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters);
+  Pipeline(const Pipeline&) = delete;
 
   // Takes up to burst_packets_max packets; writes the outcomes of an earlier burst (room for outcomes_max) and
   // this burst's misdirected packets (room for burst_packets_max). `policy` decides the outcomes written now.
+  // An empty burst brings out the oldest one still inside.
   BurstResult process(std::span<const Packet> packets, const InstalledPolicy* policy, std::span<Outcome> outcomes,
                       std::span<Misdirected> misdirected);
-  // Brings out the oldest burst still inside without taking a new one. Call until it returns 0 and idle() holds.
+  // As process() with an empty burst. Call until idle() holds.
   u32 drain(const InstalledPolicy* policy, std::span<Outcome> outcomes);
+  // Nothing is inside.
   bool idle() const;
 
+  // Frees flows whose time has passed while no packet comes in; looks at a bounded number of deadlines.
+  void age(Tick now);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
   void flush();
 
@@ -93,11 +98,35 @@ class Pipeline {
     Entry entries[burst_packets_max];
     u32 count = 0;
   };
+
+  u32 take(std::span<const Packet> packets, Stage& into, std::span<Misdirected> misdirected);
+  void match(Stage& stage);
+  u32 decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes);
+
+  void begin_packet(const InstalledPolicy& installed, Tick now);
+  void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
+  void first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
+  Reason step_state(const Headers& headers, FlowRecord& record, bool& reopens);
+  u32 live_flow(const Entry& entry, u32 now_ms);
+  u32 insert(const Entry& entry, u32 deadline, u32 now_ms);
+  void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void record_outcome(const Entry& entry, const InstalledPolicy* installed, Outcome& outcome);
+  void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
+
   PipelineConfig config_;
   FlowTable& table_;
   WorkerCounters& counters_;
   Stage stages_[3];
   u32 newest_ = 0;
+  u32 packets_until_ageing_;
+  u32 epoch_ = 0;              // grows when cached decisions must be judged again
+  u64 epoch_generation_ = 0;   // of the policy that the epoch belongs to
+  Tick epoch_ends_ = 0;        // when the next allow of that policy expires
+  Tick last_time_ = 0;
 };
 
 }  // namespace weir

@@ -10,6 +10,8 @@
 
 #include <array>
 #include <atomic>
+#include <span>
+#include <string_view>
 
 namespace weir {
 
@@ -17,7 +19,12 @@ namespace weir {
 struct InstalledPolicy {
   Policy policy;
   std::array<u16, ports_max> port_class;  // by port index (2 * pair + side)
+  u32 ports;                              // how many are in use: port indices below it
+  u32 mac_pinned_ports;                   // bit per port index
 };
+
+// Finds each port's class by its name. `names` are in order of port index, at most ports_max.
+InstalledPolicy bind(const Policy& policy, std::span<const std::string_view> names);
 
 class PolicySlot {
  public:

@@ -59,8 +59,8 @@ class Policy {
   // Whether an address may be a source on a port of this class (pins and attached segments). For ARP and ND.
   bool source_allowed(u16 port_class, const Address& source) const;
 
-  // The whole decision of a first packet. Cost does not depend on the number of rules.
-  Judgement judge(const Question& question) const;
+  // The whole decision of a first packet at `now`. Cost does not depend on the number of rules.
+  Judgement judge(const Question& question, Tick now) const;
 
   // A decision's facts, by index from a Judgement or a flow record of the same generation.
   Log log_of(u16 decision) const;

@@ -1,0 +1,54 @@
+// How long a flow may be idle, by what is known of it. Milliseconds; all far below the 24.8 days that a deadline can
+// express (dataplane/base/tick.hpp). Sources beside each value.
+#pragma once
+#include "dataplane/flow/exchange.hpp"
+#include "dataplane/flow/tcp.hpp"
+#include "dataplane/packet/key.hpp"
+
+namespace weir {
+
+// X(name, milliseconds, source)
+#define WEIR_TIMEOUTS(X)                                                                                   \
+  X(tcp_opening, 30'000, "shorter than RFC 5382's 4 minutes: a half-open flow holds memory for nobody")    \
+  X(tcp_established, 7'440'000, "RFC 5382, REQ-5: at least 2 hours 4 minutes")                             \
+  X(tcp_half_closed, 240'000, "RFC 5382, REQ-5: transitory connections, at least 4 minutes")               \
+  X(tcp_closed, 60'000, "both FINs seen: one maximum segment lifetime of Linux's TIME-WAIT")               \
+  X(tcp_reset, 10'000, "long enough to name stragglers")                                                   \
+  X(udp_one_way, 30'000, "no reply yet: as nf_conntrack's default")                                        \
+  X(udp_both_ways, 120'000, "RFC 4787, REQ-5: at least 2 minutes")                                         \
+  X(icmp_query, 60'000, "RFC 5508, REQ-2: at least 60 seconds")                                            \
+  X(sctp_any, 240'000, "as a transitory connection: its own states come later")                            \
+  X(ip_any, 600'000, "as nf_conntrack's generic timeout")
+
+enum class Timeout : u8 {
+#define WEIR_TIMEOUT(name, ms, source) name,
+  WEIR_TIMEOUTS(WEIR_TIMEOUT)
+#undef WEIR_TIMEOUT
+};
+
+inline constexpr u32 timeout_ms[] = {
+#define WEIR_TIMEOUT(name, ms, source) ms,
+    WEIR_TIMEOUTS(WEIR_TIMEOUT)
+#undef WEIR_TIMEOUT
+};
+
+constexpr u32 idle_ms(Timeout timeout) { return timeout_ms[static_cast<u8>(timeout)]; }
+
+constexpr Timeout tcp_timeout(TcpState state) {
+  constexpr Timeout by_state[tcp_states_count] = {
+      Timeout::tcp_opening,     Timeout::tcp_opening,     Timeout::tcp_opening, Timeout::tcp_established,
+      Timeout::tcp_half_closed, Timeout::tcp_half_closed, Timeout::tcp_closed,  Timeout::tcp_reset};
+  return by_state[static_cast<u8>(state)];
+}
+
+constexpr Timeout exchange_timeout(FlowClass flow_class, Exchange exchange) {
+  switch (flow_class) {
+    case FlowClass::udp: return exchange == Exchange::one_way ? Timeout::udp_one_way : Timeout::udp_both_ways;
+    case FlowClass::icmp4:
+    case FlowClass::icmp6: return Timeout::icmp_query;
+    case FlowClass::sctp: return Timeout::sctp_any;
+    default: return Timeout::ip_any;
+  }
+}
+
+}  // namespace weir

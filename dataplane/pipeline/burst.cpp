@@ -1,0 +1,170 @@
+// The stages and how they overlap. What a packet means is in flow_path.cpp and link_path.cpp.
+#include "dataplane/pipeline/burst.hpp"
+
+#include "dataplane/base/check.hpp"
+
+namespace weir {
+namespace {
+
+// Ageing goes by packets decided, not by bursts or calls, so that what a full table answers does not depend on how
+// packets fell into bursts.
+constexpr u32 packets_per_ageing = 32;
+constexpr u32 deadlines_per_ageing = 128;
+
+// A jump further than any deadline lies ahead: modular deadlines can no longer be told apart, and all have passed.
+constexpr Tick jump_that_expires_all = Tick{12} * 24 * 3600 * tick_second;
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters)
+    : config_(config), table_(table), counters_(counters), packets_until_ageing_(packets_per_ageing) {
+  WEIR_CHECK(config.workers >= 1 && config.workers <= workers_max && config.self < config.workers);
+}
+
+BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,
+                              std::span<Outcome> outcomes, std::span<Misdirected> misdirected) {
+  WEIR_CHECK(packets.size() <= burst_packets_max && outcomes.size() >= outcomes_max);
+  WEIR_CHECK(config_.workers == 1 || misdirected.size() >= packets.size());
+  newest_ = newest_ == 2 ? 0 : newest_ + 1;
+  Stage& entering = stages_[newest_];
+  Stage& matching = stages_[newest_ == 0 ? 2 : newest_ - 1];
+  Stage& deciding = stages_[newest_ == 2 ? 0 : newest_ + 1];
+  const u32 handed_over = take(packets, entering, misdirected);
+  match(matching);
+  return {decide(deciding, policy, outcomes), handed_over};
+}
+
+u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) {
+  return process({}, policy, outcomes, {}).outcomes;
+}
+
+bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stages_[2].count == 0; }
+
+void Pipeline::age(Tick now) {
+  counters_.flows_expired.add(table_.age(deadline_ms(now), deadlines_per_ageing, config_.secret));
+  counters_.flows_live.set(table_.live());
+}
+
+void Pipeline::flush() {
+  table_.clear();
+  counters_.flows_live.set(0);
+}
+
+u32 Pipeline::take(std::span<const Packet> packets, Stage& into, std::span<Misdirected> misdirected) {
+  u32 handed_over = 0;
+  u32 count = 0;
+  for (const Packet& packet : packets) {
+    Entry& entry = into.entries[count];
+    entry.packet = packet;
+    entry.headers = parse({packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
+    if (config_.workers > 1) {
+      const u32 owner = entry.headers.well_formed() ? owner_of(entry.headers.hash, config_.workers) : config_.self;
+      if (owner != config_.self) {
+        misdirected[handed_over++] = {packet.token, owner};
+        continue;
+      }
+    }
+    table_.prefetch_bucket(entry.headers.hash);
+    ++count;
+  }
+  into.count = count;
+  if (!packets.empty()) {
+    counters_.received.add(packets.size());
+    counters_.handed_over.add(handed_over);
+    counters_.bursts.add(1);
+  }
+  return handed_over;
+}
+
+void Pipeline::match(Stage& stage) {
+  for (u32 i = 0; i < stage.count; ++i) stage.entries[i].guess = table_.guess(stage.entries[i].headers.hash);
+}
+
+u32 Pipeline::decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes) {
+  for (u32 i = 0; i < stage.count; ++i) {
+    const Entry& entry = stage.entries[i];
+    Outcome& outcome = outcomes[i];
+    outcome = Outcome{};
+    outcome.token = entry.packet.token;
+    if (policy != nullptr) {
+      begin_packet(*policy, entry.packet.time);
+      decide_packet(entry, *policy, outcome);
+    } else {
+      outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
+    }
+    record_outcome(entry, policy, outcome);
+  }
+  const u32 decided = stage.count;
+  if (decided != 0) {
+    counters_.heartbeat.set(last_time_);
+    counters_.flows_live.set(table_.live());
+  }
+  stage.count = 0;
+  return decided;
+}
+
+// What must hold before any packet is decided: cached decisions belong to this policy and to this time, and idle
+// flows make room.
+void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
+  if (now - last_time_ > jump_that_expires_all && table_.live() != 0) flush();
+  last_time_ = now;
+  if (installed.policy.generation() != epoch_generation_ || now >= epoch_ends_) [[unlikely]] {
+    ++epoch_;
+    epoch_generation_ = installed.policy.generation();
+    epoch_ends_ = installed.policy.next_expiry(now);
+  }
+  if (--packets_until_ageing_ == 0) {
+    packets_until_ageing_ = packets_per_ageing;
+    counters_.flows_expired.add(table_.age(deadline_ms(now), deadlines_per_ageing, config_.secret));
+  }
+}
+
+void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  const u16 port = entry.packet.port;
+  outcome.generation = installed.policy.generation();
+  if (!headers.well_formed()) {
+    outcome.reason = headers.drop;
+  } else if (port >= installed.ports) {
+    outcome.reason = Reason::port_unknown;
+  } else if (installed.mac_pinned_ports >> port & 1 &&
+             !installed.policy.mac_allowed(installed.port_class[port],
+                                           reinterpret_cast<const u8*>(entry.packet.data) + 6)) {
+    outcome.reason = Reason::spoofed_mac;
+  } else if (headers.kind == PacketKind::flow) {
+    flow_packet(entry, installed, outcome);
+  } else if (headers.kind == PacketKind::icmp_error) {
+    icmp_error(entry, installed, outcome);
+  } else {
+    link_packet(entry, installed, outcome);
+  }
+  outcome.verdict = row(outcome.reason).verdict;
+}
+
+void Pipeline::record_outcome(const Entry& entry, const InstalledPolicy* installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  ReasonCounter& counter = counters_.reasons[static_cast<u8>(outcome.reason)];
+  counter.packets.add(1);
+  counter.bytes.add(entry.packet.bytes);
+  if (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse")
+    emit(EventKind::packet_dropped, entry, outcome);
+  const bool has_segments = installed != nullptr && headers.well_formed() && entry.packet.port < installed->ports &&
+                            (headers.kind == PacketKind::flow || headers.kind == PacketKind::icmp_error);
+  if (config_.name_segments && has_segments) {
+    const u16 port = entry.packet.port;
+    outcome.source_segment = installed->policy.source_segment(installed->port_class[port], headers.source);
+    outcome.target_segment = installed->policy.target_segment(installed->port_class[port ^ 1], headers.target);
+  }
+}
+
+void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) {
+  if (config_.events == nullptr) return;
+  const Headers& headers = entry.headers;
+  const bool icmp = headers.protocol == 1 || headers.protocol == 58;
+  const u16 icmp_message = static_cast<u16>(headers.icmp_type << 8 | headers.icmp_code);
+  config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, headers.source,
+                        headers.target, headers.source_port, icmp ? icmp_message : headers.target_port, kind,
+                        outcome.reason, headers.protocol, static_cast<u8>(entry.packet.port)});
+}
+
+}  // namespace weir

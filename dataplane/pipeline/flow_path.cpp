@@ -1,0 +1,210 @@
+// Packets that belong to flows: known ones by their state, first ones by policy, ICMP errors by the flow they quote.
+// The order of the questions is the contract: does the flow live, is its decision current, did the packet come in by
+// the right side, does the state permit it. Whatever is not answered yes is a drop.
+#include "dataplane/flow/timeouts.hpp"
+#include "dataplane/pipeline/burst.hpp"
+
+namespace weir {
+namespace {
+
+constexpr u32 ageing_when_full = 1024;  // deadlines: a full table looks further before it refuses
+
+bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
+
+// The ICMP query that opened a flow: kept in the record, so that an allowed echo does not carry other messages.
+u8& icmp_type_of(FlowRecord& record) { return record.sequence_room[0]; }
+u8& icmp_code_of(FlowRecord& record) { return record.sequence_room[1]; }
+
+u32 new_deadline(const FlowRecord& record, u32 now_ms) {
+  const FlowClass flow_class = record.key.flow_class();
+  const Timeout timeout = flow_class == FlowClass::tcp
+                              ? tcp_timeout(static_cast<TcpState>(record.state))
+                              : exchange_timeout(flow_class, static_cast<Exchange>(record.state));
+  return now_ms + idle_ms(timeout);
+}
+
+bool came_from_opener(const Headers& headers, const FlowRecord& record) {
+  return headers.source_is_a == static_cast<bool>(record.opener_is_a);
+}
+
+// The protocol number of a flow, for asking policy again.
+u8 protocol_of(const FlowKey& key) {
+  switch (key.flow_class()) {
+    case FlowClass::tcp: return 6;
+    case FlowClass::udp: return 17;
+    case FlowClass::icmp4: return 1;
+    case FlowClass::icmp6: return 58;
+    case FlowClass::sctp: return 132;
+    case FlowClass::ip: break;
+  }
+  return static_cast<u8>(key.a_number);
+}
+
+}  // namespace
+
+void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const u32 flow = live_flow(entry, deadline_ms(entry.packet.time));
+  if (flow != no_flow) return known_flow(entry, installed, flow, outcome);
+  first_packet(entry, installed, outcome);
+}
+
+// The flow of this key whose idle time has not passed. One whose time has is erased here, whatever ageing has
+// reached, so that what a packet meets depends on time alone.
+u32 Pipeline::live_flow(const Entry& entry, u32 now_ms) {
+  const u32 flow = table_.find(entry.headers.key, entry.headers.hash, entry.guess);
+  if (flow == no_flow || !table_.expired(flow, now_ms)) return flow;
+  table_.erase(flow, entry.headers.hash);
+  counters_.flows_expired.add(1);
+  return no_flow;
+}
+
+void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  FlowRecord& record = table_.record(flow);
+  outcome.flow = flow;
+  if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
+  outcome.rule = installed.policy.rule_of(record.decision);
+  const bool from_inside = (entry.packet.port & 1) == 0;
+  if ((came_from_opener(headers, record) ? record.opener_on_inside : !record.opener_on_inside) != from_inside) {
+    outcome.reason = Reason::wrong_side;
+    return;
+  }
+  bool reopens = false;
+  outcome.reason = step_state(headers, record, reopens);
+  if (reopens) {
+    table_.erase(flow, headers.hash);
+    outcome.flow = no_flow;
+    outcome.rule = no_rule;
+    return first_packet(entry, installed, outcome);
+  }
+  if (outcome.reason == Reason::flow_established)
+    table_.set_deadline(flow, new_deadline(record, deadline_ms(entry.packet.time)));
+}
+
+// Moves the flow's state by one packet: flow_established, or why the state does not permit the packet. `reopens`
+// tells that the packet opens a new connection between the same endpoints, so that this flow is over.
+Reason Pipeline::step_state(const Headers& headers, FlowRecord& record, bool& reopens) {
+  const bool opener = came_from_opener(headers, record);
+  if (headers.protocol == 6) {
+    const TcpStep step = tcp_step(static_cast<TcpState>(record.state), opener ? TcpSender::opener : TcpSender::replier,
+                                  tcp_segment(headers.tcp_flags));
+    reopens = step.reopens();
+    if (reopens || step.refused()) return Reason::tcp_state;
+    record.state = static_cast<u8>(step.next());
+    return Reason::flow_established;
+  }
+  if (is_icmp(record.key.flow_class())) {
+    const u8 query = icmp_type_of(record);
+    const bool permitted = opener ? headers.icmp_type == query && headers.icmp_code == icmp_code_of(record)
+                                  : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
+    if (!permitted) return Reason::icmp_no_request;
+  }
+  if (!opener) record.state = static_cast<u8>(Exchange::both_ways);
+  return Reason::flow_established;
+}
+
+// Asks the policy in force about a flow that an older one allowed, as its first packet was asked about. False when
+// it no longer allows it: then the flow is forgotten and the packet dropped.
+bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
+  FlowRecord& record = table_.record(flow);
+  const FlowKey& key = record.key;
+  const bool icmp = is_icmp(key.flow_class());
+  const bool ports = !icmp && key.flow_class() != FlowClass::ip;
+  const u32 opener_port = key.pair() * 2 + (record.opener_on_inside ? 0 : 1);
+  const Question question{
+      .source = record.opener_is_a ? key.a : key.b,
+      .target = record.opener_is_a ? key.b : key.a,
+      .source_class = installed.port_class[opener_port],
+      .target_class = installed.port_class[opener_port ^ 1],
+      .protocol = protocol_of(key),
+      .icmp_type = icmp ? icmp_type_of(record) : u8{0},
+      .icmp_code = icmp ? icmp_code_of(record) : u8{0},
+      .target_port = ports ? swap(record.opener_is_a ? key.b_number : key.a_number) : u16{0},
+  };
+  counters_.flows_judged_again.add(1);
+  const Judgement judgement = installed.policy.judge(question, entry.packet.time);
+  if (judgement.reason == Reason::flow_new) {
+    record.epoch = epoch_;
+    record.decision = judgement.decision;
+    return true;
+  }
+  outcome.reason = judgement.reason == Reason::expired ? Reason::expired : Reason::revoked;
+  outcome.rule = judgement.rule;
+  emit(EventKind::flow_revoked, entry, outcome);
+  table_.erase(flow, entry.headers.hash);
+  return false;
+}
+
+void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  const u16 source_class = installed.port_class[entry.packet.port];
+  const FlowClass flow_class = headers.key.flow_class();
+  // A reply without its flow is named before policy is asked: "no allow from server to client" would mislead.
+  const bool mid_stream = headers.protocol == 6 && tcp_segment(headers.tcp_flags) != TcpSegment::syn;
+  if (mid_stream || (is_icmp(flow_class) && icmp_is_reply(headers.is_ipv4, headers.icmp_type))) {
+    outcome.reason = !installed.policy.source_allowed(source_class, headers.source) ? Reason::spoofed
+                     : mid_stream                                                 ? Reason::tcp_not_syn
+                                                                                  : Reason::icmp_no_request;
+    return;
+  }
+  const Judgement judgement = installed.policy.judge(
+      {headers.source, headers.target, source_class, installed.port_class[entry.packet.port ^ 1], headers.protocol,
+       headers.icmp_type, headers.icmp_code, headers.target_port},
+      entry.packet.time);
+  outcome.reason = judgement.reason;
+  outcome.rule = judgement.rule;
+  if (judgement.reason != Reason::flow_new) return;
+
+  const u32 now_ms = deadline_ms(entry.packet.time);
+  const u32 flow = insert(entry, now_ms, now_ms);
+  if (flow == no_flow) {
+    outcome.reason = Reason::table_full;
+    return;
+  }
+  FlowRecord& record = table_.record(flow);
+  record.epoch = epoch_;
+  record.decision = judgement.decision;
+  record.opener_is_a = headers.source_is_a;
+  record.opener_on_inside = (entry.packet.port & 1) == 0;
+  if (is_icmp(flow_class)) {
+    icmp_type_of(record) = headers.icmp_type;
+    icmp_code_of(record) = headers.icmp_code;
+  }
+  table_.set_deadline(flow, new_deadline(record, now_ms));
+  counters_.flows_opened.add(1);
+  outcome.flow = flow;
+  outcome.flow_is_new = true;
+  if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
+}
+
+u32 Pipeline::insert(const Entry& entry, u32 deadline, u32 now_ms) {
+  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, deadline);
+  if (flow != no_flow) return flow;
+  counters_.flows_expired.add(table_.age(now_ms, ageing_when_full, config_.secret));
+  return table_.insert(entry.headers.key, entry.headers.hash, deadline);
+}
+
+// An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be
+// addressed to the quoted source, and it must come in by the side that the quoted packet went out by.
+// Sources: RFC 792, 4443; RFC 5927 (attacks), section 4.
+void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  if (!installed.policy.source_allowed(installed.port_class[entry.packet.port], headers.source)) {
+    outcome.reason = Reason::spoofed;
+    return;
+  }
+  outcome.reason = Reason::icmp_unmatched;
+  const u32 flow = live_flow(entry, deadline_ms(entry.packet.time));
+  if (flow == no_flow) return;
+  FlowRecord& record = table_.record(flow);
+  outcome.flow = flow;
+  if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
+  outcome.rule = installed.policy.rule_of(record.decision);
+  const bool quoted_from_opener = came_from_opener(headers, record);
+  const bool quoted_from_inside = quoted_from_opener ? record.opener_on_inside : !record.opener_on_inside;
+  const bool error_from_inside = (entry.packet.port & 1) == 0;
+  const Address& quoted_source = headers.source_is_a ? record.key.a : record.key.b;
+  if (headers.target == quoted_source && quoted_from_inside != error_from_inside) outcome.reason = Reason::icmp_related;
+}
+
+}  // namespace weir

@@ -1,0 +1,68 @@
+// What keeps the link alive: ARP, neighbour discovery, router advertisements, DHCP. Each passes only where [link] says
+// so, claims nothing that its port may not claim, and opens no flow.
+// Sources: RFC 826, 5227 (ARP probes), 4861 (neighbour discovery), 2131, 8415 (DHCP).
+#include "dataplane/pipeline/burst.hpp"
+
+namespace weir {
+namespace {
+
+constexpr u8 nd_router_advertisement = 134;
+constexpr u8 nd_neighbour_advertisement = 136;
+constexpr u32 nd_target_at = 8;  // of NS and NA, from the ICMPv6 header
+
+bool is_unspecified(const Address& address) {
+  return address.low == 0 && (address.high == 0 || address.is_ipv4());
+}
+bool is_link_local(const Address& address) {
+  return !address.is_ipv4() && (swap(address.high) & 0xffc0'0000'0000'0000) == 0xfe80'0000'0000'0000;
+}
+
+// Whether `address` may be claimed by the port: it has no address yet, speaks for the link alone, or owns it.
+bool may_claim(const InstalledPolicy& installed, u16 port, const Address& address) {
+  return is_unspecified(address) || is_link_local(address) ||
+         installed.policy.source_allowed(installed.port_class[port], address);
+}
+
+Reason neighbour_discovery(const Headers& headers, const Packet& packet, const InstalledPolicy& installed) {
+  if (!installed.policy.link().nd) return Reason::link_nd_off;
+  if (!may_claim(installed, packet.port, headers.source)) return Reason::link_nd_bad;
+  if (headers.icmp_type == nd_neighbour_advertisement) {
+    const Address claimed = Address::ipv6(packet.data + headers.l4_offset + nd_target_at);
+    if (!may_claim(installed, packet.port, claimed)) return Reason::link_nd_bad;
+  }
+  return Reason::link_nd;
+}
+
+// A router or a DHCP server behind an attached port is a host that pretends: such a port carries requests only.
+Reason router_discovery(const Headers& headers, const Packet& packet, const InstalledPolicy& installed) {
+  const bool attached = installed.port_class[packet.port] != 0;
+  if (!installed.policy.link().ra) return Reason::link_ra_off;
+  if (headers.icmp_type == nd_router_advertisement && attached) return Reason::link_nd_bad;
+  return may_claim(installed, packet.port, headers.source) ? Reason::link_ra : Reason::link_nd_bad;
+}
+
+Reason dhcp(const Headers& headers, const Packet& packet, const InstalledPolicy& installed) {
+  const bool from_server = headers.source_port == 67 || headers.source_port == 547;
+  if (!installed.policy.link().dhcp) return Reason::link_dhcp_off;
+  if (from_server && installed.port_class[packet.port] != 0) return Reason::spoofed;
+  return may_claim(installed, packet.port, headers.source) ? Reason::link_dhcp : Reason::spoofed;
+}
+
+}  // namespace
+
+void Pipeline::link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  switch (headers.kind) {
+    case PacketKind::arp:
+      outcome.reason = !installed.policy.link().arp                                  ? Reason::link_arp_off
+                       : !may_claim(installed, entry.packet.port, headers.source) ? Reason::link_arp_spoofed
+                                                                                  : Reason::link_arp;
+      return;
+    case PacketKind::nd: outcome.reason = neighbour_discovery(headers, entry.packet, installed); return;
+    case PacketKind::ra: outcome.reason = router_discovery(headers, entry.packet, installed); return;
+    case PacketKind::dhcp: outcome.reason = dhcp(headers, entry.packet, installed); return;
+    default: return;
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,58 @@
+// The event ring of one worker: 64-byte records, one writer, one reader, lossy by design; what did not fit is
+// counted. It lives in the stats segment, so that the reader is another process and a packet costs no system call.
+//
+// Threads: the worker pushes, one reader pops. Invariant: tail <= head <= tail + events_per_ring.
+#pragma once
+#include "dataplane/base/tick.hpp"
+#include "dataplane/packet/key.hpp"
+#include "dataplane/packet/reason.hpp"
+#include "dataplane/share/stats.hpp"
+
+#include <atomic>
+
+namespace weir {
+
+enum class EventKind : u8 { flow_opened, flow_closed, flow_revoked, packet_dropped };
+
+struct alignas(64) Event {
+  Tick time;
+  u32 generation;  // low half of the policy's
+  u32 rule;        // index in that policy, or no_rule
+  Address source, target;
+  u16 source_port, target_port;  // host order; ICMP: type << 8 | code in target_port
+  EventKind kind;
+  Reason reason;
+  u8 protocol;
+  u8 port;         // 2 * pair + side the packet came in by
+};
+static_assert(sizeof(Event) == 64);
+
+inline constexpr u32 events_per_ring = 4096;
+
+class EventRing {
+ public:
+  // Writer. A full ring loses the new event and counts it.
+  void push(const Event& event) {
+    const u64 head = head_.load(std::memory_order_relaxed);
+    if (head - tail_.load(std::memory_order_acquire) == events_per_ring) return lost_.add(1);
+    slots_[head % events_per_ring] = event;
+    head_.store(head + 1, std::memory_order_release);
+  }
+  // Reader. False when there is none.
+  bool pop(Event& event) {
+    const u64 tail = tail_.load(std::memory_order_relaxed);
+    if (tail == head_.load(std::memory_order_acquire)) return false;
+    event = slots_[tail % events_per_ring];
+    tail_.store(tail + 1, std::memory_order_release);
+    return true;
+  }
+  u64 lost() const { return lost_.read(); }
+
+ private:
+  alignas(64) std::atomic<u64> head_{0};
+  alignas(64) std::atomic<u64> tail_{0};
+  alignas(64) Counter lost_;
+  Event slots_[events_per_ring];
+};
+
+}  // namespace weir
