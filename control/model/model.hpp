@@ -18,7 +18,7 @@ struct Span {
 };
 
 // Inclusive ranges, sorted, disjoint, not adjacent. IPv4 as a host-order number; IPv6 as 128-bit host-order.
-using Ipv6Number = unsigned __int128;
+__extension__ using Ipv6Number = unsigned __int128;
 struct Ipv4Range {
   std::uint32_t first, last;
 };

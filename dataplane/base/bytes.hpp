@@ -13,6 +13,7 @@ using u8 = std::uint8_t;
 using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
+__extension__ using u128 = unsigned __int128;
 
 static_assert(std::endian::native == std::endian::little, "images and keys assume a little-endian machine");
 

@@ -11,7 +11,7 @@ struct HashKey {
 };
 
 inline u64 fold_multiply(u64 a, u64 b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
+  const auto product = static_cast<u128>(a) * b;
   return static_cast<u64>(product) ^ static_cast<u64>(product >> 64);
 }
 

@@ -57,7 +57,7 @@ struct PipelineConfig {
 };
 
 inline u32 owner_of(u64 hash, u32 workers) {
-  return static_cast<u32>((static_cast<unsigned __int128>(hash) * workers) >> 64);
+  return static_cast<u32>((static_cast<u128>(hash) * workers) >> 64);
 }
 
 struct BurstResult {
