@@ -68,6 +68,7 @@ enum class Verdict : u8 {
   X(icmp_no_request, drop, state, "an ICMP reply without its request")                                         \
   X(table_full, drop, state, "the flow table is full")                                                         \
   X(port_unknown, drop, engine, "a port outside every pair")                                                   \
+  X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                 \
   X(flow_new, forward, state, "opens a flow that an allow covers")                                             \
   X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                   \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")             \

@@ -34,6 +34,7 @@ struct alignas(64) WorkerCounters {
   Counter flows_judged_again;  // after a policy flip or an expiry
   Counter bursts;
   Counter heartbeat;       // last tick processed
+  Counter unsent;          // verdict forward, rewrite or answer, but the port did not take the frame
   ReasonCounter reasons[reasons_count];
 };
 
@@ -44,6 +45,8 @@ struct StatsHeader {
   u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse
   u32 slab_bytes;      // sizeof(WorkerCounters)
   u32 slabs_offset;    // of worker 0's slab from the segment's start
+  u32 rings_offset;    // of worker 0's EventRing, likewise; rings stand ring_bytes apart
+  u32 ring_bytes;
   Counter generation;  // of the policy in force, 0 when none
 };
 

@@ -1,0 +1,78 @@
+// What is said through the door: the dataplane's UNIX socket (SOCK_SEQPACKET, mode 0600). One request is one
+// message of fixed size, and so is each answer; a message of another size, magic or version is refused. An image
+// travels as a file descriptor (SCM_RIGHTS), never as bytes, and the dataplane reads it into memory of its own.
+// Numbers are in the machine's order: both ends are on one machine.
+//
+//   request install + one descriptor -> answer
+//   request flush                    -> answer
+//   request status                   -> answer, then one WorkerStatus per worker
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/packet/reason.hpp"
+
+#include <type_traits>
+
+namespace weir::door {
+
+inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
+inline constexpr u16 version_value = 1;
+
+enum class Act : u16 { install = 1, status = 2, flush = 3 };
+
+enum class Result : u16 {
+  done = 0,
+  malformed = 1,  // not a request of this version
+  refused = 2,    // the image, its generation or its descriptor is not acceptable: section and sentence say why
+  busy = 3,       // workers have not announced the previous image yet, or this act: nothing or not all is done
+};
+
+struct Request {
+  u32 magic;
+  u16 version;
+  Act act;
+  u32 force;     // install only: 1 also takes a lower generation, never the current one
+  u32 reserved;  // 0
+};
+static_assert(sizeof(Request) == 16);
+
+struct Answer {
+  u32 magic;
+  u16 version;
+  Result result;
+  u64 generation;     // of the policy in force after this act; 0 when none
+  u64 blocked_us;     // install: from the flip until the last worker announced it
+  u64 uptime_s;       // status
+  u64 reasons_table;  // status: reasons_table_value of the writer; a reader built from another table must refuse
+  u32 workers;        // status: how many WorkerStatus messages follow
+  u32 flows_flushed;  // flush: how many flows were live
+  char policy_name[64];
+  char section[64];    // refused: of the image, or "request"
+  char sentence[192];  // refused, busy, malformed: why; install: a warning, or empty. NUL-terminated, as all texts here
+};
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 368);
+
+inline constexpr std::size_t reasons_room = 128;
+static_assert(reasons_count <= reasons_room);
+
+struct WorkerStatus {
+  u32 magic;
+  u32 worker;
+  u64 received, handed_over, unsent;
+  u64 flows_live, flows_opened, flows_expired, flows_judged_again;
+  u64 packets[reasons_room];  // by reason
+  u64 bytes[reasons_room];
+};
+static_assert(std::is_trivially_copyable_v<WorkerStatus>);
+
+// Tells two tables of reasons apart (FNV-1a over the names in order).
+constexpr u64 hash_of_reasons() {
+  u64 hash = 0xcbf2'9ce4'8422'2325;
+  for (const ReasonRow& reason : reason_rows) {
+    for (const char letter : reason.name) hash = (hash ^ static_cast<u8>(letter)) * 0x100'0000'01b3;
+    hash = (hash ^ 0xff) * 0x100'0000'01b3;
+  }
+  return hash;
+}
+inline constexpr u64 reasons_table_value = hash_of_reasons();
+
+}  // namespace weir::door
