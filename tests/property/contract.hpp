@@ -1,0 +1,70 @@
+// Watches that a stream of outcomes keeps the contract of process(), for every verdict: each token ends once, a hold
+// comes at most once and is later ended, frames are changed only by rewrite, the answer room only by answer.
+// It judges the stream alone; it does not know why the engine decided as it did.
+#pragma once
+#include "dataplane/pipeline/burst.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace weir {
+
+class ContractWatch {
+ public:
+  static constexpr std::byte untouched{0xa5};
+
+  // A packet on its way in; its answer room must be filled with `untouched`.
+  void enter(const Packet& packet) {
+    inside_[packet.token] = {packet, {packet.data, packet.data + packet.bytes}, false};
+  }
+
+  // What the outcome breaks, if anything.
+  std::optional<std::string> check(const Outcome& outcome) {
+    if (row(outcome.reason).verdict != outcome.verdict) return "the verdict is not the reason's";
+    return check_stream(outcome);
+  }
+
+  // The same for verdicts that no reason has yet.
+  std::optional<std::string> check_stream(const Outcome& outcome) {
+    const auto found = inside_.find(outcome.token);
+    if (found == inside_.end()) return "an outcome for a token that is not inside";
+    Inside& inside = found->second;
+    if (outcome.verdict == Verdict::hold) {
+      if (inside.held) return "held twice";
+      inside.held = true;
+      return std::nullopt;
+    }
+    if (auto broken = check_end(inside, outcome)) return broken;
+    inside_.erase(found);
+    return std::nullopt;
+  }
+
+  std::size_t inside() const { return inside_.size(); }
+
+ private:
+  struct Inside {
+    Packet packet;
+    std::vector<std::byte> as_it_came;
+    bool held;
+  };
+
+  static std::optional<std::string> check_end(const Inside& inside, const Outcome& outcome) {
+    const bool changed = !std::equal(inside.as_it_came.begin(), inside.as_it_came.end(), inside.packet.data);
+    if (changed && outcome.verdict != Verdict::rewrite) return "a frame was changed without a rewrite";
+    const auto& room = inside.packet.answer;
+    if (outcome.verdict == Verdict::answer) {
+      if (outcome.answer_bytes == 0 || outcome.answer_bytes > room.size()) return "an answer that does not fit its room";
+      return std::nullopt;
+    }
+    if (outcome.answer_bytes != 0) return "an answer's length without an answer";
+    if (std::ranges::any_of(room, [](std::byte b) { return b != untouched; })) return "the answer room was written";
+    return std::nullopt;
+  }
+
+  std::unordered_map<u64, Inside> inside_;
+};
+
+}  // namespace weir
