@@ -7,7 +7,7 @@ namespace weir {
 
 inline constexpr u32 burst_packets_max = 32;
 inline constexpr u32 vlan_tags_max = 2;
-inline constexpr u32 ipv6_extensions_max = 8;
+inline constexpr u32 ipv6_options_max = 16;         // options in one extension header, padding included
 inline constexpr u32 workers_max = 16;
 inline constexpr u32 pairs_max = 8;                 // FlowKey holds the pair in 4 bits
 inline constexpr u32 ports_max = 2 * pairs_max;

@@ -23,29 +23,30 @@ enum class Verdict : u8 {
   X(truncated, drop, parse, "the headers promise more bytes than the frame has")                               \
   X(ethernet_short, drop, parse, "shorter than an Ethernet header")                                            \
   X(vlan_too_deep, drop, parse, "more than two VLAN tags")                                                     \
+  X(vlan_id_reserved, drop, parse, "VLAN ID 4095, which 802.1Q forbids on the wire")                           \
   X(ieee_802_3, drop, parse, "a length where the EtherType belongs (802.3, LLC, SNAP)")                        \
   X(ethertype_unknown, drop, parse, "an EtherType that Weir does not forward")                                 \
   X(link_local_protocol, drop, parse, "LLDP, LACP, STP and other link-local control ends here")                \
   X(mac_source_invalid, drop, parse, "the source MAC is a group address or zero")                              \
-  X(arp_malformed, drop, parse, "ARP that is not canonical: Ethernet/IPv4, exact length, zero padding")        \
-  X(ipv4_header_bad, drop, parse, "IPv4 version, header length or total length does not hold")                 \
+  X(arp_malformed, drop, parse, "ARP that is not canonical: Ethernet/IPv4, own MAC, exact length, zero padding") \
+  X(ipv4_header_bad, drop, parse, "IPv4 version, header length, total length or reserved flag does not hold")  \
   X(ipv4_checksum_bad, drop, parse, "the IPv4 header checksum is wrong")                                       \
-  X(ipv4_option_bad, drop, parse, "a malformed IPv4 option list")                                              \
+  X(ipv4_option_bad, drop, parse, "a malformed IPv4 option list, or an option other than router alert")        \
   X(ipv4_source_route, drop, parse, "loose or strict source routing, or record route")                         \
   X(ipv6_header_bad, drop, parse, "IPv6 version or payload length does not hold (jumbograms included)")        \
   X(ipv6_extension_bad, drop, parse, "an extension header that is malformed, repeated or out of order")        \
-  X(ipv6_extensions_many, drop, parse, "more extension headers than the bound")                                \
+  X(ipv6_options_many, drop, parse, "more options in one extension header than the bound")                     \
   X(ipv6_routing_header, drop, parse, "a routing header with segments left (RFC 5095 and kin)")                \
   X(ttl_zero, drop, parse, "TTL or hop limit is zero")                                                         \
   X(source_martian, drop, parse, "a source no host may have: multicast, broadcast, loopback, unspecified")     \
   X(target_martian, drop, parse, "a target that never crosses a wire: loopback, unspecified")                  \
   X(land, drop, parse, "source and target are the same endpoint")                                              \
   X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                             \
-  X(tcp_header_bad, drop, parse, "TCP header shorter than 20 bytes or than its data offset")                   \
+  X(tcp_header_bad, drop, parse, "TCP shorter than its header, a bad data offset or malformed options")        \
   X(tcp_flags_bad, drop, parse, "a flag combination no TCP sends (null, xmas, SYN+FIN, SYN+RST, FIN without ACK)") \
-  X(udp_header_bad, drop, parse, "UDP length does not fit the IP payload")                                     \
-  X(icmp_header_bad, drop, parse, "ICMP shorter than its type needs, or the wrong family's ICMP")              \
-  X(sctp_header_bad, drop, parse, "SCTP shorter than its common header and one chunk")                         \
+  X(udp_header_bad, drop, parse, "UDP length is not exactly the IP payload")                                   \
+  X(icmp_header_bad, drop, parse, "ICMP too short, deprecated, of the wrong family, or with a doubtful quote") \
+  X(sctp_header_bad, drop, parse, "SCTP without a whole first chunk, or INIT with company or a tag")           \
   X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                           \
   X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                 \
   X(spoofed, drop, identity, "the source does not belong to the port it came in by")                           \
@@ -54,7 +55,7 @@ enum class Verdict : u8 {
   X(link_arp_off, drop, link, "ARP, which [link] does not allow")                                              \
   X(link_nd_off, drop, link, "IPv6 neighbour discovery, which [link] does not allow")                          \
   X(link_ra_off, drop, link, "IPv6 router advertisement or solicitation, which [link] does not allow")         \
-  X(link_redirect, drop, link, "ICMPv6 redirect: never forwarded")                                             \
+  X(link_redirect, drop, link, "an ICMP or ICMPv6 redirect: never forwarded")                                  \
   X(link_dhcp_off, drop, link, "DHCP, which [link] does not allow")                                            \
   X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")             \
   X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                           \

@@ -1,0 +1,71 @@
+// The general path of the parser, one function a layer, each in the source file of its name. Every function names
+// the first doubt it meets and returns it, or Reason::undecided when its layer and all above hold. Internal to
+// dataplane/packet.
+#pragma once
+#include "dataplane/base/limits.hpp"
+#include "dataplane/packet/numbers.hpp"
+#include "dataplane/packet/parse.hpp"
+
+namespace weir {
+
+// One frame on its way through the layers.
+//
+// Invariants: l3_offset <= l4_offset <= end <= present once each is set; reads stay below `present`, and above the
+// IP header below `end`.
+struct Walk {
+  const u8* frame;
+  u32 present;  // bytes of the frame that are there
+  const ParseContext& context;
+  Headers& out;
+  u32 tags = 0;
+  u16 vlans[vlan_tags_max] = {};  // outer first; priority tags (VID 0) do not count
+  u32 end = 0;                    // where the IP packet ends; Ethernet padding follows
+  u8 hops = 0;                    // TTL or hop limit
+
+  u32 l4_bytes() const { return end - out.l4_offset; }
+  const u8* l4() const { return frame + out.l4_offset; }
+  u32 scope(FlowClass flow_class) const {
+    return FlowKey::scope_of(flow_class, context.pair, vlans[0], vlans[1]);
+  }
+  // The packet is of an ordinary flow with these numbers (wire order), its transport header `header_bytes` long.
+  Reason flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes);
+  // The packet is the link's own business: no key, and a hash of its two addresses.
+  Reason link(PacketKind kind, u32 header_bytes);
+};
+
+Reason parse_ethernet(Walk& walk);
+Reason parse_arp(Walk& walk);
+Reason parse_ipv4(Walk& walk);
+Reason parse_ipv6(Walk& walk);
+Reason parse_transport(Walk& walk);
+Reason parse_icmp4(Walk& walk);
+Reason parse_icmp6(Walk& walk);
+Reason parse_neighbour(Walk& walk);
+// The packet that an ICMP error quotes: frame bytes [offset, end). Sets key, hash and source_is_a.
+Reason parse_quote4(Walk& walk, u32 offset);
+Reason parse_quote6(Walk& walk, u32 offset);
+
+// What an ICMP message must have to be a flow's own; errors, discovery and the deprecated are no flow's.
+struct IcmpForm {
+  u32 bytes_least;
+  bool is_flow;
+  bool has_identifier;  // two bytes at offset 4
+};
+IcmpForm icmp_form(bool is_ipv4, u8 type);
+
+bool tcp_flags_hold(u8 flags);
+bool tcp_options_hold(const u8* options, u32 bytes);
+
+// Where an IPv6 extension chain ends: the first header that is not an extension, and its protocol number.
+struct ChainEnd {
+  Reason reason;
+  u8 protocol;
+  u32 offset;
+};
+// Walks the chain in frame bytes [offset, end); `protocol` is the fixed header's next header.
+ChainEnd walk_extensions(const u8* frame, u32 offset, u32 end, u8 protocol);
+
+// The general path on its own: what parse_into() does when its short cut does not apply. The property tests compare.
+void parse_general(Headers& out, std::span<const std::byte> frame, const ParseContext& context);
+
+}  // namespace weir

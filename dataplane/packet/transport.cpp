@@ -1,0 +1,118 @@
+// TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and every other protocol by number. Transport checksums are not
+// looked at: the receiver's business, and the bytes behind them are not all here when a frame was snapped.
+#include "dataplane/packet/layers.hpp"
+
+namespace weir {
+namespace {
+
+Reason parse_tcp(Walk& walk) {
+  if (walk.l4_bytes() < tcp_bytes_least) return Reason::tcp_header_bad;
+  const u8* tcp = walk.l4();
+  const u32 header_bytes = (tcp[12] >> 4) * 4u;
+  if (header_bytes < tcp_bytes_least || header_bytes > walk.l4_bytes()) return Reason::tcp_header_bad;
+  if (!tcp_options_hold(tcp + tcp_bytes_least, header_bytes - tcp_bytes_least)) return Reason::tcp_header_bad;
+  walk.out.tcp_flags = tcp[13];
+  if (!tcp_flags_hold(tcp[13])) return Reason::tcp_flags_bad;
+  return walk.flow(FlowClass::tcp, load<u16>(tcp), load<u16>(tcp + 2), header_bytes);
+}
+
+// Bytes after the UDP length would be unseen by whoever reads the datagram, so the lengths must agree exactly.
+Reason parse_udp(Walk& walk) {
+  if (walk.l4_bytes() < udp_bytes) return Reason::udp_header_bad;
+  const u8* udp = walk.l4();
+  if (load_be16(udp + 4) != walk.l4_bytes()) return Reason::udp_header_bad;
+  const u16 source = load_be16(udp), target = load_be16(udp + 2);
+  const u16 least = walk.out.is_ipv4 ? dhcp4_port_least : dhcp6_port_least;
+  if (static_cast<u16>(source - least) > 1 || static_cast<u16>(target - least) > 1)
+    return walk.flow(FlowClass::udp, load<u16>(udp), load<u16>(udp + 2), udp_bytes);
+  walk.out.source_port = source;
+  walk.out.target_port = target;
+  return walk.link(PacketKind::dhcp, udp_bytes);
+}
+
+// INIT travels alone and with a tag of zero, everything else with a tag (RFC 9260 8.5.1).
+Reason parse_sctp(Walk& walk) {
+  constexpr u32 chunk_bytes_least = 4;
+  constexpr u8 chunk_init = 1;
+  if (walk.l4_bytes() < sctp_bytes + chunk_bytes_least) return Reason::sctp_header_bad;
+  const u8* sctp = walk.l4();
+  const u8* chunk = sctp + sctp_bytes;
+  const u32 room = walk.l4_bytes() - sctp_bytes, bytes = load_be16(chunk + 2);
+  if (bytes < chunk_bytes_least || bytes > room) return Reason::sctp_header_bad;
+  const bool init = chunk[0] == chunk_init;
+  if (init != (load<u32>(sctp + 4) == 0)) return Reason::sctp_header_bad;
+  if (init && room > (bytes + 3) / 4 * 4) return Reason::sctp_header_bad;
+  return walk.flow(FlowClass::sctp, load<u16>(sctp), load<u16>(sctp + 2), sctp_bytes);
+}
+
+Reason parse_other(Walk& walk) {
+  u32 least = 0;
+  switch (walk.out.protocol) {
+    case protocol_gre: least = 4; break;
+    case protocol_igmp:
+    case protocol_esp:
+    case protocol_udp_lite: least = 8; break;
+    case protocol_ah:
+    case protocol_dccp: least = 12; break;
+    case protocol_ipv4: least = ipv4_bytes_least; break;
+    case protocol_ipv6: least = ipv6_bytes; break;
+    default: break;
+  }
+  if (walk.l4_bytes() < least) return Reason::l4_header_bad;
+  return walk.flow(FlowClass::ip, walk.out.protocol, walk.out.protocol, 0);
+}
+
+}  // namespace
+
+Reason parse_transport(Walk& walk) {
+  switch (walk.out.protocol) {
+    case protocol_tcp: return parse_tcp(walk);
+    case protocol_udp: return parse_udp(walk);
+    case protocol_icmp: return walk.out.is_ipv4 ? parse_icmp4(walk) : Reason::icmp_header_bad;
+    case protocol_icmp6: return walk.out.is_ipv4 ? Reason::icmp_header_bad : parse_icmp6(walk);
+    case protocol_sctp: return parse_sctp(walk);
+    default: return parse_other(walk);
+  }
+}
+
+// Kinds 0 and 1 are single bytes, every other option states its length (RFC 9293 3.1).
+bool tcp_options_hold(const u8* options, u32 bytes) {
+  for (u32 at = 0; at < bytes;) {
+    if (options[at] == 0) return true;
+    if (options[at] == 1) {
+      ++at;
+      continue;
+    }
+    if (bytes - at < 2 || options[at + 1] < 2 || options[at + 1] > bytes - at) return false;
+    at += options[at + 1];
+  }
+  return true;
+}
+
+Reason Walk::flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes) {
+  const bool has_ports = flow_class == FlowClass::tcp || flow_class == FlowClass::udp || flow_class == FlowClass::sctp;
+  if (has_ports) {
+    if (source_number == 0 || target_number == 0) return Reason::port_zero;
+    out.source_port = swap(source_number);
+    out.target_port = swap(target_number);
+  }
+  bool swapped;
+  out.kind = PacketKind::flow;
+  out.key = make_key(out.source, source_number, out.target, target_number, scope(flow_class), swapped);
+  out.source_is_a = !swapped;
+  out.hash = hash_of(out.key, context.secret);
+  out.payload_offset = static_cast<u16>(out.l4_offset + header_bytes);
+  out.payload_bytes = l4_bytes() - header_bytes;
+  return Reason::undecided;
+}
+
+Reason Walk::link(PacketKind kind, u32 header_bytes) {
+  bool swapped;
+  out.kind = kind;
+  out.hash = hash_of(make_key(out.source, 0, out.target, 0, scope(FlowClass::ip), swapped), context.secret);
+  out.payload_offset = static_cast<u16>(out.l4_offset + header_bytes);
+  out.payload_bytes = l4_bytes() - header_bytes;
+  return Reason::undecided;
+}
+
+}  // namespace weir
