@@ -27,7 +27,8 @@ struct Line {
     number(time / tick_second);
     u64 fraction = time % tick_second;
     char digits[7] = {'.'};
-    for (std::size_t digit = 6; digit > 0; --digit, fraction /= 10) digits[digit] = static_cast<char>('0' + fraction % 10);
+    for (std::size_t digit = 6; digit > 0; --digit, fraction /= 10)
+      digits[digit] = static_cast<char>('0' + fraction % 10);
     text({digits, sizeof digits});
   }
 };
@@ -99,8 +100,10 @@ std::size_t format_decision(std::span<char, decision_line_bytes_max> out, const 
   name(line, ",\"from\":", names.from);
   name(line, ",\"to\":", names.to);
   line.text(",\"flow\":");
-  if (context.flow_number == no_flow_number) line.text("null");
-  else line.number(context.flow_number);
+  if (context.flow_number == no_flow_number)
+    line.text("null");
+  else
+    line.number(context.flow_number);
   line.text(",\"generation\":");
   line.number(outcome.generation);
   line.text("}\n");

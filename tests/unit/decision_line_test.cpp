@@ -56,8 +56,8 @@ TEST_CASE("any names and numbers give one line of JSON within the bound") {
     outcome.verdict = static_cast<Verdict>(random() % 5);
     outcome.generation = random();
     const u64 flow = random();
-    const auto line = line_of({random(), random(), static_cast<u16>(random()), flow}, outcome,
-                              {names[0], names[1], names[2]});
+    const auto line =
+        line_of({random(), random(), static_cast<u16>(random()), flow}, outcome, {names[0], names[1], names[2]});
     REQUIRE(line.find('\n') == line.size() - 1);
     const auto json = nlohmann::json::parse(line);
     REQUIRE(json["flow"] == flow);
