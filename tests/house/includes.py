@@ -23,7 +23,8 @@ MAY_INCLUDE = {
     "control/source": ("control/model",),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source"),
     "control/compile": CONTROL_ENGINE + ("control/model",),
-    "tools/weir": ENGINE + ("control/model", "control/source", "control/check", "control/compile"),
+    "tools/capture": ("dataplane/base",),
+    "tools/weir": ENGINE + ("tools/capture", "control/model", "control/source", "control/check", "control/compile"),
     "tests": ("dataplane", "control", "tools"),
 }
 
