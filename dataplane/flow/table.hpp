@@ -1,26 +1,29 @@
 // The flow table of one worker: keyed, bounded, never shared, all memory lent.
 //
-// Shape: buckets of one cache line, 8 x (16-bit tag + 32-bit record index), two bucket choices per key, a small
-// spill filter so that the second choice is read only where something spilled; 64-byte records; idle deadlines in a
-// dense u32 array beside them. The three steps of a lookup (prefetch bucket, match tags and prefetch record,
-// compare key) are separate calls, so that the pipeline overlaps them across bursts.
+// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and idle deadlines in a dense u32 array
+// beside them. The three steps of a lookup (prefetch bucket, match tags and prefetch record, compare key) are separate
+// calls, so that the pipeline overlaps them across bursts. Lines read by a lookup: bucket, record, deadline.
+//
+// Records are handed out in order of number and then again from a list through the freed ones, so that what was
+// never used is never looked at, not even by ageing.
 //
 // Invariants: a live record is referenced by exactly one bucket slot; a free record by none; every slot's index is
-// below capacity; live + free == capacity.
+// below capacity; live + free == capacity; deadline(flow) is deadline_none exactly for free records.
 // Threads: one. Memory: lent by the caller for the table's life, zeroed, 64-byte aligned.
 #pragma once
 #include "dataplane/base/tick.hpp"
+#include "dataplane/flow/index.hpp"
 #include "dataplane/flow/record.hpp"
 
 #include <span>
 
 namespace weir {
 
-inline constexpr u32 no_flow = ~u32{0};
-
 class FlowTable {
  public:
-  // Bytes to lend for `capacity` flows (1 .. 2^31). About 80 per flow.
+  static constexpr u32 capacity_max = u32{1} << 31;
+
+  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 80 per flow, and a few hundred.
   static std::size_t bytes_needed(u32 capacity);
 
   // Takes `memory` of at least bytes_needed(capacity) bytes.
@@ -28,7 +31,7 @@ class FlowTable {
   FlowTable(const FlowTable&) = delete;
 
   // Step 1: start loading the key's first bucket.
-  void prefetch_bucket(u64 hash) const;
+  void prefetch_bucket(u64 hash) const { index_.prefetch(hash); }
   // Step 2: the record whose tag matches first, or no_flow; its line and deadline start loading. A hint only: it may
   // be another flow's record (tag collision), or be gone by step 3.
   u32 guess(u64 hash) const;
@@ -37,25 +40,64 @@ class FlowTable {
   u32 find(const FlowKey& key, u64 hash, u32 hint) const;
 
   // A new record for a key that is not there (caller has looked), with its deadline; the record's other fields are
-  // zero. no_flow when no record is free or both buckets are full.
+  // zero. no_flow when no record is free or no bucket can make room, which a keyed hash makes improbable.
   u32 insert(const FlowKey& key, u64 hash, u32 deadline_ms);
-  // Frees a live record.
+  // Frees a live record. `hash` is the one it was inserted with.
   void erase(u32 flow, u64 hash);
 
-  FlowRecord& record(u32 flow);
-  const FlowRecord& record(u32 flow) const;
-  u32 deadline(u32 flow) const;
-  void set_deadline(u32 flow, u32 deadline_ms);
-  bool expired(u32 flow, u32 now_ms) const;
+  // `key` in a live record belongs to the table; the rest is the caller's.
+  FlowRecord& record(u32 flow) { return records_[flow]; }
+  const FlowRecord& record(u32 flow) const { return records_[flow]; }
 
-  // Looks at the next `deadlines` deadlines in turn and erases the records whose deadline has passed; returns how
-  // many it erased. Called once per burst; the cost is bounded by the argument. `secret` recomputes hashes.
+  // Milliseconds modulo 2^32 (dataplane/base/tick.hpp). A deadline of deadline_none is kept one millisecond later.
+  u32 deadline(u32 flow) const { return deadlines_[flow]; }
+  void set_deadline(u32 flow, u32 deadline_ms) { deadlines_[flow] = deadline_ms + (deadline_ms == deadline_none); }
+  // Of a live record: exactly when age() would erase it.
+  bool expired(u32 flow, u32 now_ms) const { return deadline_passed(deadlines_[flow], now_ms); }
+
+  // Looks at the next `deadlines` deadlines in turn, none twice in one call, and erases the records whose deadline
+  // has passed; returns how many it erased. Called once per burst; the cost is bounded by the argument. `secret`
+  // recomputes hashes: it is the one that the hashes given to insert() were made with.
   u32 age(u32 now_ms, u32 deadlines, const HashKey& secret);
-  // Erases everything.
+  // Erases everything: writes all buckets and deadlines (about 15 bytes per flow), no record.
   void clear();
 
-  u32 live() const;
-  u32 capacity() const;
+  u32 live() const { return live_; }
+  u32 capacity() const { return capacity_; }
+
+ private:
+  u32 age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secret);
+
+  FlowIndex index_;
+  FlowRecord* records_;
+  u32* deadlines_;
+  u32 capacity_;
+  u32 fresh_ = 0;        // records from here on were never used since the last clear()
+  u32 free_ = no_flow;   // the last freed record; each names the next in its epoch
+  u32 live_ = 0;
+  u32 cursor_ = 0;       // where ageing goes on
 };
+
+inline u32 FlowTable::guess(u64 hash) const {
+  const u32 flow = index_.guess(hash);
+  if (flow != no_flow) {
+    __builtin_prefetch(records_ + flow, 1);
+    __builtin_prefetch(deadlines_ + flow, 1);
+  }
+  return flow;
+}
+
+inline bool same_key(const FlowKey& one, const FlowKey& two) {
+  u64 a[5], b[5];
+  std::memcpy(a, &one, sizeof a);
+  std::memcpy(b, &two, sizeof b);
+  return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4])) == 0;
+}
+
+inline u32 FlowTable::find(const FlowKey& key, u64 hash, u32 hint) const {
+  // A freed record has a scope that no key has; one beyond fresh_ is a leftover from before clear().
+  if (__builtin_expect(hint < fresh_ && same_key(records_[hint].key, key), 1)) return hint;
+  return index_.find(hash, [&](u32 flow) { return same_key(records_[flow].key, key); });
+}
 
 }  // namespace weir

@@ -27,96 +27,128 @@ inline bool flags_hold(u8 flags) { return legal_flags >> (flags & 63) & 1; }
 constexpr u16 raw_ipv4 = swap(ethertype_ipv4), raw_ipv6 = swap(ethertype_ipv6), raw_vlan = swap(ethertype_vlan),
               raw_service_vlan = swap(ethertype_service_vlan);
 
-// What both families' short cuts share once the IP header stands: bytes [l4, l4 + 20) of the frame are there, and the
-// IP packet has `l4_bytes` from l4 on, all present. False: not judged.
-inline bool finish_ports(Headers& out, const u8* frame, u32 l3, u32 l4, u32 l4_bytes, u32 protocol, u32 scope,
-                         u16 dhcp_port_least, const HashKey& secret) {
-  const u8* at = frame + l4;
-  const bool is_tcp = protocol == protocol_tcp;
-  const u16 raw_source = load<u16>(at), raw_target = load<u16>(at + 2);
-  const u16 source_port = swap(raw_source), target_port = swap(raw_target);
-  u32 header_bytes = udp_bytes;
-  u8 flags = 0;
+// The transport of the short cut, read but not yet written down. Bytes [l4, l4 + 20) of the frame are there, and the IP
+// packet has `l4_bytes` from l4 on, all present.
+struct Ports {
+  u16 raw_source, raw_target;
+  u32 header_bytes;
+  u8 flags;
+  bool hold;
+};
+
+inline Ports read_ports(const u8* at, u32 l4_bytes, bool is_tcp, u16 dhcp_port_least) {
+  Ports ports{load<u16>(at), load<u16>(at + 2), udp_bytes, 0, true};
   if (is_tcp) {
-    flags = at[13];
-    header_bytes = (at[12] >> 4) * 4u;
-    if (!flags_hold(flags) | (header_bytes < tcp_bytes_least) | (header_bytes > l4_bytes)) return false;
+    ports.flags = at[13];
+    ports.header_bytes = (at[12] >> 4) * 4u;
+    const bool fits = (ports.header_bytes >= tcp_bytes_least) & (ports.header_bytes <= l4_bytes);
     // No options, or the two paddings and the timestamp of nearly every established segment.
-    const bool usual = header_bytes == 20 || (header_bytes == 32 && load<u32>(at + 20) == 0x0a080101);
-    if (!usual && !tcp_options_hold(at + tcp_bytes_least, header_bytes - tcp_bytes_least)) return false;
+    const bool usual = ports.header_bytes == 20 || (ports.header_bytes == 32 && load<u32>(at + 20) == 0x0a080101);
+    ports.hold = fits && flags_hold(ports.flags) &&
+                 (usual || tcp_options_hold(at + tcp_bytes_least, ports.header_bytes - tcp_bytes_least));
   } else {
-    const bool is_dhcp = (static_cast<u16>(source_port - dhcp_port_least) < 2) &
-                         (static_cast<u16>(target_port - dhcp_port_least) < 2);
-    if ((load_be16(at + 4) != l4_bytes) | (l4_bytes < udp_bytes) | is_dhcp) return false;
+    const bool is_dhcp = (static_cast<u16>(swap(ports.raw_source) - dhcp_port_least) < 2) &
+                         (static_cast<u16>(swap(ports.raw_target) - dhcp_port_least) < 2);
+    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp;
   }
-  if ((raw_source == 0) | (raw_target == 0)) return false;
-  bool swapped;
-  out.key = make_key(out.source, raw_source, out.target, raw_target, scope, swapped);
-  out.hash = hash_of(out.key, secret);
+  ports.hold = ports.hold && (ports.raw_source != 0) & (ports.raw_target != 0);
+  return ports;
+}
+
+// All of `out` but addresses, key and hash.
+inline void write_rest(Headers& out, const Ports& ports, u32 l3, u32 l4, u32 l4_bytes, u8 protocol, bool is_ipv4,
+                       bool swapped) {
   out.drop = Reason::undecided;
   out.kind = PacketKind::flow;
   out.source_is_a = !swapped;
-  out.protocol = static_cast<u8>(protocol);
-  out.tcp_flags = flags;
+  out.is_ipv4 = is_ipv4;
+  out.protocol = protocol;
+  out.tcp_flags = ports.flags;
   out.icmp_type = out.icmp_code = 0;
   out.l3_offset = static_cast<u16>(l3);
   out.l4_offset = static_cast<u16>(l4);
-  out.payload_offset = static_cast<u16>(l4 + header_bytes);
-  out.source_port = source_port;
-  out.target_port = target_port;
-  out.payload_bytes = l4_bytes - header_bytes;
-  return true;
+  out.payload_offset = static_cast<u16>(l4 + ports.header_bytes);
+  out.source_port = swap(ports.raw_source);
+  out.target_port = swap(ports.raw_target);
+  out.payload_bytes = l4_bytes - ports.header_bytes;
 }
 
-constexpr u32 ports_scope(u32 protocol, u32 pair, u32 vlan) {
-  return FlowKey::scope_of(protocol == protocol_tcp ? FlowClass::tcp : FlowClass::udp, pair, vlan, 0);
+inline u32 ports_scope(bool is_tcp, u32 pair, u32 vlan) {
+  return FlowKey::scope_of(FlowClass::tcp, pair, vlan, 0) | (is_tcp ? 0 : static_cast<u32>(FlowClass::udp));
 }
 
+// Endpoints are ordered without a branch: traffic goes both ways, and which is lower cannot be predicted.
 inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 vlan, const ParseContext& context) {
   if (present < l3 + ipv4_bytes_least + tcp_bytes_least) return false;
+  constexpr u64 form_mask = 0xffbf'0000'0000'00ff, form = 0x45;  // version, header length, no fragment, as loaded
   const u8* ip = frame + l3;
-  const u32 total_bytes = load_be16(ip + 2), protocol = ip[9];
   const u64 first = load<u64>(ip), second = load<u64>(ip + 8);
-  u64 sum = (first & 0xffffffff) + (first >> 32) + (second & 0xffffffff) + (second >> 32) + load<u32>(ip + 16);
-  sum = (sum & 0xffff'ffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
   const u32 source = load<u32>(ip + 12), target = load<u32>(ip + 16);
-  const u8 source_top = ip[12], target_top = ip[16];
-  const bool doubt = (ip[0] != 0x45) | (total_bytes > present - l3) | (total_bytes < 28) | (sum != 0xffff) |
-                     ((load<u16>(ip + 6) & 0xffbf) != 0) | (ip[8] == 0) | (source_top == 0) | (source_top == 127) |
-                     (source_top >= 224) | (target_top == 0) | (target_top == 127) | (source == target) |
-                     ((protocol != protocol_tcp) & (protocol != protocol_udp));
-  if (doubt) return false;
-  out.is_ipv4 = true;
+  const u32 total_bytes = load_be16(ip + 2);
+  const u8 source_top = static_cast<u8>(source), target_top = static_cast<u8>(target);
+  const u8 protocol = ip[9];
+  const u64 sum = (first & 0xffff'ffff) + (first >> 32) + (second & 0xffff'ffff) + (second >> 32) + target;
+  const bool is_tcp = protocol == protocol_tcp;
+  // The ones' complement sum of a right header is a multiple of 0xffff.
+  const bool holds = ((first & form_mask) == form) & (total_bytes <= present - l3) & (total_bytes >= 28) &
+                     (sum % 0xffff == 0) & (ip[8] != 0) & (static_cast<u8>(source_top - 1) < 223) &
+                     (source_top != 127) & (target_top != 0) & (target_top != 127) & (source != target) &
+                     (is_tcp | (protocol == protocol_udp));
+  if (!holds) [[unlikely]] return false;
+  const u32 l4 = l3 + ipv4_bytes_least, l4_bytes = total_bytes - ipv4_bytes_least;
+  const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp4_port_least);
+  if (!ports.hold) [[unlikely]] return false;
+  const u64 from = u64{source} << 16 | ports.raw_source, to = u64{target} << 16 | ports.raw_target;
+  const bool swapped = from > to;
+  const u64 a = swapped ? to : from, b = swapped ? from : to;
+  const u32 scope = ports_scope(is_tcp, context.pair, vlan);
+  const FlowKey key{Address::ipv4(static_cast<u32>(a >> 16)), Address::ipv4(static_cast<u32>(b >> 16)),
+                    static_cast<u16>(a), static_cast<u16>(b), scope};
+  out.key = key;
+  out.hash = hash_of(key, context.secret);
   out.source = Address::ipv4(source);
   out.target = Address::ipv4(target);
-  return finish_ports(out, frame, l3, l3 + ipv4_bytes_least, total_bytes - ipv4_bytes_least, protocol,
-                      ports_scope(protocol, context.pair, vlan), dhcp4_port_least, context.secret);
+  write_rest(out, ports, l3, l4, l4_bytes, protocol, true, swapped);
+  return true;
 }
 
 // Addresses under ::/64 (unspecified, loopback, v4-mapped) go the general way.
 inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 vlan, const ParseContext& context) {
   if (present < l3 + ipv6_bytes + tcp_bytes_least) return false;
   const u8* ip = frame + l3;
-  const u32 payload_bytes = load_be16(ip + 4), protocol = ip[6];
+  const u32 l4 = l3 + ipv6_bytes, l4_bytes = load_be16(ip + 4);
   const Address source = Address::ipv6(ip + 8), target = Address::ipv6(ip + 24);
-  const bool doubt = ((ip[0] & 0xf0) != 0x60) | (payload_bytes > present - l3 - ipv6_bytes) | (ip[7] == 0) |
-                     (source.high == 0) | (ip[8] == 0xff) | (target.high == 0) | (source == target) |
-                     ((protocol != protocol_tcp) & (protocol != protocol_udp));
-  if (doubt) return false;
-  out.is_ipv4 = false;
+  const u8 protocol = ip[6];
+  const bool is_tcp = protocol == protocol_tcp;
+  const bool holds = ((ip[0] & 0xf0) == 0x60) & (l4_bytes <= present - l4) & (ip[7] != 0) & (source.high != 0) &
+                     (ip[8] != 0xff) & (target.high != 0) &
+                     (((source.high ^ target.high) | (source.low ^ target.low)) != 0) &
+                     (is_tcp | (protocol == protocol_udp));
+  if (!holds) [[unlikely]] return false;
+  const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp6_port_least);
+  if (!ports.hold) [[unlikely]] return false;
+  const bool swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
+  const u64 turn = u64{0} - swapped;  // exchanges the endpoints when all ones
+  const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;
+  const u16 number = static_cast<u16>((ports.raw_source ^ ports.raw_target) & turn);
+  const FlowKey key{{source.high ^ high, source.low ^ low},
+                    {target.high ^ high, target.low ^ low},
+                    static_cast<u16>(ports.raw_source ^ number),
+                    static_cast<u16>(ports.raw_target ^ number),
+                    ports_scope(is_tcp, context.pair, vlan)};
+  out.key = key;
+  out.hash = hash_of(key, context.secret);
   out.source = source;
   out.target = target;
-  return finish_ports(out, frame, l3, l3 + ipv6_bytes, payload_bytes, protocol,
-                      ports_scope(protocol, context.pair, vlan), dhcp6_port_least, context.secret);
+  write_rest(out, ports, l3, l4, l4_bytes, protocol, false, swapped);
+  return true;
 }
 
 inline bool judge_usual(Headers& out, const u8* frame, u32 present, const ParseContext& context) {
   if (present < 54) return false;
   const u64 target_mac = load<u64>(frame), source_mac = load<u64>(frame + 6) << 16;
-  if ((source_mac == 0) | ((source_mac >> 16 & 1) != 0) | ((target_mac & 0xf0ff'ffff'ffff) == 0x0000'00c2'8001))
-    return false;
+  if ((source_mac == 0) | ((source_mac & 0x10000) != 0) | ((target_mac & 0xf0ff'ffff'ffff) == 0x0000'00c2'8001))
+    [[unlikely]] return false;
   u16 type = load<u16>(frame + 12);
   u32 l3 = ethernet_bytes, vlan = 0;
   if (type == raw_vlan || type == raw_service_vlan) {

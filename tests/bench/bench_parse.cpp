@@ -14,7 +14,7 @@ using namespace weir;
 
 namespace {
 
-constexpr u32 frames_count = 512;
+constexpr u32 frames_count = 4096;
 constexpr u32 slot_bytes = 128;
 
 struct Slot {
@@ -96,7 +96,7 @@ const ParseContext context{{{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb1
 using Parse = void (*)(Headers&, std::span<const std::byte>, const ParseContext&);
 
 double ns_per_packet(const std::vector<Slot>& mix, Parse parse, u64& sink) {
-  constexpr u32 turns = 400;
+  constexpr u32 turns = 50;
   static Headers headers[burst_packets_max];
   const auto start = std::chrono::steady_clock::now();
   for (u32 turn = 0; turn < turns; ++turn)

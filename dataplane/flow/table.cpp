@@ -1,0 +1,112 @@
+// Layout of the lent memory, making and freeing records, ageing.
+#include "dataplane/flow/table.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+// No FlowKey has it: its class would be 15.
+constexpr u32 scope_free = ~u32{0};
+constexpr u32 stretch_max = 64;
+
+// A full table fills 70 % of the slots: then 97 % of the flows stand in their first bucket and a lookup reads one
+// line. Room runs out only above 95 %, so what is asked for always fits.
+u32 buckets_for(u32 capacity) {
+  if (capacity <= FlowBucket::slots_count) return 1;
+  const u64 buckets = (u64{capacity} * 10 + 55) / 56;
+  return static_cast<u32>(buckets + buckets % 2);
+}
+
+// Ageing reads whole groups of lanes, also from the last deadline on.
+std::size_t deadlines_bytes(u32 capacity) {
+  return (std::size_t{capacity} + 2 * deadline_lanes - 2) / deadline_lanes * deadline_lanes * sizeof(u32);
+}
+
+}  // namespace
+
+std::size_t FlowTable::bytes_needed(u32 capacity) {
+  WEIR_CHECK(capacity != 0 && capacity <= capacity_max);
+  return std::size_t{buckets_for(capacity)} * sizeof(FlowBucket) + std::size_t{capacity} * sizeof(FlowRecord) +
+         deadlines_bytes(capacity);
+}
+
+FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
+    : index_(reinterpret_cast<FlowBucket*>(memory.data()), buckets_for(capacity)), capacity_(capacity) {
+  WEIR_CHECK(memory.size() >= bytes_needed(capacity));
+  WEIR_CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(FlowBucket) == 0);
+  records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
+  deadlines_ = reinterpret_cast<u32*>(records_ + capacity);
+}
+
+u32 FlowTable::insert(const FlowKey& key, u64 hash, u32 deadline_ms) {
+  const u32 flow = free_ != no_flow ? free_ : fresh_;
+  if (flow == capacity_ || !index_.insert(hash, flow)) return no_flow;
+  FlowRecord& record = records_[flow];
+  if (flow == fresh_) {
+    ++fresh_;
+  } else {
+    free_ = record.epoch;
+    if (free_ != no_flow) __builtin_prefetch(records_ + free_, 1);
+  }
+  record = FlowRecord{};
+  record.key = key;
+  set_deadline(flow, deadline_ms);
+  ++live_;
+  return flow;
+}
+
+void FlowTable::erase(u32 flow, u64 hash) {
+  index_.erase(hash, flow);
+  records_[flow].key.scope = scope_free;
+  records_[flow].epoch = free_;
+  deadlines_[flow] = deadline_none;
+  free_ = flow;
+  --live_;
+}
+
+u32 FlowTable::age(u32 now_ms, u32 deadlines, const HashKey& secret) {
+  u32 erased = 0;
+  for (u32 left = std::min(deadlines, fresh_); left != 0;) {
+    if (cursor_ >= fresh_) cursor_ = 0;
+    const u32 count = std::min({left, fresh_ - cursor_, stretch_max});
+    erased += age_stretch(now_ms, cursor_, count, secret);
+    cursor_ += count;
+    left -= count;
+  }
+  return erased;
+}
+
+// Records, then buckets, start loading before the first is needed: a stretch that expires as a whole waits once.
+u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secret) {
+  u32 flows[stretch_max];
+  u64 hashes[stretch_max];
+  u32 passed = 0;
+  for (u32 at = 0; at < count; at += deadline_lanes) {
+    u32 lanes = passed_lanes(deadlines_ + from + at, now_ms);
+    if (count - at < deadline_lanes) lanes &= (u32{1} << (count - at)) - 1;
+    for (; lanes != 0; lanes &= lanes - 1) {
+      const u32 flow = from + at + static_cast<u32>(std::countr_zero(lanes));
+      __builtin_prefetch(records_ + flow, 1);
+      flows[passed++] = flow;
+    }
+  }
+  for (u32 i = 0; i < passed; ++i) {
+    hashes[i] = hash_of(records_[flows[i]].key, secret);
+    index_.prefetch(hashes[i]);
+  }
+  for (u32 i = 0; i < passed; ++i) erase(flows[i], hashes[i]);
+  return passed;
+}
+
+void FlowTable::clear() {
+  index_.clear();
+  std::memset(deadlines_, 0, std::size_t{fresh_} * sizeof(u32));
+  fresh_ = live_ = cursor_ = 0;
+  free_ = no_flow;
+}
+
+}  // namespace weir
