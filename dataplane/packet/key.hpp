@@ -56,7 +56,8 @@ inline FlowKey make_key(const Address& source, u16 source_number, const Address&
                  : FlowKey{source, target, source_number, target_number, scope};
 }
 
-// 64-bit keyed hash of a canonical key. IPv4 keys have constant high words and take the short way.
+// 64-bit keyed hash of a canonical key. IPv4 keys have constant high words and take the short way. Both end in a
+// multiplication of their own: without it the ports of one pair of hosts would be multiples of one number.
 inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
   const u64 tail = u64{key.scope} << 32 | u64{key.b_number} << 16 | key.a_number;
   if (key.a.is_ipv4()) {
@@ -64,8 +65,9 @@ inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
     return fold_multiply(mixed ^ secret.words[2], secret.words[3]);
   }
   const u64 first = fold_multiply(key.a.high ^ secret.words[0], key.a.low ^ secret.words[1]);
-  const u64 second = fold_multiply(key.b.high ^ secret.words[1] ^ first, key.b.low ^ secret.words[2]);
-  return fold_multiply(second ^ tail ^ secret.words[2], first ^ secret.words[3]);
+  const u64 second = fold_multiply(key.b.high ^ secret.words[2], key.b.low ^ secret.words[3]);
+  const u64 mixed = fold_multiply(first ^ tail, second ^ secret.words[1]);
+  return fold_multiply(mixed ^ secret.words[2], secret.words[3]);
 }
 
 }  // namespace weir

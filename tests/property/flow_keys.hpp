@@ -13,15 +13,17 @@ using Random = std::mt19937_64;
 
 inline HashKey random_secret(Random& random) { return {{random(), random(), random(), random()}}; }
 
-// Number `n` of a family of distinct keys: neighbouring addresses and ports, as one job's ranks have them.
+// The last word of every IPv4 key below: a secret with it as words[1] gives all of them one hash.
+inline constexpr u32 numbered_scope = FlowKey::scope_of(FlowClass::tcp, 0, 0, 0);
+inline constexpr u64 numbered_tail = u64{numbered_scope} << 32 | 0x5000'5000;
+
+// Number `n` of a family of distinct keys: neighbouring addresses, as one job's ranks have them.
 inline FlowKey numbered_key(u32 n, bool ipv6) {
   bool swapped;
-  const u16 port = static_cast<u16>(swap(static_cast<u16>(1024 + n % 50000)));
-  const u32 scope = FlowKey::scope_of(FlowClass::tcp, 0, 0, 0);
-  if (!ipv6)
-    return make_key(Address::ipv4(swap(0x0a000000u + n)), port, Address::ipv4(swap(0x0b000001u)), 0x5000, scope, swapped);
-  const Address source{swap(u64{0xfd00'0000'0000'0001}), swap(u64{n})}, target{swap(u64{0xfd00'0000'0000'0002}), 1};
-  return make_key(source, port, target, 0x5000, scope, swapped);
+  const Address source = ipv6 ? Address{swap(u64{0xfd00'0000'0000'0001}), swap(u64{n})}
+                              : Address::ipv4(swap(0x0a00'0000u + n));
+  const Address target = ipv6 ? Address{swap(u64{0xfd00'0000'0000'0002}), 1} : Address::ipv4(swap(0x0b00'0001u));
+  return make_key(source, 0x5000, target, 0x5000, numbered_scope, swapped);
 }
 
 // Exactly so many zeroed bytes, so that a sanitizer sees the first one beyond.

@@ -48,7 +48,7 @@ struct Play {
   Random random;
   HashKey secret;
   u32 capacity, keys;
-  bool colliding;  // every IPv4 key has the hash 0
+  bool colliding;  // every IPv4 key has the same hash
   LentMemory memory;
   FlowTable table;
   Twin twin;
@@ -59,7 +59,7 @@ struct Play {
       : random(seed), secret(random_secret(random)), capacity(capacity_in), keys(3 * capacity_in + 20),
         colliding(colliding_in), memory(FlowTable::bytes_needed(capacity_in)), table(memory.span(), capacity_in),
         hints(keys, no_flow) {
-    if (colliding) secret.words[3] = 0;
+    if (colliding) secret.words[1] = numbered_tail;
   }
   u32 below(u32 bound) { return static_cast<u32>(random() % bound); }
   bool is_ipv6(u32 number) const { return number % 2 != 0; }
@@ -169,12 +169,12 @@ TEST_CASE("the table does what a map does") {
   Play(seed, capacity, colliding).run(6000);
 }
 
-TEST_CASE("sixteen flows of one hash fit, a seventeenth does not, and all others still do") {
+TEST_CASE("sixteen flows of one hash fit, a seventeenth does not, and the others still do") {
   Play play(7, 1000, true);
   for (u32 i = 0; i < 40; ++i) play.insert(2 * i);
   REQUIRE(play.twin.flows.size() == 16);
   for (u32 i = 0; i < 900; ++i) play.insert(2 * i + 1);
-  REQUIRE(play.twin.flows.size() == 916);
+  REQUIRE(play.twin.flows.size() >= 913);  // one in 8,000 has just these two buckets
   play.check_all();
 }
 
