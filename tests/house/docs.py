@@ -25,8 +25,8 @@ def anchors(text):
 
 
 def exists(root, path):
-    """Whether a path named in prose is there; `x/*` and trailing dots and slashes are as people write them."""
-    path = path.rstrip("./")
+    """Whether a path named in prose is there; `x/*`, a NAME to fill in, and trailing dots are as people write them."""
+    path = path.rstrip("./").replace("NAME", "*")
     return any(pathlib.Path(root).glob(path)) if "*" in path else (pathlib.Path(root) / path).exists()
 
 
