@@ -8,15 +8,15 @@ namespace {
 IcmpForm form4(u8 type) {
   switch (type) {
     case 0:
-    case 8:                              // echo
+    case 8:  // echo
     case 15:
-    case 16:                             // information
+    case 16:  // information
     case 42:
-    case 43: return {8, true, true};     // extended echo
+    case 43: return {8, true, true};  // extended echo
     case 13:
-    case 14: return {20, true, true};    // timestamp
+    case 14: return {20, true, true};  // timestamp
     case 17:
-    case 18: return {12, true, true};    // address mask
+    case 18: return {12, true, true};  // address mask
     case 3:
     case 4:
     case 5:
@@ -29,9 +29,9 @@ IcmpForm form4(u8 type) {
 IcmpForm form6(u8 type) {
   switch (type) {
     case 128:
-    case 129:                            // echo
+    case 129:  // echo
     case 160:
-    case 161: return {8, true, true};    // extended echo
+    case 161: return {8, true, true};  // extended echo
     case 130:
     case 131:
     case 132: return {24, true, false};  // multicast listener discovery

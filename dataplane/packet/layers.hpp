@@ -24,9 +24,7 @@ struct Walk {
 
   u32 l4_bytes() const { return end - out.l4_offset; }
   const u8* l4() const { return frame + out.l4_offset; }
-  u32 scope(FlowClass flow_class) const {
-    return FlowKey::scope_of(flow_class, context.pair, vlans[0], vlans[1]);
-  }
+  u32 scope(FlowClass flow_class) const { return FlowKey::scope_of(flow_class, context.pair, vlans[0], vlans[1]); }
   // The packet is of an ordinary flow with these numbers (wire order), its transport header `header_bytes` long.
   Reason flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes);
   // The packet is the link's own business: no key, and a hash of its two addresses.

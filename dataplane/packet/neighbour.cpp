@@ -9,7 +9,8 @@ constexpr u8 router_solicitation = 133, router_advertisement = 134, neighbour_so
 
 u32 fixed_bytes(u8 type) { return type == router_solicitation ? 8 : type == router_advertisement ? 16 : 24; }
 
-// Every option states a length of at least one unit of eight bytes. `source_link_address` is set when option 1 is there.
+// Every option states a length of at least one unit of eight bytes. `source_link_address` is set when option 1 is
+// there.
 bool options_hold(const u8* option, const u8* end, bool& source_link_address) {
   while (option < end) {
     if (end - option < 8 || option[1] == 0 || option[1] * 8 > end - option) return false;

@@ -94,10 +94,12 @@ inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
                      (sum % 0xffff == 0) & (ip[8] != 0) & (static_cast<u8>(source_top - 1) < 223) &
                      (source_top != 127) & (target_top != 0) & (target_top != 127) & (source != target) &
                      (is_tcp | (protocol == protocol_udp));
-  if (!holds) [[unlikely]] return false;
+  if (!holds) [[unlikely]]
+    return false;
   const u32 l4 = l3 + ipv4_bytes_least, l4_bytes = total_bytes - ipv4_bytes_least;
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp4_port_least);
-  if (!ports.hold) [[unlikely]] return false;
+  if (!ports.hold) [[unlikely]]
+    return false;
   const u64 from = u64{source} << 16 | ports.raw_source, to = u64{target} << 16 | ports.raw_target;
   const bool swapped = from > to;
   const u64 a = swapped ? to : from, b = swapped ? from : to;
@@ -124,9 +126,11 @@ inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
                      (ip[8] != 0xff) & (target.high != 0) &
                      (((source.high ^ target.high) | (source.low ^ target.low)) != 0) &
                      (is_tcp | (protocol == protocol_udp));
-  if (!holds) [[unlikely]] return false;
+  if (!holds) [[unlikely]]
+    return false;
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp6_port_least);
-  if (!ports.hold) [[unlikely]] return false;
+  if (!ports.hold) [[unlikely]]
+    return false;
   const bool swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
   const u64 turn = u64{0} - swapped;  // exchanges the endpoints when all ones
   const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;
@@ -148,7 +152,8 @@ inline bool judge_usual(Headers& out, const u8* frame, u32 present, const ParseC
   if (present < 54) return false;
   const u64 target_mac = load<u64>(frame), source_mac = load<u64>(frame + 6) << 16;
   if ((source_mac == 0) | ((source_mac & 0x10000) != 0) | ((target_mac & 0xf0ff'ffff'ffff) == 0x0000'00c2'8001))
-    [[unlikely]] return false;
+      [[unlikely]]
+    return false;
   u16 type = load<u16>(frame + 12);
   u32 l3 = ethernet_bytes, vlan = 0;
   if (type == raw_vlan || type == raw_service_vlan) {
@@ -166,7 +171,8 @@ inline bool judge_usual(Headers& out, const u8* frame, u32 present, const ParseC
 
 void parse_into(Headers& out, std::span<const std::byte> frame, const ParseContext& context) {
   const auto present = static_cast<u32>(frame.size());
-  if (judge_usual(out, reinterpret_cast<const u8*>(frame.data()), present, context)) [[likely]] return;
+  if (judge_usual(out, reinterpret_cast<const u8*>(frame.data()), present, context)) [[likely]]
+    return;
   parse_general(out, frame, context);
 }
 

@@ -36,7 +36,7 @@ struct Headers {
   u16 l4_offset;       // of the transport header
   u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others
   u16 source_port, target_port;  // host order: what the service lookup needs; 0 where there are none, also in errors
-  u32 payload_bytes;   // transport payload by the IP length, without Ethernet padding
+  u32 payload_bytes;  // transport payload by the IP length, without Ethernet padding
   Address source, target;  // of the frame's outermost IP header (or ARP sender and target), always the frame's own
 
   bool well_formed() const { return drop == Reason::undecided; }

@@ -17,65 +17,65 @@ enum class Verdict : u8 {
 
 // X(identifier, verdict, stage, sentence). Order is the order of counters and must only grow at a stage's end
 // between releases; the image does not depend on it.
-#define WEIR_REASONS(X)                                                                                         \
-  X(undecided, drop, engine, "nothing decided: the initial value; seen only if the engine has a bug")          \
-  X(no_policy, drop, engine, "no policy is installed: everything is denied")                                   \
-  X(truncated, drop, parse, "the headers promise more bytes than the frame has")                               \
-  X(ethernet_short, drop, parse, "shorter than an Ethernet header")                                            \
-  X(vlan_too_deep, drop, parse, "more than two VLAN tags")                                                     \
-  X(vlan_id_reserved, drop, parse, "VLAN ID 4095, which 802.1Q forbids on the wire")                           \
-  X(ieee_802_3, drop, parse, "a length where the EtherType belongs (802.3, LLC, SNAP)")                        \
-  X(ethertype_unknown, drop, parse, "an EtherType that Weir does not forward")                                 \
-  X(link_local_protocol, drop, parse, "LLDP, LACP, STP and other link-local control ends here")                \
-  X(mac_source_invalid, drop, parse, "the source MAC is a group address or zero")                              \
-  X(arp_malformed, drop, parse, "ARP that is not canonical: Ethernet/IPv4, own MAC, exact length, zero padding") \
-  X(ipv4_header_bad, drop, parse, "IPv4 version, header length, total length or reserved flag does not hold")  \
-  X(ipv4_checksum_bad, drop, parse, "the IPv4 header checksum is wrong")                                       \
-  X(ipv4_option_bad, drop, parse, "a malformed IPv4 option list, or an option other than router alert")        \
-  X(ipv4_source_route, drop, parse, "loose or strict source routing, or record route")                         \
-  X(ipv6_header_bad, drop, parse, "IPv6 version or payload length does not hold (jumbograms included)")        \
-  X(ipv6_extension_bad, drop, parse, "an extension header that is malformed, repeated or out of order")        \
-  X(ipv6_options_many, drop, parse, "more options in one extension header than the bound")                     \
-  X(ipv6_routing_header, drop, parse, "a routing header with segments left (RFC 5095 and kin)")                \
-  X(ttl_zero, drop, parse, "TTL or hop limit is zero")                                                         \
-  X(source_martian, drop, parse, "a source no host may have: multicast, broadcast, loopback, unspecified")     \
-  X(target_martian, drop, parse, "a target that never crosses a wire: loopback, unspecified")                  \
-  X(land, drop, parse, "source and target are the same endpoint")                                              \
-  X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                             \
-  X(tcp_header_bad, drop, parse, "TCP shorter than its header, a bad data offset or malformed options")        \
+#define WEIR_REASONS(X)                                                                                            \
+  X(undecided, drop, engine, "nothing decided: the initial value; seen only if the engine has a bug")              \
+  X(no_policy, drop, engine, "no policy is installed: everything is denied")                                       \
+  X(truncated, drop, parse, "the headers promise more bytes than the frame has")                                   \
+  X(ethernet_short, drop, parse, "shorter than an Ethernet header")                                                \
+  X(vlan_too_deep, drop, parse, "more than two VLAN tags")                                                         \
+  X(vlan_id_reserved, drop, parse, "VLAN ID 4095, which 802.1Q forbids on the wire")                               \
+  X(ieee_802_3, drop, parse, "a length where the EtherType belongs (802.3, LLC, SNAP)")                            \
+  X(ethertype_unknown, drop, parse, "an EtherType that Weir does not forward")                                     \
+  X(link_local_protocol, drop, parse, "LLDP, LACP, STP and other link-local control ends here")                    \
+  X(mac_source_invalid, drop, parse, "the source MAC is a group address or zero")                                  \
+  X(arp_malformed, drop, parse, "ARP that is not canonical: Ethernet/IPv4, own MAC, exact length, zero padding")   \
+  X(ipv4_header_bad, drop, parse, "IPv4 version, header length, total length or reserved flag does not hold")      \
+  X(ipv4_checksum_bad, drop, parse, "the IPv4 header checksum is wrong")                                           \
+  X(ipv4_option_bad, drop, parse, "a malformed IPv4 option list, or an option other than router alert")            \
+  X(ipv4_source_route, drop, parse, "loose or strict source routing, or record route")                             \
+  X(ipv6_header_bad, drop, parse, "IPv6 version or payload length does not hold (jumbograms included)")            \
+  X(ipv6_extension_bad, drop, parse, "an extension header that is malformed, repeated or out of order")            \
+  X(ipv6_options_many, drop, parse, "more options in one extension header than the bound")                         \
+  X(ipv6_routing_header, drop, parse, "a routing header with segments left (RFC 5095 and kin)")                    \
+  X(ttl_zero, drop, parse, "TTL or hop limit is zero")                                                             \
+  X(source_martian, drop, parse, "a source no host may have: multicast, broadcast, loopback, unspecified")         \
+  X(target_martian, drop, parse, "a target that never crosses a wire: loopback, unspecified")                      \
+  X(land, drop, parse, "source and target are the same endpoint")                                                  \
+  X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                                 \
+  X(tcp_header_bad, drop, parse, "TCP shorter than its header, a bad data offset or malformed options")            \
   X(tcp_flags_bad, drop, parse, "a flag combination no TCP sends (null, xmas, SYN+FIN, SYN+RST, FIN without ACK)") \
-  X(udp_header_bad, drop, parse, "UDP length is not exactly the IP payload")                                   \
-  X(icmp_header_bad, drop, parse, "ICMP too short, deprecated, of the wrong family, or with a doubtful quote") \
-  X(sctp_header_bad, drop, parse, "SCTP without a whole first chunk, or INIT with company or a tag")           \
-  X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                           \
-  X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                 \
-  X(spoofed, drop, identity, "the source does not belong to the port it came in by")                           \
-  X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                             \
-  X(wrong_side, drop, identity, "a packet of a known flow that came in by the other side")                     \
-  X(link_arp_off, drop, link, "ARP, which [link] does not allow")                                              \
-  X(link_nd_off, drop, link, "IPv6 neighbour discovery, which [link] does not allow")                          \
-  X(link_ra_off, drop, link, "IPv6 router advertisement or solicitation, which [link] does not allow")         \
-  X(link_redirect, drop, link, "an ICMP or ICMPv6 redirect: never forwarded")                                  \
-  X(link_dhcp_off, drop, link, "DHCP, which [link] does not allow")                                            \
-  X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")             \
-  X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                           \
-  X(no_allow, drop, policy, "no allow covers it")                                                              \
-  X(forbidden, drop, policy, "a forbid covers it")                                                             \
-  X(expired, drop, policy, "the allow that covered it has expired")                                            \
-  X(revoked, drop, policy, "the policy in force no longer allows this flow")                                   \
-  X(tcp_not_syn, drop, state, "TCP without a flow that does not open one (mid-stream start)")                  \
-  X(tcp_state, drop, state, "a TCP segment that the flow's state does not permit")                             \
-  X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, or the wrong way round")                  \
-  X(icmp_no_request, drop, state, "an ICMP reply without its request")                                         \
-  X(table_full, drop, state, "the flow table is full")                                                         \
-  X(port_unknown, drop, engine, "a port outside every pair")                                                   \
-  X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                 \
-  X(flow_new, forward, state, "opens a flow that an allow covers")                                             \
-  X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                   \
-  X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")             \
-  X(link_arp, forward, link, "ARP, allowed by [link]")                                                         \
-  X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                          \
-  X(link_ra, forward, link, "router advertisement or solicitation, allowed by [link]")                         \
+  X(udp_header_bad, drop, parse, "UDP length is not exactly the IP payload")                                       \
+  X(icmp_header_bad, drop, parse, "ICMP too short, deprecated, of the wrong family, or with a doubtful quote")     \
+  X(sctp_header_bad, drop, parse, "SCTP without a whole first chunk, or INIT with company or a tag")               \
+  X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                               \
+  X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                     \
+  X(spoofed, drop, identity, "the source does not belong to the port it came in by")                               \
+  X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                                 \
+  X(wrong_side, drop, identity, "a packet of a known flow that came in by the other side")                         \
+  X(link_arp_off, drop, link, "ARP, which [link] does not allow")                                                  \
+  X(link_nd_off, drop, link, "IPv6 neighbour discovery, which [link] does not allow")                              \
+  X(link_ra_off, drop, link, "IPv6 router advertisement or solicitation, which [link] does not allow")             \
+  X(link_redirect, drop, link, "an ICMP or ICMPv6 redirect: never forwarded")                                      \
+  X(link_dhcp_off, drop, link, "DHCP, which [link] does not allow")                                                \
+  X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")                 \
+  X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                               \
+  X(no_allow, drop, policy, "no allow covers it")                                                                  \
+  X(forbidden, drop, policy, "a forbid covers it")                                                                 \
+  X(expired, drop, policy, "the allow that covered it has expired")                                                \
+  X(revoked, drop, policy, "the policy in force no longer allows this flow")                                       \
+  X(tcp_not_syn, drop, state, "TCP without a flow that does not open one (mid-stream start)")                      \
+  X(tcp_state, drop, state, "a TCP segment that the flow's state does not permit")                                 \
+  X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, or the wrong way round")                      \
+  X(icmp_no_request, drop, state, "an ICMP reply without its request")                                             \
+  X(table_full, drop, state, "the flow table is full")                                                             \
+  X(port_unknown, drop, engine, "a port outside every pair")                                                       \
+  X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                     \
+  X(flow_new, forward, state, "opens a flow that an allow covers")                                                 \
+  X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                       \
+  X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \
+  X(link_arp, forward, link, "ARP, allowed by [link]")                                                             \
+  X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                              \
+  X(link_ra, forward, link, "router advertisement or solicitation, allowed by [link]")                             \
   X(link_dhcp, forward, link, "DHCP, allowed by [link]")
 
 enum class Reason : u8 {

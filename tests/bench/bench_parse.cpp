@@ -87,7 +87,8 @@ Slot make_frame(const Shape& shape, std::mt19937& random) {
 std::vector<Slot> make_mix(const std::vector<Shape>& shapes) {
   std::mt19937 random(1);
   std::vector<Slot> mix;
-  for (u32 index = 0; index < frames_count; ++index) mix.push_back(make_frame(shapes[random() % shapes.size()], random));
+  for (u32 index = 0; index < frames_count; ++index)
+    mix.push_back(make_frame(shapes[random() % shapes.size()], random));
   return mix;
 }
 

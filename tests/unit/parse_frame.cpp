@@ -110,8 +110,8 @@ unsigned ethertype_of(const Layer* inner) {
 
 unsigned protocol_of(const Layer* inner) {
   static const std::map<std::string, unsigned> protocols{
-      {"tcp", 6},   {"udp", 17},      {"icmp4", 1},  {"icmp6", 58},   {"sctp", 132}, {"hop", 0},
-      {"ip4", 4},   {"options", 60},  {"routing", 43}, {"fragment", 44}, {"ip6", 41}};
+      {"tcp", 6}, {"udp", 17},     {"icmp4", 1},    {"icmp6", 58},    {"sctp", 132}, {"hop", 0},
+      {"ip4", 4}, {"options", 60}, {"routing", 43}, {"fragment", 44}, {"ip6", 41}};
   if (!inner) return 59;
   const auto found = protocols.find(inner->name);
   return found == protocols.end() ? 253 : found->second;
@@ -176,7 +176,8 @@ Bytes tcp_header(const Layer& layer) {
   add16(header, layer.number_at(1));
   add32(header, 1);
   add32(header, 2);
-  header.push_back(static_cast<std::uint8_t>(layer.number("offset", static_cast<unsigned>(5 + options.size() / 4)) << 4));
+  header.push_back(
+      static_cast<std::uint8_t>(layer.number("offset", static_cast<unsigned>(5 + options.size() / 4)) << 4));
   header.push_back(static_cast<std::uint8_t>(flags));
   add16(header, 1024);
   add32(header, 0);

@@ -3,8 +3,8 @@
 #include "tests/unit/parse_frame.hpp"
 #include "tests/unit/parse_rows.hpp"
 
-#include <catch2/catch.hpp>
 #include <fmt/format.h>
+#include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <set>
@@ -35,10 +35,9 @@ std::string describe_quote(const Headers& headers) {
 std::string describe(const Headers& headers, const std::string& expected) {
   if (!headers.well_formed()) return std::string(row(headers.drop).name);
   const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp"};
-  std::string text =
-      fmt::format("{} {} {}>{} l3={} l4={} payload={}+{}", kinds[static_cast<u8>(headers.kind)], headers.protocol,
-                  headers.source_port, headers.target_port, headers.l3_offset, headers.l4_offset,
-                  headers.payload_offset, headers.payload_bytes);
+  std::string text = fmt::format("{} {} {}>{} l3={} l4={} payload={}+{}", kinds[static_cast<u8>(headers.kind)],
+                                 headers.protocol, headers.source_port, headers.target_port, headers.l3_offset,
+                                 headers.l4_offset, headers.payload_offset, headers.payload_bytes);
   const u32 vlans = headers.key.scope >> 8;
   if (vlans != 0) text += fmt::format(" vlans={},{}", vlans & 0xfff, vlans >> 12);
   if (!headers.is_ipv4) text += " v6";
@@ -131,16 +130,15 @@ TEST_CASE("both directions have one key and one hash, and source_is_a tells them
 
 TEST_CASE("an ICMP error has the key of the flow it quotes, the quoted way round, and its own addresses") {
   const Headers sent = parse_text("ip4 10.0.0.1 10.0.0.2 / udp 40000 53");
-  const Headers error =
-      parse_text("ip4 10.0.0.9 10.0.0.1 / icmp4 3 3 / ip4 10.0.0.1 10.0.0.2 / udp 40000 53");
+  const Headers error = parse_text("ip4 10.0.0.9 10.0.0.1 / icmp4 3 3 / ip4 10.0.0.1 10.0.0.2 / udp 40000 53");
   CHECK(error.key == sent.key);
   CHECK(error.hash == sent.hash);
   CHECK(error.source_is_a == sent.source_is_a);
   CHECK(error.source == parse_text("ip4 10.0.0.9 10.0.0.1 / udp 1 2").source);
   CHECK(error.target == sent.source);
   const Headers echo = parse_text("vlan 3 / ip6 2001:db8::1 2001:db8::2 / icmp6 128 id=5");
-  const Headers too_big = parse_text(
-      "vlan 3 / ip6 2001:db8::9 2001:db8::1 / icmp6 2 / ip6 2001:db8::1 2001:db8::2 / icmp6 128 id=5");
+  const Headers too_big =
+      parse_text("vlan 3 / ip6 2001:db8::9 2001:db8::1 / icmp6 2 / ip6 2001:db8::1 2001:db8::2 / icmp6 128 id=5");
   CHECK(too_big.key == echo.key);
   CHECK(too_big.source_is_a == echo.source_is_a);
 }
@@ -154,7 +152,8 @@ TEST_CASE("what tells flows apart is in the key") {
   CHECK(parse_text(rest, {context.secret, 6}).key != plain.key);
   CHECK(parse_text("ip4 10.0.0.1 10.0.0.2 / udp 1024 443").key != plain.key);
   CHECK(parse_text("ip4 10.0.0.1 10.0.0.2 / tcp 443 1024").key != plain.key);
-  CHECK(parse_text("ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=1").key != parse_text("ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=2").key);
+  CHECK(parse_text("ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=1").key !=
+        parse_text("ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=2").key);
   CHECK(parse_text(rest, {{{11, 22, 33, 45}}, 5}).hash != plain.hash);
 }
 
