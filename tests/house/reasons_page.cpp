@@ -1,0 +1,73 @@
+// Writes docs/reasons.md from the table of reasons, or says whether the page still is what the table makes.
+// usage: reasons_page PAGE [--write]
+#include "dataplane/packet/reason.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+using namespace weir;
+
+namespace {
+
+constexpr std::string_view opening = R"(# Reasons
+
+Every packet ends with exactly one reason. It is what `decisions.jsonl` says, what counters are kept by, and what
+`weir explain` ends in. This page is made from the table in `dataplane/packet/reason.hpp` (a test compares them):
+`build/tests/house/reasons_page docs/reasons.md --write`.
+
+Stages follow one another: a frame is parsed, its source identified, the link's own protocols answered from `[link]`, then
+policy and state judge. Within parsing the outermost layer's doubt wins; the order inside a layer stands at its function
+(`dataplane/packet/ethernet.cpp`, `ipv4.cpp`, `ipv6.cpp`, `transport.cpp`, `icmp.cpp`, `neighbour.cpp`).
+)";
+
+struct Stage {
+  std::string_view name, heading;
+};
+constexpr Stage stages[] = {
+    {"parse", "Parse: the frame itself is in doubt"},
+    {"identity", "Identity: the source is not who it says"},
+    {"link", "Link: ARP, neighbour discovery, DHCP"},
+    {"policy", "Policy: the rules"},
+    {"state", "State: flows"},
+    {"engine", "Engine"},
+};
+
+std::string page() {
+  std::string text{opening};
+  std::size_t written = 0;
+  for (const Stage& stage : stages) {
+    text += fmt::format("\n## {}\n\n| reason | verdict | when |\n|---|---|---|\n", stage.heading);
+    for (const ReasonRow& reason : reason_rows) {
+      if (reason.stage != stage.name) continue;
+      text += fmt::format("| `{}` | {} | {} |\n", reason.name, verdict_name(reason.verdict), reason.sentence);
+      ++written;
+    }
+  }
+  // A stage without a heading would leave its reasons out.
+  return written == reasons_count ? text : std::string{};
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 2) {
+    std::cerr << "usage: reasons_page PAGE [--write]\n";
+    return 2;
+  }
+  const std::string text = page();
+  if (text.empty()) {
+    std::cerr << "a stage of the table has no heading in tests/house/reasons_page.cpp\n";
+    return 1;
+  }
+  if (count > 2 && std::string_view(arguments[2]) == "--write") return !(std::ofstream(arguments[1]) << text).flush();
+  std::ifstream stream(arguments[1]);
+  const std::string there{std::istreambuf_iterator<char>(stream), {}};
+  if (there == text) return 0;
+  std::cerr << arguments[1] << " is not what the table of reasons makes: " << arguments[0] << " " << arguments[1]
+            << " --write\n";
+  return 1;
+}
