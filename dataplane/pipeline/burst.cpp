@@ -56,7 +56,7 @@ u32 Pipeline::take(std::span<const Packet> packets, Stage& into, std::span<Misdi
   for (const Packet& packet : packets) {
     Entry& entry = into.entries[count];
     entry.packet = packet;
-    entry.headers = parse({packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
+    parse_into(entry.headers, {packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
     if (config_.workers > 1) {
       const u32 owner = entry.headers.well_formed() ? owner_of(entry.headers.hash, config_.workers) : config_.self;
       if (owner != config_.self) {
