@@ -5,7 +5,7 @@
 
 namespace weir {
 
-InstalledPolicy bind(const Policy& policy, std::span<const std::string_view> names) {
+InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_view> names) {
   WEIR_CHECK(names.size() <= ports_max);
   InstalledPolicy installed{policy, {}, static_cast<u32>(names.size()), 0};
   for (u32 port = 0; port < names.size(); ++port) {

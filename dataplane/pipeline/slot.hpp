@@ -24,7 +24,7 @@ struct InstalledPolicy {
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max.
-InstalledPolicy bind(const Policy& policy, std::span<const std::string_view> names);
+InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_view> names);
 
 class PolicySlot {
  public:
