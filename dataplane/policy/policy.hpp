@@ -1,11 +1,14 @@
 // A verified policy image, ready to be asked. Read-only and position-independent: several workers share one.
 // Built only by verify() (dataplane/policy/verify.hpp), so whoever holds a Policy may follow every index in it.
 #pragma once
+#include "dataplane/base/check.hpp"
 #include "dataplane/base/limits.hpp"
 #include "dataplane/base/tick.hpp"
 #include "dataplane/packet/key.hpp"
 #include "dataplane/packet/reason.hpp"
+#include "dataplane/policy/image.hpp"
 
+#include <expected>
 #include <span>
 #include <string_view>
 
@@ -25,10 +28,10 @@ struct Question {
 };
 
 struct Judgement {
-  Reason reason;       // flow_new when allowed; no_allow, forbidden or spoofed otherwise
-  u16 decision;        // index of the decision, also when it denies
-  u32 rule;            // the allow or forbid that decided, or no_rule
-  u32 source_zone, target_zone;
+  Reason reason;       // flow_new when allowed; no_allow, forbidden, expired or spoofed otherwise
+  u16 decision;        // index of the decision, also when it denies; 0 where no rule decided
+  u32 rule;            // the allow or forbid that decided (the expired allow, for expired), or no_rule
+  u32 source_zone, target_zone;  // compiled zones of this image; unknown when spoofed
 };
 
 struct RuleView {
@@ -44,10 +47,13 @@ struct LinkRules {
 // Logging asked for by the rule that decided.
 enum class Log : u8 { none, opened, all };
 
+struct ImageError;
+
+// Trivially copyable: spans into the image, which outlives it unchanged.
 class Policy {
  public:
-  u64 generation() const;
-  std::string_view name() const;
+  u64 generation() const { return view_.header->generation; }
+  std::string_view name() const { return text(view_.meta[0].name); }
   LinkRules link() const;
 
   // The class of a port by its name: exact `attach`/[port] pattern, else the longest `prefix*` pattern, else 0
@@ -55,27 +61,54 @@ class Policy {
   u16 port_class(std::string_view port_name) const;
   // Whether `mac` (6 bytes) may be a source on a port of this class: true when the class pins no MACs.
   bool mac_allowed(u16 port_class, const u8* mac) const;
-  bool pins_macs(u16 port_class) const;
+  bool pins_macs(u16 port_class) const { return view_.port_classes[checked(port_class)].macs_count != 0; }
   // Whether an address may be a source on a port of this class (pins and attached segments). For ARP and ND.
   bool source_allowed(u16 port_class, const Address& source) const;
 
   // The whole decision of a first packet at `now`. Cost does not depend on the number of rules.
+  // Cache lines for IPv4 in Form::matrix: root, at most five nodes and a leaf for each address, two zones, one
+  // service page, row, cell, decision.
   Judgement judge(const Question& question, Tick now) const;
 
   // A decision's facts, by index from a Judgement or a flow record of the same generation.
-  Log log_of(u16 decision) const;
-  u32 rule_of(u16 decision) const;
+  Log log_of(u16 decision) const { return static_cast<Log>(view_.decisions[decision_checked(decision)].log); }
+  u32 rule_of(u16 decision) const { return view_.decisions[decision_checked(decision)].rule; }
   // First tick at which the decision no longer allows (its rule's `expires`), or the largest Tick.
-  Tick expires_at(u16 decision) const;
+  Tick expires_at(u16 decision) const { return view_.decisions[decision_checked(decision)].expires; }
   // The earliest expires_at() of any decision that is later than `now`, or the largest Tick.
   Tick next_expiry(Tick now) const;
 
-  u32 rules_count() const;
+  u32 rules_count() const { return static_cast<u32>(view_.rules.size()); }
   RuleView rule(u32 index) const;
   // The name shown for an address: its narrowest segment or list, ties by name; no_segment when it is in none.
   u16 source_segment(u16 port_class, const Address& source) const;
   u16 target_segment(u16 port_class, const Address& target) const;
   std::string_view segment_name(u16 segment) const;
+
+  // The verified image itself: for `weir dump` and for tests.
+  const image::View& view() const { return view_; }
+  std::string_view text(image::Text at) const {
+    return {reinterpret_cast<const char*>(view_.strings.data()) + at.offset, at.bytes};
+  }
+
+ private:
+  friend std::expected<Policy, ImageError> verify(std::span<const std::byte> image);
+  explicit Policy(const image::View& view) : view_(view) {}
+
+  // An index that does not come from this policy is the caller's mistake.
+  u16 checked(u16 port_class) const {
+    WEIR_CHECK(port_class < view_.port_classes.size());
+    return port_class;
+  }
+  u16 decision_checked(u16 decision) const {
+    WEIR_CHECK(decision < view_.decisions.size());
+    return decision;
+  }
+  u16 source_zone(u16 port_class, u32 atom) const;
+  u16 target_zone(u16 port_class, u32 atom) const;
+  Judgement first_rule(u16 from, u16 to, u16 service, Tick now) const;
+
+  image::View view_;
 };
 
 }  // namespace weir

@@ -1,0 +1,190 @@
+// The shape of a policy image: one header, one table of sections, and the sections, all in native (little-endian)
+// integers and offsets, never pointers. It says what stands where; verify() says what must hold, docs/image.md what it
+// means. An image is local to a machine: what travels between machines is the rule source.
+//
+// Invariants: every section starts on 64 bytes, in the order of WEIR_IMAGE_SECTIONS, without overlap, gaps are zero,
+// the image ends with the last section padded to 64 bytes. Threads: read-only once verified.
+#pragma once
+#include "dataplane/base/bytes.hpp"
+
+#include <span>
+#include <type_traits>
+
+namespace weir::image {
+
+using weir::u16, weir::u32, weir::u64, weir::u8;  // so that image::element names every element below
+
+inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
+inline constexpr u32 version = 1;
+inline constexpr u64 alignment_bytes = 64;
+
+struct Header {
+  u64 magic;
+  u32 version;
+  u32 sections_count;
+  u64 total_bytes;
+  u64 checksum;    // checksum_of() everything after this field
+  u64 generation;
+  u64 reserved[3]; // zero
+};
+static_assert(sizeof(Header) == 64);
+inline constexpr u64 checksummed_from = 32;
+
+struct SectionEntry {
+  u32 id;             // its place in the table
+  u32 element_bytes;
+  u64 offset;
+  u64 count;          // elements
+};
+
+// A piece of the section `strings`.
+struct Text {
+  u32 offset, bytes;
+};
+
+enum class Form : u32 {
+  matrix = 0,   // (source zone, target zone) -> row; (row, service) -> decision
+  vectors = 1,  // per field value a sparse set of rules; the first rule in all three decides
+};
+
+inline constexpr u32 link_arp = 1, link_nd = 2, link_ra = 4, link_dhcp = 8;
+
+struct Meta {
+  Text name;
+  u32 link;               // link_* bits
+  Form form;
+  u32 atoms_count;        // pieces of the address space; 0 is what nobody named
+  u32 source_zones_count, target_zones_count;
+  u32 services_count;
+  u32 groups_count;       // Form::vectors: groups of 4096 rules per field value
+  u32 ipv4_root_bits, ipv6_root_bits;
+  u32 zero;
+};
+
+// Longest-prefix structure (the construction of "Poptrie", Asai and Ohara 2015): a direct root, then 64-way nodes.
+// Root entry: an atom, or node_flag | node. In a node, slot s with its bit in `children` leads to node child_base + rank
+// of s among the children; any other slot to leaf leaf_base + rank - 1, counting the bits of `leaf_starts` up to s.
+struct TrieNode {
+  u64 children;
+  u64 leaf_starts;
+  u32 child_base;  // above the node's own index: no cycles
+  u32 leaf_base;
+};
+inline constexpr u32 node_flag = u32{1} << 31;
+inline constexpr u32 stride_bits = 6;
+
+// Ports with the same rights. Class 0 is every port that nobody named.
+struct PortClass {
+  Text pattern;            // without the star
+  u32 is_prefix;
+  u32 source_row, target_row;  // of source_zones and target_zones
+  u32 segments_first, segments_count;  // of class_segments: those attached to it
+  u32 macs_first, macs_count;
+};
+
+inline constexpr u16 zone_spoofed = 0xffff;
+
+// Which table of service atoms a packet is looked up in, and by what number.
+enum class ServiceField : u32 {
+  tcp, udp, sctp,  // target port
+  icmp4, icmp6,    // type << 8 | code
+  protocol,        // the IP protocol number, every other protocol
+};
+inline constexpr u32 service_fields_count = 6;
+inline constexpr u32 service_page_entries = 256;
+
+// Up to 64 words of a rule set, those that are not zero stored one after another from words[base].
+struct RuleGroup {
+  u64 summary;  // bit w: word w of this group is not zero
+  u32 base;
+  u32 zero;
+};
+inline constexpr u32 group_rules = 64 * 64;
+
+struct Decision {
+  u64 expires;  // first Tick at which it does not hold; all ones: never
+  u32 rule;     // no_rule for decision 0
+  u16 next;     // what decides once this has expired; below the own index, 0 for nothing. Form::matrix only
+  u8 allow;
+  u8 log;
+};
+
+struct Rule {
+  Text name, file;
+  u32 line;
+  u32 is_forbid;
+};
+
+struct Segment {
+  Text name;
+  u32 has_addresses;
+};
+
+struct Mac {
+  u8 bytes[6];
+  u8 zero[2];
+};
+
+// X(identifier, element, sentence)
+#define WEIR_IMAGE_SECTIONS(X)                                                                                    \
+  X(meta, Meta, "counts, the decision form and [link]; one element")                                              \
+  X(ipv4_root, u32, "IPv4: atom or node by the first root bits of an address")                                    \
+  X(ipv4_nodes, TrieNode, "IPv4: nodes of 64 slots")                                                              \
+  X(ipv4_leaves, u32, "IPv4: atoms of the slots that are not nodes, runs stored once")                            \
+  X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                                    \
+  X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                              \
+  X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                            \
+  X(port_classes, PortClass, "which port names belong together, and what they may be")                            \
+  X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")              \
+  X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                           \
+  X(service_pages, u16, "per service field 256 page numbers, by the high byte")                                   \
+  X(service_atoms, u16, "pages of 256 services, by the low byte")                                                 \
+  X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                        \
+  X(matrix_cells, u16, "matrix: decision by row and service")                                                     \
+  X(source_rules, RuleGroup, "vectors: the rules whose `from` has the source zone")                               \
+  X(target_rules, RuleGroup, "vectors: the rules whose `to` has the target zone")                                 \
+  X(service_rules, RuleGroup, "vectors: the rules whose `with` has the service")                                  \
+  X(rule_words, u64, "vectors: words of rule sets; bit b of word w in group g is rule 4096 g + 64 w + b")         \
+  X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                           \
+  X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                                   \
+  X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                               \
+  X(segments, Segment, "segments and lists, by name")                                                             \
+  X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                         \
+  X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                     \
+  X(class_segments, u16, "the segments attached to a port class, ascending")                                      \
+  X(macs, Mac, "the source addresses that a port class may use, ascending")                                       \
+  X(strings, u8, "names and file names, UTF-8")
+
+enum class Section : u32 {
+#define WEIR_SECTION(identifier, element, sentence) identifier,
+  WEIR_IMAGE_SECTIONS(WEIR_SECTION)
+#undef WEIR_SECTION
+  count
+};
+#define WEIR_SECTION(identifier, element, sentence) \
+  static_assert(std::has_unique_object_representations_v<element>, "no padding: the same rules give the same bytes");
+WEIR_IMAGE_SECTIONS(WEIR_SECTION)
+#undef WEIR_SECTION
+inline constexpr u32 sections_count = static_cast<u32>(Section::count);
+inline constexpr u64 sections_end = sizeof(Header) + sections_count * sizeof(SectionEntry);
+
+constexpr u64 aligned(u64 bytes) { return (bytes + alignment_bytes - 1) / alignment_bytes * alignment_bytes; }
+
+// Where the sections lie in one image.
+struct View {
+  const Header* header = nullptr;
+#define WEIR_SECTION(identifier, element, sentence) std::span<const element> identifier;
+  WEIR_IMAGE_SECTIONS(WEIR_SECTION)
+#undef WEIR_SECTION
+  u32 atoms_count = 0;           // copies of the meta fields that every judgement needs
+  u32 target_zones_count = 0, services_count = 0, groups_count = 0;
+  u32 ipv4_root_bits = 0, ipv6_root_bits = 0;
+  Form form = Form::matrix;
+};
+
+// 64 bits over bytes whose count is a multiple of 8 (checked by the caller). Each step is a bijection of the running
+// state for a given word and of the word for a given state, and each lane's end enters the result by a bijection too:
+// two inputs of equal length that differ in one aligned word never have the same checksum.
+u64 checksum_of(std::span<const std::byte> bytes);
+
+}  // namespace weir::image

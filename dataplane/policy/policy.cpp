@@ -1,0 +1,180 @@
+// Judging first packets by a verified image, and the questions around it: names, ports, pins, expiry.
+#include "dataplane/policy/policy.hpp"
+
+#include "dataplane/policy/lookup.hpp"
+
+namespace weir {
+
+using image::Form;
+
+Judgement Policy::judge(const Question& question, Tick now) const {
+  const bool is_ipv4 = question.source.is_ipv4();
+  const u16 from = source_zone(checked(question.source_class), image::atom_of(view_, question.source, is_ipv4));
+  if (from == image::zone_spoofed) return {Reason::spoofed, 0, no_rule, zone_unknown, zone_unknown};
+  const u16 to = target_zone(checked(question.target_class), image::atom_of(view_, question.target, is_ipv4));
+  return first_rule(from, to, image::service_of(view_, question, is_ipv4), now);
+}
+
+u16 Policy::source_zone(u16 port_class, u32 atom) const {
+  return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];
+}
+
+u16 Policy::target_zone(u16 port_class, u32 atom) const {
+  return view_.target_zones[u64{view_.port_classes[port_class].target_row} * view_.atoms_count + atom];
+}
+
+namespace {
+
+// The family of a target without its source. A multicast target may carry the mark of IPv4 (key.hpp); unless its last
+// 32 bits are zero it is told apart here. Only for names: judge() goes by the source.
+bool is_ipv4_alone(const Address& target) { return target.is_ipv4() && target.low >> 32 == 0; }
+
+// The reason a decision gives while it holds.
+Reason reason_of(const image::Decision& decision) {
+  if (decision.allow) return Reason::flow_new;
+  return decision.rule == no_rule ? Reason::no_allow : Reason::forbidden;
+}
+
+// Follows the chain of a matrix cell past decisions that have expired. What expired first is named when nothing
+// else covers.
+Judgement decide_chain(const image::View& view, u16 index, Tick now) {
+  const image::Decision* decision = &view.decisions[index];
+  if (now < decision->expires || index == 0) [[likely]]
+    return {reason_of(*decision), index, decision->rule, 0, 0};
+  const u16 first = index;
+  while (index != 0 && now >= decision->expires) {
+    index = decision->next;
+    decision = &view.decisions[index];
+  }
+  if (index == 0) return {Reason::expired, first, view.decisions[first].rule, 0, 0};
+  return {reason_of(*decision), index, decision->rule, 0, 0};
+}
+
+u64 word_at(const image::View& view, const image::RuleGroup& group, u32 word) {
+  return view.rule_words[group.base + image::bits_below(group.summary, word)];
+}
+
+// The first rule in all three sets that has not expired.
+Judgement decide_vectors(const image::View& view, u16 from, u16 to, u16 service, Tick now) {
+  const u32 groups = view.groups_count;
+  const image::RuleGroup* source = &view.source_rules[u64{from} * groups];
+  const image::RuleGroup* target = &view.target_rules[u64{to} * groups];
+  const image::RuleGroup* with = &view.service_rules[u64{service} * groups];
+  u16 expired = 0;
+  for (u32 group = 0; group < groups; ++group) {
+    u64 words = source[group].summary & target[group].summary & with[group].summary;
+    for (; words != 0; words &= words - 1) {
+      const u32 word = static_cast<u32>(__builtin_ctzll(words));
+      u64 rules = word_at(view, source[group], word) & word_at(view, target[group], word) &
+                  word_at(view, with[group], word);
+      for (; rules != 0; rules &= rules - 1) {
+        const u32 rule = group * image::group_rules + word * 64 + static_cast<u32>(__builtin_ctzll(rules));
+        const u16 index = static_cast<u16>(rule + 1);
+        const image::Decision& decision = view.decisions[index];
+        if (now < decision.expires) [[likely]]
+          return {reason_of(decision), index, rule, 0, 0};
+        if (expired == 0) expired = index;
+      }
+    }
+  }
+  if (expired == 0) return {Reason::no_allow, 0, no_rule, 0, 0};
+  return {Reason::expired, expired, view.decisions[expired].rule, 0, 0};
+}
+
+}  // namespace
+
+Judgement Policy::first_rule(u16 from, u16 to, u16 service, Tick now) const {
+  Judgement judgement;
+  if (view_.form == Form::matrix) {
+    const u64 row = view_.matrix_rows[u64{from} * view_.target_zones_count + to];
+    judgement = decide_chain(view_, view_.matrix_cells[row * view_.services_count + service], now);
+  } else {
+    judgement = decide_vectors(view_, from, to, service, now);
+  }
+  judgement.source_zone = from;
+  judgement.target_zone = to;
+  return judgement;
+}
+
+bool Policy::source_allowed(u16 port_class, const Address& source) const {
+  const u32 atom = image::atom_of(view_, source, source.is_ipv4());
+  return source_zone(checked(port_class), atom) != image::zone_spoofed;
+}
+
+bool Policy::mac_allowed(u16 port_class, const u8* mac) const {
+  const image::PortClass& entry = view_.port_classes[checked(port_class)];
+  if (entry.macs_count == 0) return true;
+  for (u32 i = 0; i < entry.macs_count; ++i)
+    if (std::memcmp(view_.macs[entry.macs_first + i].bytes, mac, 6) == 0) return true;
+  return false;
+}
+
+u16 Policy::port_class(std::string_view port_name) const {
+  u16 best = 0;
+  u32 best_bytes = 0;
+  for (u32 index = 1; index < view_.port_classes.size(); ++index) {
+    const image::PortClass& entry = view_.port_classes[index];
+    const std::string_view pattern = text(entry.pattern);
+    if (!entry.is_prefix && pattern == port_name) return static_cast<u16>(index);
+    if (!entry.is_prefix || !port_name.starts_with(pattern)) continue;
+    if (best != 0 && pattern.size() <= best_bytes) continue;
+    best = static_cast<u16>(index);
+    best_bytes = static_cast<u32>(pattern.size());
+  }
+  return best;
+}
+
+LinkRules Policy::link() const {
+  const u32 link = view_.meta[0].link;
+  return {(link & image::link_arp) != 0, (link & image::link_nd) != 0, (link & image::link_ra) != 0,
+          (link & image::link_dhcp) != 0};
+}
+
+Tick Policy::next_expiry(Tick now) const {
+  u64 low = 0, high = view_.expiries.size();
+  while (low < high) {
+    const u64 middle = low + (high - low) / 2;
+    if (view_.expiries[middle] > now) high = middle;
+    else low = middle + 1;
+  }
+  return low < view_.expiries.size() ? view_.expiries[low] : ~Tick{0};
+}
+
+RuleView Policy::rule(u32 index) const {
+  WEIR_CHECK(index < view_.rules.size());
+  const image::Rule& rule = view_.rules[index];
+  return {text(rule.name), text(rule.file), rule.line, rule.is_forbid != 0};
+}
+
+std::string_view Policy::segment_name(u16 segment) const {
+  if (segment >= view_.segments.size()) return {};
+  return text(view_.segments[segment].name);
+}
+
+// On an attached port the segments attached to it count, elsewhere those that contain the address.
+u16 Policy::source_segment(u16 port_class, const Address& source) const {
+  const u32 atom = image::atom_of(view_, source, source.is_ipv4());
+  if (source_zone(checked(port_class), atom) == image::zone_spoofed) return no_segment;
+  const image::PortClass& entry = view_.port_classes[port_class];
+  const std::span attached = view_.class_segments.subspan(entry.segments_first, entry.segments_count);
+  for (u32 i = view_.atom_starts[atom]; i < view_.atom_starts[atom + 1]; ++i) {
+    const u16 segment = view_.atom_segments[i];
+    if (attached.empty()) return segment;
+    for (const u16 other : attached)
+      if (other == segment) return segment;
+  }
+  for (const u16 segment : attached)
+    if (!view_.segments[segment].has_addresses) return segment;
+  return no_segment;
+}
+
+u16 Policy::target_segment(u16 port_class, const Address& target) const {
+  const u32 atom = image::atom_of(view_, target, is_ipv4_alone(target));
+  if (view_.atom_starts[atom] != view_.atom_starts[atom + 1]) return view_.atom_segments[view_.atom_starts[atom]];
+  const image::PortClass& entry = view_.port_classes[checked(port_class)];
+  for (const u16 segment : view_.class_segments.subspan(entry.segments_first, entry.segments_count))
+    if (!view_.segments[segment].has_addresses) return segment;
+  return no_segment;
+}
+
+}  // namespace weir
