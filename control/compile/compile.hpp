@@ -29,6 +29,10 @@ struct CapacityError {
   std::string sentence;
 };
 
-std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation);
+// The form is the compiler's choice, by size and cost, unless a test or a bench wants one of them.
+enum class DecisionForm { automatic, matrix, vectors };
+
+std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation,
+                                               DecisionForm form = DecisionForm::automatic);
 
 }  // namespace weir::control

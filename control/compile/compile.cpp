@@ -1,0 +1,159 @@
+// The stages in order: atoms, services, rules in their order, zones, decisions, image. Each refuses what the image
+// cannot hold, with the number that was too large.
+#include "control/compile/compile.hpp"
+
+#include "control/compile/decide.hpp"
+#include "control/compile/rules.hpp"
+#include "control/compile/trie.hpp"
+#include "control/compile/write.hpp"
+#include "dataplane/base/limits.hpp"
+#include "dataplane/policy/policy.hpp"
+
+#include <algorithm>
+#include <fmt/core.h>
+#include <unordered_map>
+
+namespace weir::control {
+
+namespace {
+
+std::unexpected<CapacityError> too_many(const char* code, const char* what, u64 count, u64 limit) {
+  return std::unexpected(CapacityError{code, fmt::format("the policy needs {} {}; an image holds at most {}", count, what,
+                                                         limit)});
+}
+
+void put_tries(const Atoms& atoms, Contents& contents) {
+  TrieTables ipv4 = build_trie(atoms.ipv4);
+  TrieTables ipv6 = build_trie(atoms.ipv6);
+  contents.meta[0].ipv4_root_bits = ipv4.root_bits;
+  contents.meta[0].ipv6_root_bits = ipv6.root_bits;
+  contents.ipv4_root = std::move(ipv4.root);
+  contents.ipv4_nodes = std::move(ipv4.nodes);
+  contents.ipv4_leaves = std::move(ipv4.leaves);
+  contents.ipv6_root = std::move(ipv6.root);
+  contents.ipv6_nodes = std::move(ipv6.nodes);
+  contents.ipv6_leaves = std::move(ipv6.leaves);
+}
+
+void put_ports(const Model& model, const Zones& zones, Contents& contents) {
+  for (std::size_t i = 0; i < zones.classes.size(); ++i) {
+    const PortClassPlan& plan = zones.classes[i];
+    image::PortClass entry{contents.text(plan.pattern), plan.is_prefix, zones.source_row_of[i], zones.target_row_of[i],
+                           static_cast<u32>(contents.class_segments.size()), static_cast<u32>(plan.attached.size()),
+                           static_cast<u32>(contents.macs.size()), 0};
+    for (const u32 segment : plan.attached) contents.class_segments.push_back(static_cast<u16>(segment));
+    if (plan.pin) {
+      auto macs = model.ports[*plan.pin].macs;
+      std::sort(macs.begin(), macs.end());
+      for (const auto& mac : macs) {
+        image::Mac copy{};
+        std::copy(mac.begin(), mac.end(), copy.bytes);
+        contents.macs.push_back(copy);
+      }
+      entry.macs_count = static_cast<u32>(macs.size());
+    }
+    contents.port_classes.push_back(entry);
+  }
+}
+
+void put_names(const Model& model, const Atoms& atoms, std::span<const u32> order, Contents& contents) {
+  contents.meta[0].name = contents.text(model.name);
+  std::vector<image::Text> files;
+  for (const std::string& file : model.files) files.push_back(contents.text(file));
+  for (const u32 index : order) {
+    const Statement& statement = model.statements[index];
+    const image::Text file = statement.span.file < files.size() ? files[statement.span.file] : image::Text{};
+    contents.rules.push_back({contents.text(statement.name), file, model.line_of(statement.span), statement.is_forbid});
+  }
+  for (const Segment& segment : model.segments)
+    contents.segments.push_back({contents.text(segment.name), segment.has_addresses});
+
+  const std::vector<u128> sizes = segment_sizes(model, atoms);
+  std::vector<u32> inside;
+  for (u32 atom = 0; atom < atoms.count(); ++atom) {
+    contents.atom_starts.push_back(static_cast<u32>(contents.atom_segments.size()));
+    inside.clear();
+    for (const u32 member : atoms.of(atom))
+      if (member < sizes.size()) inside.push_back(member);
+    std::sort(inside.begin(), inside.end(), [&](u32 a, u32 b) {
+      return sizes[a] != sizes[b] ? sizes[a] < sizes[b] : model.segments[a].name < model.segments[b].name;
+    });
+    for (const u32 segment : inside) contents.atom_segments.push_back(static_cast<u16>(segment));
+  }
+  contents.atom_starts.push_back(static_cast<u32>(contents.atom_segments.size()));
+}
+
+void put_decisions(DecisionTables& tables, Contents& contents) {
+  contents.meta[0].form = tables.form;
+  contents.matrix_rows = std::move(tables.matrix_rows);
+  contents.matrix_cells = std::move(tables.matrix_cells);
+  contents.source_rules = std::move(tables.source_rules);
+  contents.target_rules = std::move(tables.target_rules);
+  contents.service_rules = std::move(tables.service_rules);
+  contents.rule_words = std::move(tables.rule_words);
+  for (const image::Decision& decision : tables.decisions)
+    if (decision.expires != ~u64{0}) contents.expiries.push_back(decision.expires);
+  std::sort(contents.expiries.begin(), contents.expiries.end());
+  contents.expiries.erase(std::unique(contents.expiries.begin(), contents.expiries.end()), contents.expiries.end());
+  contents.decisions = std::move(tables.decisions);
+}
+
+void put_zones(const Atoms& atoms, const Services& services, const Zones& zones, u64 rules, Contents& contents) {
+  image::Meta& meta = contents.meta[0];
+  meta.atoms_count = atoms.count();
+  meta.source_zones_count = zones.sources.count();
+  meta.target_zones_count = zones.targets.count();
+  meta.services_count = zones.services.count();
+  meta.groups_count = meta.form == image::Form::vectors
+                          ? static_cast<u32>((rules + image::group_rules - 1) / image::group_rules) : 0;
+  contents.source_zones = zones.source_rows.pool();
+  contents.target_zones = zones.target_rows.pool();
+  contents.service_pages = services.pages;
+  contents.service_atoms = services.atoms.pool();
+}
+
+u32 link_bits(const Link& link) {
+  return (link.arp ? image::link_arp : 0) | (link.nd ? image::link_nd : 0) | (link.ra ? image::link_ra : 0) |
+         (link.dhcp ? image::link_dhcp : 0);
+}
+
+}  // namespace
+
+std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation, DecisionForm form) {
+  if (model.segments.size() >= no_segment) return too_many("E0601", "segments", model.segments.size(), no_segment - 1);
+  if (model.statements.size() >= decisions_max)
+    return too_many("E0602", "statements", model.statements.size(), decisions_max - 1);
+  const Atoms atoms = split(model);
+  if (atoms.count() >= image::node_flag) return too_many("E0603", "atoms", atoms.count(), image::node_flag - 1);
+  const Services services = split_services(model);
+  if (services.members.count() > services_max)
+    return too_many("E0604", "disjoint services", services.members.count(), services_max);
+  const std::vector<u32> order = order_rules(model, atoms, services);
+  const Zones zones = merge_zones(model, atoms, services, order);
+  if (zones.classes.size() > port_classes_max)
+    return too_many("E0605", "port names and patterns", zones.classes.size(), port_classes_max);
+  const u64 zones_count = std::max(zones.sources.count(), zones.targets.count());
+  if (zones_count > zones_max) return too_many("E0606", "disjoint zones", zones_count, zones_max);
+  std::optional<DecisionTables> tables = decide(model, zones, order, form);
+  if (!tables)
+    return std::unexpected(CapacityError{"E0607", "the policy has too many zones for a decision matrix"});
+
+  CompileReport report{.zones = zones_count, .services = zones.services.count(), .decisions = tables->decisions.size(),
+                       .rules = order.size(), .image_bytes = 0,
+                       .decision_form = tables->form == image::Form::matrix ? "matrix" : "vectors",
+                       .decision_bytes = tables->bytes()};
+  Contents contents;
+  contents.meta.push_back({});
+  contents.meta[0].link = link_bits(model.link);
+  put_tries(atoms, contents);
+  put_ports(model, zones, contents);
+  put_decisions(*tables, contents);
+  put_zones(atoms, services, zones, order.size(), contents);
+  put_names(model, atoms, order, contents);
+  report.image_bytes = image_bytes(contents);
+  if (report.image_bytes > image_bytes_max)
+    return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
+  return Compiled{write_image(contents, generation), report};
+}
+
+}  // namespace weir::control

@@ -1,0 +1,52 @@
+// Sets of rules, by the values of the three fields of a decision: source zone, target zone, service. Values that every
+// rule treats alike are one.
+#pragma once
+#include "control/compile/identity.hpp"
+#include "control/compile/sequences.hpp"
+#include "control/compile/services.hpp"
+
+namespace weir::control {
+
+// 64 rules from rule 64 * word.
+struct RuleWord {
+  u64 word;
+  u64 bits;
+};
+
+// The distinct sets of rules of one field, by value.
+//
+// Invariants: value 0 is the set of `always`. Threads: one.
+class RuleSets {
+ public:
+  explicit RuleSets(u32 rules);
+
+  // Rules that are in every set.
+  void always(u32 rule) { always_[rule / 64] |= u64{1} << rule % 64; }
+  // Collecting a set: add() its parts, then take() its number.
+  void add(std::span<const RuleWord> part);
+  u32 take();
+
+  u32 count() const { return sets_.count(); }
+  u32 words_count() const { return static_cast<u32>(always_.size()); }
+  // Writes the set of `value` over `words` (words_count() of them).
+  void write(u32 value, std::span<u64> words) const;
+
+ private:
+  std::vector<u64> always_;
+  std::vector<u64> collected_;
+  std::vector<u32> touched_;
+  std::vector<RuleWord> taken_;
+  Sequences<RuleWord> sets_;
+};
+
+struct Zones {
+  std::vector<PortClassPlan> classes;
+  std::vector<u32> source_row_of, target_row_of;  // by class
+  Sequences<u16> source_rows, target_rows;        // zone by atom
+  RuleSets sources, targets, services;            // by zone, zone, service
+};
+
+// `order` is that of order_rules. Zone numbers above 16 bits are cut: the caller looks at the counts.
+Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services, std::span<const u32> order);
+
+}  // namespace weir::control
