@@ -1,0 +1,50 @@
+// The compiled policy's naive twin: a walk over every segment, pin and statement for each packet, written from the rule
+// language (sections 1 and 2). It shares the Model with the compiler and nothing else.
+#pragma once
+#include "control/model/model.hpp"
+#include "dataplane/policy/policy.hpp"
+
+#include <string>
+#include <vector>
+
+namespace weir::naive {
+
+struct Packet {
+  std::string in_port, out_port;
+  bool is_ipv4;
+  u128 source, target;  // host-order numbers
+  u8 protocol, icmp_type, icmp_code;
+  u16 target_port;
+};
+
+struct Answer {
+  Reason reason;
+  std::string rule;      // empty: none
+  std::string from, to;  // narrowest segment; empty: none
+  bool operator==(const Answer&) const = default;
+};
+
+class Policy {
+ public:
+  explicit Policy(const control::Model& model);
+  Answer judge(const Packet& packet, Tick now) const;
+
+ private:
+  using Wide = std::vector<u32>;  // a natural number, least significant first, eight digits
+  bool spoofed(const Packet& packet) const;
+  std::vector<u32> sources(const Packet& packet) const;
+  std::vector<u32> targets(const Packet& packet) const;
+  std::string narrowest(const std::vector<u32>& segments) const;
+  bool covers(const control::Statement& statement, const Packet& packet, const std::vector<u32>& from,
+              const std::vector<u32>& to) const;
+
+  const control::Model& model_;
+  struct Weight {
+    Wide pairs;
+    u64 points;
+  };
+  std::vector<Weight> weights_;    // by statement
+  std::vector<u128> sizes_;        // by segment
+};
+
+}  // namespace weir::naive

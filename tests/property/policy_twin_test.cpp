@@ -1,0 +1,68 @@
+// Compiled policies against their naive twin: random models, random packets, every reason, rule and segment name, in
+// both decision forms. Default: 60 models and 500 packets each; WEIR_PROPERTY_SCALE multiplies the packets, and
+// WEIR_PROPERTY_MODELS sets the models (100,000 packets x 200 models: SCALE=200 MODELS=200).
+#include "control/compile/compile.hpp"
+#include "dataplane/policy/verify.hpp"
+#include "tests/property/image_memory.hpp"
+#include "tests/property/random_model.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <map>
+
+using namespace weir;
+
+namespace {
+
+u64 from_environment(const char* name, u64 otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+naive::Answer compiled_answer(const Policy& policy, const naive::Packet& packet, Tick now) {
+  const Question question = naive::question_of(packet, policy);
+  const Judgement judgement = policy.judge(question, now);
+  const u16 from = policy.source_segment(question.source_class, question.source);
+  const u16 to = policy.target_segment(question.target_class, question.target);
+  return {judgement.reason, judgement.rule == no_rule ? "" : std::string(policy.rule(judgement.rule).name),
+          std::string(policy.segment_name(from)), std::string(policy.segment_name(to))};
+}
+
+std::string shown(const naive::Packet& packet, const naive::Answer& naive, const naive::Answer& compiled) {
+  return packet.in_port + " to " + packet.out_port + " protocol " + std::to_string(packet.protocol) + ": naive " +
+         std::string(row(naive.reason).name) + " " + naive.rule + " " + naive.from + " > " + naive.to + ", compiled " +
+         std::string(row(compiled.reason).name) + " " + compiled.rule + " " + compiled.from + " > " + compiled.to;
+}
+
+}  // namespace
+
+TEST_CASE("compiled policies answer as their naive twin") {
+  const u64 models = from_environment("WEIR_PROPERTY_MODELS", 60);
+  const u64 packets = 500 * from_environment("WEIR_PROPERTY_SCALE", 1);
+  std::map<Reason, u64> seen;
+  for (u64 seed = 0; seed < models; ++seed) {
+    naive::Draw draw(seed);
+    const control::Model model = naive::random_model(draw);
+    const naive::Policy twin(model);
+    const ImageMemory matrix(control::compile(model, 1, control::DecisionForm::matrix)->image);
+    const ImageMemory vectors(control::compile(model, 1, control::DecisionForm::vectors)->image);
+    const auto by_matrix = verify(matrix.bytes()), by_vectors = verify(vectors.bytes());
+    if (!by_matrix) FAIL(seed << " matrix: " << by_matrix.error().section << " " << by_matrix.error().sentence);
+    if (!by_vectors) FAIL(seed << " vectors: " << by_vectors.error().section << " " << by_vectors.error().sentence);
+    for (u64 i = 0; i < packets; ++i) {
+      const naive::Packet packet = naive::random_packet(draw, model);
+      const Tick now = naive::random_time(draw);
+      const naive::Answer expected = twin.judge(packet, now);
+      ++seen[expected.reason];
+      const naive::Answer one = compiled_answer(*by_matrix, packet, now);
+      if (one != expected) FAIL("seed " << seed << " packet " << i << ": " << shown(packet, expected, one));
+      const naive::Answer other = compiled_answer(*by_vectors, packet, now);
+      if (other != expected) FAIL("seed " << seed << " packet " << i << ": " << shown(packet, expected, other));
+    }
+  }
+  // The draw reaches every answer often enough to mean something.
+  for (const Reason reason : {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {
+    INFO(row(reason).name << " " << seen[reason]);
+    CHECK(seen[reason] * 200 > models * packets);
+  }
+}
