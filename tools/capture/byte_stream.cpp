@@ -54,7 +54,7 @@ ByteStream::~ByteStream() {
 void ByteStream::fill(std::size_t bytes) {
   WEIR_CHECK(bytes <= take_bytes_max);
   if (file_ < 0 || ready_.size() >= bytes) return;
-  std::memmove(buffer_.data(), ready_.data(), ready_.size());
+  if (!ready_.empty()) std::memmove(buffer_.data(), ready_.data(), ready_.size());
   std::size_t have = ready_.size();
   while (have < bytes && failure_ == 0) {
     const ssize_t got = ::read(file_, buffer_.data() + have, buffer_.size() - have);
