@@ -6,6 +6,7 @@
 namespace weir {
 
 inline constexpr u32 burst_packets_max = 32;
+inline constexpr u32 held_frames_max = 1024;         // per worker: what the engine may hold at once
 inline constexpr u32 vlan_tags_max = 2;
 inline constexpr u32 ipv6_options_max = 16;         // options in one extension header, padding included
 inline constexpr u32 workers_max = 16;

@@ -1,0 +1,186 @@
+#include "dataplane/edge/capture_run.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+namespace weir::edge {
+namespace {
+
+constexpr u32 window_frames = 3072;  // between reader and writer, besides those that workers hold
+
+}  // namespace
+
+u32 CaptureRun::frames_inside(u32 workers) { return std::bit_ceil(window_frames + workers * held_frames_max); }
+
+std::expected<std::unique_ptr<CaptureRun>, Error> CaptureRun::make(const Ports& ports, u32 workers, HashKey secret,
+                                                                   Decisions* decisions, Counter& unsent) {
+  auto room = FrameRoom::make(frames_inside(workers));
+  if (!room) return std::unexpected(room.error());
+  return std::unique_ptr<CaptureRun>(new CaptureRun(ports, workers, secret, decisions, unsent, std::move(*room)));
+}
+
+CaptureRun::CaptureRun(const Ports& ports, u32 workers, HashKey secret, Decisions* decisions, Counter& unsent,
+                       FrameRoom room)
+    : ports_(ports),
+      workers_(workers),
+      secret_(secret),
+      decisions_(decisions),
+      unsent_(unsent),
+      transmit_(ports, 0, unsent),
+      room_(std::move(room)),
+      frames_(room_.size()),
+      free_(frames_inside(workers)),
+      order_(frames_inside(workers)) {
+  for (u32 token = 0; token < frames_.size(); ++token) {
+    frames_[token].token = token;
+    frames_[token].frame = room_[token];
+    WEIR_CHECK(free_.ring.put(&frames_[token]));
+  }
+  for (u32 worker = 0; worker < workers; ++worker) {
+    work_.push_back(std::make_unique<Queue>(frames_inside(workers)));
+    ended_.push_back(std::make_unique<Queue>(frames_inside(workers)));
+  }
+}
+
+void CaptureRun::read(const std::atomic<bool>& stop) {
+  const auto stopped = [&] { return stop.load(std::memory_order_relaxed) || failed(); };
+  const auto wait = [&] { return sched_yield(), !stopped(); };
+  CaptureOrder order(ports_, wait);
+  CapturedFrame captured{};
+  while (!stopped() && order.next(captured)) {
+    CaptureFrame* frame = nullptr;
+    while (!free_.ring.take(frame)) sched_yield();
+    give_out(*frame, captured);
+  }
+  all_read_.store(true, std::memory_order_release);
+}
+
+void CaptureRun::give_out(CaptureFrame& frame, const CapturedFrame& captured) {
+  const u64 index = given_out_.load(std::memory_order_relaxed);
+  frame.index = index;
+  frame.time = captured.time;
+  frame.packet = show(frame.frame, captured.mbuf, captured.port, captured.time, frame.token);
+  const Headers headers = parse({frame.packet.data, frame.packet.bytes}, {secret_, captured.port / 2u});
+  frame.worker = headers.well_formed() ? owner_of(headers.hash, workers_) : 0;
+  frame.is_judged.store(false, std::memory_order_relaxed);
+  // Both rings hold as many as there are frames: they always have room.
+  WEIR_CHECK(order_.ring.put(&frame) && work_[frame.worker]->ring.put(&frame));
+  given_out_.store(index + 1, std::memory_order_release);
+}
+
+void CaptureRun::judge(Core& core) {
+  std::array<CaptureFrame*, burst_packets_max> frames;
+  std::array<Packet, burst_packets_max> packets;
+  std::array<Outcome, outcomes_max> outcomes;
+  std::array<Misdirected, burst_packets_max> misdirected;
+  while (true) {
+    const InstalledPolicy* policy = core.begin_round();
+    const bool all_read = all_read_.load(std::memory_order_acquire);
+    const std::size_t count = work_[core.self()]->ring.take(frames);
+    if (count == 0 && core.pipeline().idle()) {
+      if (all_read) break;
+      sched_yield();
+      continue;
+    }
+    for (std::size_t i = 0; i < count; ++i) packets[i] = frames[i]->packet;
+    const BurstResult result = core.pipeline().process({packets.data(), count}, policy, outcomes, misdirected);
+    WEIR_CHECK(result.misdirected == 0);
+    record(core, {outcomes.data(), result.outcomes}, policy);
+  }
+  workers_done_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void CaptureRun::record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy) {
+  for (const Outcome& outcome : outcomes) {
+    CaptureFrame& frame = frames_[outcome.token];
+    if (frame.frame.is_held) {
+      frame.ending = outcome;
+      WEIR_CHECK(ended_[core.self()]->ring.put(&frame));
+      continue;
+    }
+    frame.outcome = outcome;
+    frame.policy = policy;
+    frame.frame.is_held = outcome.verdict == Verdict::hold;
+    frame.is_judged.store(true, std::memory_order_release);
+  }
+}
+
+void CaptureRun::write() {
+  while (true) {
+    const bool all_done = workers_done_.load(std::memory_order_acquire) == workers_;
+    const bool any_ended = take_ended();
+    CaptureFrame* frame = nullptr;
+    if (order_.ring.take(frame)) {
+      if (!frame->is_judged.load(std::memory_order_acquire)) transmit_.flush();
+      while (!frame->is_judged.load(std::memory_order_acquire)) sched_yield();
+      settle(*frame);
+    } else if (all_done && !any_ended) {
+      break;
+    } else if (!any_ended) {
+      transmit_.flush();
+      sched_yield();
+    }
+  }
+  transmit_.flush();
+  if (decisions_ != nullptr && !decisions_->flush()) failed_.store(true, std::memory_order_release);
+}
+
+void CaptureRun::settle(CaptureFrame& frame) {
+  const Policy* policy = frame.policy == nullptr ? nullptr : &frame.policy->policy;
+  if (decisions_ != nullptr &&
+      !decisions_->write(frame.index, frame.time, frame.frame.port, frame.worker, frame.outcome, policy))
+    failed_.store(true, std::memory_order_release);
+  written_.store(frame.index + 1, std::memory_order_release);
+  if (frame.outcome.verdict != Verdict::hold) leave(frame, frame.outcome);
+}
+
+void CaptureRun::leave(CaptureFrame& frame, const Outcome& outcome) {
+  const Leaving leaving = end(frame.frame, outcome, ports_.pool());
+  if (leaving.mbuf != nullptr && leaving.mbuf->nb_segs > 1) {
+    transmit_.send(straighten(leaving.mbuf, frame.frame.flat), leaving.port);
+    transmit_.flush();  // before the room is used again
+  } else {
+    transmit_.send(leaving.mbuf, leaving.port);
+  }
+  frame.frame.is_held = false;
+  WEIR_CHECK(free_.ring.put(&frame));
+}
+
+// net_pcap cuts long chains when it writes them. One that is flat leaves whole; longer than an mbuf can say, it does
+// not leave.
+rte_mbuf* CaptureRun::straighten(rte_mbuf* chain, std::byte* room) {
+  static rte_mbuf_ext_shared_info shared{.free_cb = [](void*, void*) {}, .fcb_opaque = nullptr, .refcnt = 1};
+  const u32 bytes = chain->pkt_len;
+  rte_mbuf* mbuf = bytes <= 0xffff ? rte_pktmbuf_alloc(ports_.pool()) : nullptr;
+  rte_pktmbuf_free(chain);
+  if (mbuf == nullptr) {
+    unsent_.add(1);
+    return nullptr;
+  }
+  rte_mbuf_ext_refcnt_set(&shared, 1);
+  rte_pktmbuf_attach_extbuf(mbuf, room, RTE_BAD_IOVA, static_cast<u16>(bytes), &shared);
+  mbuf->data_off = 0;
+  mbuf->data_len = static_cast<u16>(bytes);
+  mbuf->pkt_len = bytes;
+  return mbuf;
+}
+
+// Frames that had been held and now end. One whose own line still stands behind others in `order` waits for it.
+bool CaptureRun::take_ended() {
+  for (auto& queue : ended_)
+    for (CaptureFrame* frame = nullptr; queue->ring.take(frame);) ending_.push_back(frame);
+  if (ending_.empty()) return false;
+  std::erase_if(ending_, [&](CaptureFrame* frame) {
+    const bool has_line = frame->index < written_.load(std::memory_order_relaxed);
+    if (has_line) leave(*frame, frame->ending);
+    return has_line;
+  });
+  return true;
+}
+
+}  // namespace weir::edge

@@ -1,0 +1,88 @@
+// The dataplane on capture files: one reader hands each frame, in order, to the worker that owns its flow; workers
+// judge; one writer takes the outcomes in the order of the frames, writes their lines and sends what leaves. So order
+// and flow numbers are those of one worker, whatever the number of workers, and everybody waits for the slowest.
+//
+//   reader ──order──▶ writer          a frame stands in `order` from the start, and counts as judged when its worker
+//     └──work[w]──▶ worker w ──ended[w]──▶ writer      has said so; `ended` brings only frames that had been held
+//   reader ◀──free── writer
+//
+// Threads: reader, writer and each worker own one end of each ring; a frame belongs to whom the rings say.
+#pragma once
+#include "dataplane/edge/capture_order.hpp"
+#include "dataplane/edge/core.hpp"
+#include "dataplane/edge/decisions.hpp"
+#include "dataplane/edge/frame.hpp"
+#include "dataplane/edge/transmit.hpp"
+#include "dataplane/share/ring.hpp"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace weir::edge {
+
+struct CaptureFrame {
+  Frame frame;
+  u64 index = 0;
+  Tick time = 0;
+  u32 token = 0;
+  u32 worker = 0;
+  Packet packet{};
+  const InstalledPolicy* policy = nullptr;  // that judged
+  Outcome outcome, ending;                  // ending: of a frame that was held before
+  std::atomic<bool> is_judged{false};
+};
+
+class CaptureRun {
+ public:
+  // How many frames may be inside at once.
+  static u32 frames_inside(u32 workers);
+
+  // `decisions` may be null.
+  static std::expected<std::unique_ptr<CaptureRun>, Error> make(const Ports& ports, u32 workers, HashKey secret,
+                                                                Decisions* decisions, Counter& unsent);
+
+  // Until the end of all files, or `stop`: then what has been read is still judged and written.
+  void read(const std::atomic<bool>& stop);
+  void judge(Core& core);
+  void write();
+
+  // Frames that the reader has given out, and those of them whose line is written: what has been judged by an older
+  // policy is done with when written reaches what given_out was.
+  u64 given_out() const { return given_out_.load(std::memory_order_acquire); }
+  u64 written() const { return written_.load(std::memory_order_acquire); }
+  bool failed() const { return failed_.load(std::memory_order_acquire); }  // a decision could not be written
+
+ private:
+  CaptureRun(const Ports& ports, u32 workers, HashKey secret, Decisions* decisions, Counter& unsent, FrameRoom room);
+  void give_out(CaptureFrame& frame, const CapturedFrame& captured);
+  void record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy);
+  void settle(CaptureFrame& frame);
+  void leave(CaptureFrame& frame, const Outcome& outcome);
+  rte_mbuf* straighten(rte_mbuf* chain, std::byte* room);
+  bool take_ended();
+
+  struct Queue {
+    explicit Queue(u32 slots) : memory(slots), ring(memory) {}
+    std::vector<CaptureFrame*> memory;
+    Ring<CaptureFrame*> ring;
+  };
+
+  const Ports& ports_;
+  const u32 workers_;
+  const HashKey secret_;
+  Decisions* const decisions_;
+  Counter& unsent_;
+  Transmit transmit_;
+  FrameRoom room_;
+  std::vector<CaptureFrame> frames_;
+  Queue free_, order_;
+  std::vector<std::unique_ptr<Queue>> work_, ended_;
+  std::vector<CaptureFrame*> ending_;  // writer's: ended, but their own line may not be written yet
+  std::atomic<bool> all_read_{false};
+  std::atomic<u32> workers_done_{0};
+  std::atomic<u64> given_out_{0}, written_{0};
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace weir::edge

@@ -1,0 +1,63 @@
+// The judging part of a worker, whatever feeds it: its flow table, its pipeline, and its duties to the door between
+// two bursts. It moves no frame.
+//
+// Threads: made by main, then used by its worker alone.
+#pragma once
+#include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/memory.hpp"
+#include "dataplane/edge/stats_segment.hpp"
+#include "dataplane/pipeline/burst.hpp"
+
+namespace weir::edge {
+
+struct CoreConfig {
+  HashKey secret;
+  u32 workers, self;
+  u32 flows;           // capacity of this worker's table
+  bool name_segments;  // for decision lines
+};
+
+class Core {
+ public:
+  // `flow_memory`: FlowTable::bytes_needed(config.flows), zeroed.
+  Core(const CoreConfig& config, Mapping flow_memory, PolicySlot& slot, FlushBell& bell, const StatsSegment& stats)
+      : self_(config.self),
+        flow_memory_(std::move(flow_memory)),
+        slot_(slot),
+        bell_(bell),
+        counters_(stats.counters(config.self)),
+        table_(flow_memory_.bytes(), config.flows),
+        pipeline_({.secret = config.secret,
+                   .workers = config.workers,
+                   .self = config.self,
+                   .events = &stats.events(config.self),
+                   .name_segments = config.name_segments},
+                  table_, counters_) {}
+
+  // The policy for what is judged until the next call. Busy or idle, a worker calls this every round: the door waits
+  // for it.
+  const InstalledPolicy* begin_round() {
+    const InstalledPolicy* policy = slot_.current();
+    slot_.announce(self_, policy);
+    if (const u64 request = bell_.heard(self_); request != 0) {
+      pipeline_.flush();
+      bell_.answer(self_, request);
+    }
+    return policy;
+  }
+
+  Pipeline& pipeline() { return pipeline_; }
+  WorkerCounters& counters() { return counters_; }
+  u32 self() const { return self_; }
+
+ private:
+  const u32 self_;
+  Mapping flow_memory_;
+  PolicySlot& slot_;
+  FlushBell& bell_;
+  WorkerCounters& counters_;
+  FlowTable table_;
+  Pipeline pipeline_;
+};
+
+}  // namespace weir::edge

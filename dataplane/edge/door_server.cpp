@@ -1,0 +1,220 @@
+#include "dataplane/edge/door_server.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace weir::edge {
+namespace {
+
+constexpr std::size_t clients_max = 8;
+constexpr int poll_ms = 50;
+constexpr std::size_t descriptors_max = 4;  // more than one is a mistake, but must be closed
+constexpr auto flush_wait_max = std::chrono::seconds(5);
+
+template <std::size_t room>
+void write_text(char (&into)[room], std::string_view text) {
+  const std::size_t bytes = std::min(text.size(), room - 1);
+  std::copy_n(text.data(), bytes, into);
+  into[bytes] = '\0';
+}
+
+struct Received {
+  ssize_t bytes;
+  bool is_cut;
+  std::vector<int> descriptors;
+};
+
+Received receive(int client, door::Request& request) {
+  // One byte more than a request: a longer message is seen to be longer.
+  char extra = 0;
+  iovec parts[] = {{&request, sizeof request}, {&extra, 1}};
+  alignas(cmsghdr) char control[CMSG_SPACE(descriptors_max * sizeof(int))];
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  Received received{recvmsg(client, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC), false, {}};
+  if (received.bytes < 0) return received;
+  received.is_cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i)
+      received.descriptors.push_back(load<int>(CMSG_DATA(part) + i * sizeof(int)));
+  }
+  return received;
+}
+
+template <class Message>
+bool send_message(int client, const Message& message) {
+  return send(client, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) == ssize_t{sizeof message};
+}
+
+// Listening at `path`, seen by its owner only from the first moment on.
+std::expected<int, Error> listen_at(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return std::unexpected(Error{fmt::format("door {}: longer than {} bytes", path, sizeof address.sun_path - 1)});
+  path.copy(address.sun_path, path.size());
+  const auto* const name = reinterpret_cast<const sockaddr*>(&address);
+  struct stat facts{};
+  if (lstat(path.c_str(), &facts) == 0 && S_ISSOCK(facts.st_mode)) {
+    const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const bool is_served = connect(probe, name, sizeof address) == 0 || errno != ECONNREFUSED;
+    close(probe);
+    if (is_served) return std::unexpected(Error{"door " + path + ": another process serves it"});
+    unlink(path.c_str());
+  }
+  const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const mode_t mask = umask(0177);
+  const bool is_open = listener >= 0 && bind(listener, name, sizeof address) == 0 && listen(listener, clients_max) == 0;
+  umask(mask);
+  if (is_open) return listener;
+  const Error error = system_error("door " + path);
+  close(listener);
+  return std::unexpected(error);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::string& path, Installer& installer,
+                                                                   FlushBell& bell, const StatsSegment& stats,
+                                                                   const OrdinaryCores& ordinary) {
+  const auto listener = listen_at(path);
+  if (!listener) return std::unexpected(listener.error());
+  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, ordinary));
+}
+
+DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell,
+                       const StatsSegment& stats, const OrdinaryCores& ordinary)
+    : listener_(listener), path_(std::move(path)), installer_(installer), bell_(bell), stats_(stats) {
+  thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
+}
+
+DoorServer::~DoorServer() {
+  stop_.store(true, std::memory_order_relaxed);
+  thread_.join();
+  for (const int client : clients_) close(client);
+  close(listener_);
+  unlink(path_.c_str());
+}
+
+void DoorServer::serve() {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    std::vector<pollfd> waited{{listener_, static_cast<short>(clients_.size() < clients_max ? POLLIN : 0), 0}};
+    for (const int client : clients_) waited.push_back({client, POLLIN, 0});
+    if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
+    for (std::size_t i = 1; i < waited.size(); ++i) {
+      if (waited[i].revents == 0 || serve_one(waited[i].fd)) continue;
+      close(waited[i].fd);
+      std::erase(clients_, waited[i].fd);
+    }
+    if (waited[0].revents == 0) continue;
+    const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client >= 0) clients_.push_back(client);
+  }
+}
+
+// One request; false when the connection is over.
+bool DoorServer::serve_one(int client) {
+  door::Request request{};
+  const Received received = receive(client, request);
+  if (received.bytes == 0 && received.descriptors.empty()) return false;
+  if (received.bytes < 0) return errno == EAGAIN || errno == EINTR;
+  const bool is_request = received.bytes == ssize_t{sizeof request} && !received.is_cut &&
+                          request.magic == door::magic_value && request.version == door::version_value &&
+                          request.reserved == 0;
+  door::Answer reply = answer(door::Result::malformed);
+  write_text(reply.section, "request");
+  write_text(reply.sentence, "not a request of this version");
+  bool has_status = false;
+  if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
+  if (is_request && request.act == door::Act::flush) reply = flush();
+  if (is_request && request.act == door::Act::status) {
+    reply = answer(door::Result::done);
+    reply.workers = stats_.workers();
+    has_status = true;
+  }
+  for (const int descriptor : received.descriptors) close(descriptor);
+  return send_message(client, reply) && (!has_status || send_status(client));
+}
+
+door::Answer DoorServer::install(const door::Request& request, std::span<const int> descriptors) {
+  std::expected<Installed, Refusal> result =
+      std::unexpected(Refusal{door::Result::refused, "request", "an install brings exactly one descriptor"});
+  if (descriptors.size() == 1 && request.force <= 1) result = installer_.install(descriptors[0], request.force == 1);
+  door::Answer reply = answer(result ? door::Result::done : result.error().result);
+  if (result) {
+    reply.blocked_us = result->blocked_us;
+    write_text(reply.sentence, result->warning);
+  } else {
+    write_text(reply.section, result.error().section);
+    write_text(reply.sentence, result.error().sentence);
+    fmt::print(stderr, "weir-dataplane: image refused: {}: {}\n", result.error().section, result.error().sentence);
+  }
+  return reply;
+}
+
+door::Answer DoorServer::flush() {
+  u64 live = 0;
+  for (u32 worker = 0; worker < stats_.workers(); ++worker) live += stats_.counters(worker).flows_live.read();
+  const u64 request = bell_.ring();
+  const auto deadline = std::chrono::steady_clock::now() + flush_wait_max;
+  while (!bell_.done(stats_.workers(), request)) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      door::Answer late = answer(door::Result::busy);
+      write_text(late.sentence, "not every worker has emptied its table yet");
+      return late;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  door::Answer reply = answer(door::Result::done);
+  reply.flows_flushed = static_cast<u32>(live);
+  return reply;
+}
+
+door::Answer DoorServer::answer(door::Result result) const {
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
+  door::Answer reply{};
+  reply.magic = door::magic_value;
+  reply.version = door::version_value;
+  reply.result = result;
+  reply.generation = stats_.header().generation.read();
+  reply.uptime_s = static_cast<u64>(uptime.count());
+  reply.reasons_table = door::reasons_table_value;
+  write_text(reply.policy_name, installer_.policy_name());
+  return reply;
+}
+
+bool DoorServer::send_status(int client) const {
+  for (u32 worker = 0; worker < stats_.workers(); ++worker) {
+    const WorkerCounters& counters = stats_.counters(worker);
+    door::WorkerStatus status{};
+    status.magic = door::magic_value;
+    status.worker = worker;
+    status.received = counters.received.read();
+    status.handed_over = counters.handed_over.read();
+    status.unsent = counters.unsent.read();
+    status.flows_live = counters.flows_live.read();
+    status.flows_opened = counters.flows_opened.read();
+    status.flows_expired = counters.flows_expired.read();
+    status.flows_judged_again = counters.flows_judged_again.read();
+    for (std::size_t reason = 0; reason < reasons_count; ++reason) {
+      status.packets[reason] = counters.reasons[reason].packets.read();
+      status.bytes[reason] = counters.reasons[reason].bytes.read();
+    }
+    if (!send_message(client, status)) return false;
+  }
+  return true;
+}
+
+}  // namespace weir::edge

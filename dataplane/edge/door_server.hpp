@@ -1,0 +1,49 @@
+// The door: a UNIX socket (SOCK_SEQPACKET, mode 0600) by which a policy is installed, state is asked for, and flow
+// tables are emptied. It has a thread of its own, which is no lcore: no packet ever waits for it, and whatever comes
+// in by it that is not a request of dataplane/share/door.hpp is answered with a refusal or a closed connection.
+//
+// Threads: open() and the destructor belong to main; between them one thread serves.
+#pragma once
+#include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/install.hpp"
+#include "dataplane/edge/launch.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace weir::edge {
+
+class DoorServer {
+ public:
+  // A socket file that nobody serves is replaced; one that somebody serves is an error.
+  static std::expected<std::unique_ptr<DoorServer>, Error> open(const std::string& path, Installer& installer,
+                                                                FlushBell& bell, const StatsSegment& stats,
+                                                                const OrdinaryCores& ordinary);
+  ~DoorServer();  // finishes the request at hand, closes and removes the socket
+  DoorServer(const DoorServer&) = delete;
+
+ private:
+  DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
+             const OrdinaryCores& ordinary);
+  void serve();
+  bool serve_one(int client);
+  door::Answer install(const door::Request& request, std::span<const int> descriptors);
+  door::Answer flush();
+  door::Answer answer(door::Result result) const;
+  bool send_status(int client) const;
+
+  const int listener_;
+  const std::string path_;
+  Installer& installer_;
+  FlushBell& bell_;
+  const StatsSegment& stats_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::vector<int> clients_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace weir::edge

@@ -1,0 +1,146 @@
+#include "dataplane/edge/install.hpp"
+
+#include "dataplane/policy/verify.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace weir::edge {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr auto announce_wait_max = std::chrono::seconds(5);
+constexpr auto readers_wait_max = std::chrono::seconds(5);
+
+Refusal refused(std::string section, std::string sentence) {
+  return {door::Result::refused, std::move(section), std::move(sentence)};
+}
+
+// Waits, first hot and then easily, until `done` or the time is up; returns whether it came.
+template <class Condition>
+bool wait_until(Steady::time_point deadline, const Condition& done) {
+  for (u32 looks = 0; !done(); ++looks) {
+    if (looks < 1000) {
+      sched_yield();
+      continue;
+    }
+    if (Steady::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+  return true;
+}
+
+// The file's bytes in memory of our own: whoever sent the descriptor may change the file under a mapping.
+std::expected<Mapping, Refusal> copy_image(int image) {
+  struct stat facts{};
+  if (fstat(image, &facts) != 0 || !S_ISREG(facts.st_mode))
+    return std::unexpected(refused("request", "the descriptor is not a regular file"));
+  if (facts.st_size <= 0 || static_cast<u64>(facts.st_size) > image_bytes_max)
+    return std::unexpected(refused("header", fmt::format("{} bytes cannot be an image", facts.st_size)));
+  auto memory = Mapping::anonymous(static_cast<std::size_t>(facts.st_size));
+  if (!memory) return std::unexpected(refused("request", memory.error().sentence));
+  for (std::span<std::byte> rest = memory->bytes(); !rest.empty();) {
+    const ssize_t read = pread(image, rest.data(), rest.size(), facts.st_size - static_cast<off_t>(rest.size()));
+    if (read < 0 && errno == EINTR) continue;
+    if (read <= 0) return std::unexpected(refused("request", "the image became shorter while it was read"));
+    rest = rest.subspan(static_cast<std::size_t>(read));
+  }
+  return std::move(*memory);
+}
+
+bool matches(std::string_view name, std::string_view pattern, bool is_prefix) {
+  return is_prefix ? name.starts_with(pattern) : name == pattern;
+}
+
+}  // namespace
+
+std::expected<Installed, Refusal> Installer::start_with(const std::string& path) {
+  const int image = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (image < 0) return std::unexpected(refused("request", system_error("cannot open " + path).sentence));
+  const auto prepared = prepare(image, false);
+  close(image);
+  if (!prepared) return std::unexpected(prepared.error());
+  slot_.flip(*prepared);
+  const u64 generation = (*prepared)->policy.generation();
+  header_.generation.set(generation);
+  return Installed{generation, 0, warning_};
+}
+
+std::expected<Installed, Refusal> Installer::install(int image, bool force) {
+  if (!wait_until(Steady::now() + readers_wait_max, [&] { return spare_is_free(); }))
+    return std::unexpected(Refusal{door::Result::busy, "", "workers have not announced the last policy yet"});
+  const auto prepared = prepare(image, force);
+  if (!prepared) return std::unexpected(prepared.error());
+  const InstalledPolicy* const next = *prepared;
+  const auto flipped = Steady::now();
+  slot_.flip(next);
+  const auto announced = [&] { return slot_.all_announced(config_.workers, next); };
+  awaiting_ = !wait_until(flipped + announce_wait_max, announced);
+  const auto blocked = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - flipped);
+  header_.generation.set(next->policy.generation());
+  if (awaiting_) return std::unexpected(Refusal{door::Result::busy, "", "in force, but not every worker announced it"});
+  if (replaced) replaced();
+  return Installed{next->policy.generation(), static_cast<u64>(blocked.count()), warning_};
+}
+
+std::string Installer::policy_name() const {
+  const InstalledPolicy* policy = slot_.current();
+  return policy == nullptr ? std::string{} : std::string(policy->policy.name());
+}
+
+bool Installer::spare_is_free() {
+  if (awaiting_) {
+    if (!slot_.all_announced(config_.workers, slot_.current())) return false;
+    awaiting_ = false;
+    if (replaced) replaced();
+  }
+  return !readers_done || readers_done();
+}
+
+// Fills the spare slot; it becomes the current one by name only, since nobody sees it before the flip.
+std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, bool force) {
+  auto memory = copy_image(image);
+  if (!memory) return std::unexpected(memory.error());
+  const auto policy = verify(memory->bytes());
+  if (!policy)
+    return std::unexpected(refused(std::string(policy.error().section), std::string(policy.error().sentence)));
+  const InstalledPolicy* const before = slot_.current();
+  const u64 current = before == nullptr ? 0 : before->policy.generation();
+  const u64 next = policy->generation();
+  if (next == 0 || next == current || (next < current && !force))
+    return std::unexpected(refused("header", fmt::format("generation {} is not above {}, which is in force{}", next,
+                                                         current, next < current ? " (--force takes it back)" : "")));
+  auto warning = compare_ports(*policy);
+  if (!warning) return std::unexpected(warning.error());
+  warning_ = *warning;
+  std::vector<std::string_view> names(config_.port_names.begin(), config_.port_names.end());
+  current_ ^= 1;
+  Slot& spare = slots_[current_];
+  spare.installed.emplace(weir::bind(*policy, names));
+  spare.memory = std::move(*memory);  // swaps: the old image goes with `memory`
+  return &*spare.installed;
+}
+
+// A warning, or with strict_ports a refusal, when a policy attaches to a port that this process does not have.
+std::expected<std::string, Refusal> Installer::compare_ports(const Policy& policy) const {
+  std::string missing;
+  for (const auto& row : policy.view().port_classes.subspan(1)) {  // class 0: unattached
+    const std::string_view pattern = policy.text(row.pattern);
+    const auto is_here = [&](const std::string& name) { return matches(name, pattern, row.is_prefix != 0); };
+    if (std::ranges::any_of(config_.port_names, is_here)) continue;
+    missing += fmt::format("{}`{}{}`", missing.empty() ? "" : ", ", pattern, row.is_prefix != 0 ? "*" : "");
+  }
+  if (missing.empty()) return std::string{};
+  const std::string sentence = fmt::format("no port here is called {} (--name PORT=NAME)", missing);
+  if (config_.strict_ports) return std::unexpected(refused("port_classes", sentence));
+  return sentence;
+}
+
+}  // namespace weir::edge

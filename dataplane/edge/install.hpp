@@ -1,0 +1,75 @@
+// Putting a policy in force: the image is copied into memory of our own, verified completely, bound to the ports by
+// name, and flipped in with one store. A bad image, or one that is not newer, changes nothing. The spare slot is not
+// touched before every worker, and in a capture run the writer of decisions, is done with what it holds.
+//
+// Threads: one installer at a time.
+#pragma once
+#include "dataplane/edge/memory.hpp"
+#include "dataplane/edge/stats_segment.hpp"
+#include "dataplane/pipeline/slot.hpp"
+#include "dataplane/share/door.hpp"
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir::edge {
+
+struct Installed {
+  u64 generation;
+  u64 blocked_us;       // from the flip to the last announcement
+  std::string warning;  // or empty
+};
+
+struct Refusal {
+  door::Result result;
+  std::string section, sentence;
+};
+
+struct InstallConfig {
+  std::vector<std::string> port_names;  // by port index
+  u32 workers;
+  bool strict_ports;  // refuse a policy that attaches to a port that is not there
+};
+
+class Installer {
+ public:
+  Installer(InstallConfig config, PolicySlot& slot, StatsHeader& header)
+      : config_(std::move(config)), slot_(slot), header_(header) {}
+
+  // Before any worker runs: nobody is waited for.
+  std::expected<Installed, Refusal> start_with(const std::string& path);
+  // While workers run. `force` also takes a lower generation, never the current one, by which flows notice a change.
+  std::expected<Installed, Refusal> install(int image, bool force);
+
+  // Name of the policy in force, or empty.
+  std::string policy_name() const;
+
+  // Asked before a slot is used again, besides the workers' announcements: true when nobody still reads names out of
+  // the policy that was in force before. Set before workers run; unset means nobody does.
+  std::function<bool()> readers_done;
+  // Called when every worker has left the policy before, and before readers_done is asked about it.
+  std::function<void()> replaced;
+
+ private:
+  struct Slot {
+    Mapping memory;
+    std::optional<InstalledPolicy> installed;
+  };
+
+  bool spare_is_free();
+  std::expected<const InstalledPolicy*, Refusal> prepare(int image, bool force);
+  std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
+
+  InstallConfig config_;
+  PolicySlot& slot_;
+  StatsHeader& header_;
+  std::array<Slot, 2> slots_;
+  u32 current_ = 1;  // slot in force, once one is
+  bool awaiting_ = false;  // workers have been too slow to announce the last flip
+  std::string warning_;
+};
+
+}  // namespace weir::edge

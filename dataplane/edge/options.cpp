@@ -1,0 +1,97 @@
+#include "dataplane/edge/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <set>
+
+namespace weir::edge {
+namespace {
+
+constexpr u32 flows_max = 1u << 31;
+
+// "inside=A,outside=B", in either order.
+PairOption pair_of(const std::string& text) {
+  PairOption pair;
+  const auto comma = text.find(',');
+  for (const std::string& part : {text.substr(0, comma), comma == text.npos ? "" : text.substr(comma + 1)}) {
+    const auto equals = part.find('=');
+    const std::string side = part.substr(0, equals);
+    std::string& port = side == "inside" ? pair.inside : pair.outside;
+    if (equals == part.npos || (side != "inside" && side != "outside") || !port.empty() || equals + 1 == part.size())
+      throw CLI::ValidationError("--pair", fmt::format("`{}` is not inside=PORT,outside=PORT", text));
+    port = part.substr(equals + 1);
+  }
+  return pair;
+}
+
+void read_pairs(const std::vector<std::string>& texts, Options& options) {
+  if (texts.size() > pairs_max)
+    throw CLI::ValidationError("--pair", fmt::format("{} pairs; at most {}", texts.size(), pairs_max));
+  std::set<std::string> devices;
+  for (const std::string& text : texts) {
+    const PairOption pair = pair_of(text);
+    for (const std::string& device : {pair.inside, pair.outside})
+      if (!devices.insert(device).second)
+        throw CLI::ValidationError("--pair", fmt::format("`{}` stands in it twice", device));
+    options.pairs.push_back(pair);
+  }
+}
+
+void read_names(const std::vector<std::string>& texts, Options& options) {
+  for (const std::string& text : texts) {
+    const auto equals = text.rfind('=');
+    if (equals == text.npos || equals == 0 || equals + 1 == text.size())
+      throw CLI::ValidationError("--name", fmt::format("`{}` is not PORT=NAME", text));
+    const std::string device = text.substr(0, equals);
+    const auto is_device = [&](const PairOption& pair) { return pair.inside == device || pair.outside == device; };
+    if (std::none_of(options.pairs.begin(), options.pairs.end(), is_device))
+      throw CLI::ValidationError("--name", fmt::format("`{}` is in no --pair", device));
+    if (!options.names.emplace(device, text.substr(equals + 1)).second)
+      throw CLI::ValidationError("--name", fmt::format("`{}` has two names", device));
+  }
+}
+
+}  // namespace
+
+const std::string& Options::name_of(const std::string& device) const {
+  const auto found = names.find(device);
+  return found == names.end() ? device : found->second;
+}
+
+std::expected<Options, int> read_options(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Weir's dataplane: judges what crosses its port pairs by a compiled policy; whatever that does not "
+               "allow is dropped."};
+  app.footer("EAL's own arguments follow `--`, e.g. -- --no-huge -m 512 --no-shconf --no-pci --vdev net_tap0 ...\n"
+             "A port is a DPDK device name (net_pcap0, net_tap0, 0000:03:00.0).\n"
+             "Exit codes: 0 clean stop, 1 the environment or the policy failed, 2 usage.");
+  std::vector<std::string> pairs, names;
+  app.add_option("--policy", options.policy_path, "image to start with; without a good one everything is denied");
+  app.add_option("--pair", pairs, "inside=PORT,outside=PORT (repeatable)")->required()->expected(1)->take_all();
+  app.add_option("--name", names, "PORT=NAME: what `attach` calls the port (repeatable)")->expected(1)->take_all();
+  app.add_option("--workers", options.workers, "threads that judge, one EAL lcore each")
+      ->check(CLI::Range(1u, workers_max));
+  app.add_option("--flows", options.flows, "flows remembered, all workers together")->check(CLI::Range(1u, flows_max));
+  app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
+  app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
+  app.add_option("--stats", options.stats_path, "file with the counters, for others to map");
+  app.add_flag("--strict-ports", options.strict_ports, "refuse a policy that attaches to a port that is not there");
+
+  const char* const own_name = "weir-dataplane";
+  char** const end = argv + argc;
+  char** const split = std::find_if(argv, end, [](const char* argument) { return std::string_view(argument) == "--"; });
+  options.eal.emplace_back(own_name);
+  for (char** argument = split; argument != end; ++argument)
+    if (argument != split) options.eal.emplace_back(*argument);
+  try {
+    app.parse(static_cast<int>(split - argv), argv);
+    read_pairs(pairs, options);
+    read_names(names, options);
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(app.exit(error) == 0 ? 0 : 2);
+  }
+  return options;
+}
+
+}  // namespace weir::edge

@@ -1,0 +1,32 @@
+// The command line of weir-dataplane: its own options up to `--`, EAL's after it. It opens nothing.
+#pragma once
+#include "dataplane/base/limits.hpp"
+
+#include <expected>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace weir::edge {
+
+struct PairOption {
+  std::string inside, outside;  // DPDK device names
+};
+
+struct Options {
+  std::string policy_path;     // empty: deny all until one comes through the door
+  std::vector<PairOption> pairs;
+  u32 workers = 1;
+  u32 flows = 1u << 20;        // remembered by all workers together
+  std::string door_path, decisions_path, stats_path;  // empty: none
+  std::map<std::string, std::string> names;           // device name to the name that `attach` knows
+  bool strict_ports = false;
+  std::vector<std::string> eal;  // EAL's arguments, program name first
+
+  const std::string& name_of(const std::string& device) const;
+};
+
+// The options, or the exit code after help (0) or a usage error (2) has been printed.
+std::expected<Options, int> read_options(int argc, char** argv);
+
+}  // namespace weir::edge

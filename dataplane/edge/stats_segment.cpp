@@ -1,0 +1,67 @@
+#include "dataplane/edge/stats_segment.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <new>
+
+namespace weir::edge {
+namespace {
+
+constexpr std::size_t header_room = 128;  // keeps the slabs on cache lines of their own
+static_assert(sizeof(StatsHeader) <= header_room);
+
+}  // namespace
+
+std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u32 workers) {
+  const std::size_t slabs = header_room;
+  const std::size_t rings = slabs + workers * sizeof(WorkerCounters);
+  const std::size_t bytes = rings + workers * sizeof(EventRing);
+  auto memory = path.empty() ? Mapping::anonymous(bytes) : Mapping::file(path, bytes);
+  if (!memory) return std::unexpected(memory.error());
+  StatsSegment segment;
+  segment.memory_ = std::move(*memory);
+  std::byte* base = segment.memory_.bytes().data();
+  segment.counters_ = reinterpret_cast<WorkerCounters*>(base + slabs);
+  segment.events_ = reinterpret_cast<EventRing*>(base + rings);
+  for (u32 worker = 0; worker < workers; ++worker) {
+    new (&segment.counters_[worker]) WorkerCounters;
+    new (&segment.events_[worker]) EventRing;
+  }
+  segment.header_ = new (base) StatsHeader{.magic = 0,
+                                           .workers = workers,
+                                           .reasons = static_cast<u32>(reasons_count),
+                                           .slab_bytes = sizeof(WorkerCounters),
+                                           .slabs_offset = static_cast<u32>(slabs),
+                                           .rings_offset = static_cast<u32>(rings),
+                                           .ring_bytes = sizeof(EventRing),
+                                           .generation = {}};
+  // The magic is what a reader looks for first: it stands when all else does.
+  std::atomic_ref<u64>(segment.header_->magic).store(StatsHeader::magic_value, std::memory_order_release);
+  return segment;
+}
+
+std::string StatsSegment::summary() const {
+  u64 received = 0, handed_over = 0, unsent = 0;
+  for (u32 worker = 0; worker < workers(); ++worker) {
+    received += counters_[worker].received.read();
+    handed_over += counters_[worker].handed_over.read();
+    unsent += counters_[worker].unsent.read();
+  }
+  std::string text = fmt::format("{} packets, generation {}\n", received - handed_over, header_->generation.read());
+  for (std::size_t reason = 0; reason < reasons_count; ++reason) {
+    u64 packets = 0, bytes = 0;
+    for (u32 worker = 0; worker < workers(); ++worker) {
+      packets += counters_[worker].reasons[reason].packets.read();
+      bytes += counters_[worker].reasons[reason].bytes.read();
+    }
+    if (packets != 0)
+      text += fmt::format("  {:<8} {:<20} {:>12} packets {:>15} bytes\n", verdict_name(reason_rows[reason].verdict),
+                          reason_rows[reason].name, packets, bytes);
+  }
+  if (handed_over != 0) text += fmt::format("  {} packets went from one worker to another\n", handed_over);
+  if (unsent != 0) text += fmt::format("  {} frames were allowed but their port did not take them\n", unsent);
+  return text;
+}
+
+}  // namespace weir::edge

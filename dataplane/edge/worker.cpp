@@ -1,0 +1,130 @@
+#include "dataplane/edge/worker.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <rte_ethdev.h>
+#include <sched.h>
+
+#include <array>
+
+namespace weir::edge {
+namespace {
+
+constexpr u32 idle_rounds_before_yield = 1024;  // costs a lone worker nothing, and lets a shared core's others run
+
+}  // namespace
+
+Handover::Handover(u32 workers) : workers_(workers), slots_(std::size_t{workers} * workers * frames_per_ring) {
+  for (u32 ring = 0; ring < workers * workers; ++ring)
+    rings_.push_back(std::make_unique<Ring<rte_mbuf*>>(
+        std::span(slots_).subspan(std::size_t{ring} * frames_per_ring, frames_per_ring)));
+}
+
+Worker::Worker(Core& core, const Ports& ports, Handover& handover, FrameRoom frames, const LiveClock& clock)
+    : core_(core),
+      ports_(ports),
+      handover_(handover),
+      frames_(std::move(frames)),
+      transmit_(ports, static_cast<u16>(core.self()), core.counters().unsent),
+      clock_(clock) {
+  for (u32 token = 0; token < frames_.size(); ++token) free_.push_back(token);
+}
+
+void Worker::run(const std::atomic<bool>& stop) {
+  for (u32 idle = 0; !stop.load(std::memory_order_relaxed);) {
+    idle = round(true) != 0 ? 0 : idle + 1;
+    if (idle >= idle_rounds_before_yield) sched_yield();
+  }
+  round(false);
+  handover_.quiet.fetch_add(1, std::memory_order_acq_rel);
+  while (handover_.quiet.load(std::memory_order_acquire) < handover_.workers()) round(false);
+  while (round(false) != 0 || !core_.pipeline().idle()) {
+  }
+}
+
+u32 Worker::round(bool receiving) {
+  policy_ = core_.begin_round();
+  now_ = clock_.now();
+  u32 taken = 0;
+  for (const Port& port : ports_.all())
+    if (receiving && core_.self() < port.rx_queues) taken += receive(port);
+  for (u32 from = 0; from < handover_.workers(); ++from)
+    if (from != core_.self()) taken += take_handed(from);
+  if (taken == 0) {
+    if (core_.pipeline().idle()) {
+      core_.pipeline().age(now_);
+    } else {
+      judge({});
+    }
+  }
+  transmit_.flush();
+  return taken;
+}
+
+u32 Worker::receive(const Port& port) {
+  std::array<rte_mbuf*, burst_packets_max> mbufs;
+  const u16 count = rte_eth_rx_burst(port.id, static_cast<u16>(core_.self()), mbufs.data(), burst_packets_max);
+  for (u16 i = 0; i < count; ++i) mbufs[i]->port = port.index;  // inside Weir a frame carries Weir's port index
+  if (count != 0) judge({mbufs.data(), count});
+  return count;
+}
+
+u32 Worker::take_handed(u32 from) {
+  std::array<rte_mbuf*, burst_packets_max> mbufs;
+  const std::size_t count = handover_.ring(from, core_.self()).take(mbufs);
+  if (count != 0) judge({mbufs.data(), count});
+  return static_cast<u32>(count);
+}
+
+// One call of the pipeline: these frames in, an earlier burst's outcomes out.
+void Worker::judge(std::span<rte_mbuf*> mbufs) {
+  std::array<Packet, burst_packets_max> packets;
+  std::array<Outcome, outcomes_max> outcomes;
+  std::array<Misdirected, burst_packets_max> misdirected;
+  WEIR_CHECK(free_.size() >= mbufs.size());
+  for (std::size_t i = 0; i < mbufs.size(); ++i) {
+    const u32 token = free_.back();
+    free_.pop_back();
+    packets[i] = show(frames_[token], mbufs[i], mbufs[i]->port, now_, token);
+  }
+  const BurstResult result =
+      core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes, misdirected);
+  hand_over({misdirected.data(), result.misdirected});
+  finish({outcomes.data(), result.outcomes});
+}
+
+void Worker::hand_over(std::span<const Misdirected> misdirected) {
+  for (const Misdirected& packet : misdirected) {
+    rte_mbuf* mbuf = frames_[packet.token].mbuf;
+    release(packet.token);
+    if (handover_.ring(core_.self(), packet.owner).put(mbuf)) continue;
+    core_.counters().handed_over.add(~u64{0});  // it was not: one less
+    ReasonCounter& counter = core_.counters().reasons[static_cast<u8>(Reason::handover_full)];
+    counter.packets.add(1);
+    counter.bytes.add(mbuf->pkt_len);
+    rte_pktmbuf_free(mbuf);
+  }
+}
+
+void Worker::finish(std::span<const Outcome> outcomes) {
+  for (const Outcome& outcome : outcomes) {
+    Frame& frame = frames_[outcome.token];
+    if (outcome.verdict == Verdict::hold) {
+      WEIR_CHECK(!frame.is_held && ++held_ <= held_frames_max);
+      frame.is_held = true;
+      continue;
+    }
+    if (frame.is_held) --held_;
+    const Leaving leaving = end(frame, outcome, ports_.pool());
+    transmit_.send(leaving.mbuf, leaving.port);
+    release(outcome.token);
+  }
+}
+
+void Worker::release(u64 token) {
+  frames_[token].mbuf = nullptr;
+  frames_[token].is_held = false;
+  free_.push_back(static_cast<u32>(token));
+}
+
+}  // namespace weir::edge

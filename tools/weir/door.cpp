@@ -1,0 +1,234 @@
+#include "tools/weir/door.hpp"
+
+#include "dataplane/share/door.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <expected>
+#include <vector>
+
+namespace weir {
+namespace {
+
+enum Exit { exit_done = 0, exit_refused = 1, exit_usage = 2, exit_unreachable = 3, exit_not_permitted = 4 };
+
+constexpr time_t answer_wait_s = 30;  // longer than the dataplane waits for its workers
+
+struct Failure {
+  Exit code;
+  std::string sentence;
+};
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Failure failure_of(Exit code, const std::string& what) {
+  const Exit shown = errno == EACCES || errno == EPERM ? exit_not_permitted : code;
+  return {shown, what + ": " + std::strerror(errno)};
+}
+
+std::expected<Descriptor, Failure> reach(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return std::unexpected(Failure{exit_usage, path + ": too long a path"});
+  path.copy(address.sun_path, path.size());
+  Descriptor door(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const timeval wait{answer_wait_s, 0};
+  setsockopt(door.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+  if (connect(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return std::unexpected(failure_of(exit_unreachable, "door " + path));
+  return door;
+}
+
+bool send_request(int door, const door::Request& request, int image) {
+  iovec part{const_cast<door::Request*>(&request), sizeof request};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof image)] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (image >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* descriptor = CMSG_FIRSTHDR(&message);
+    descriptor->cmsg_level = SOL_SOCKET;
+    descriptor->cmsg_type = SCM_RIGHTS;
+    descriptor->cmsg_len = CMSG_LEN(sizeof image);
+    std::memcpy(CMSG_DATA(descriptor), &image, sizeof image);
+  }
+  return sendmsg(door, &message, MSG_NOSIGNAL) == ssize_t{sizeof request};
+}
+
+template <class Message>
+std::expected<Message, Failure> receive(int door) {
+  Message message{};
+  const ssize_t bytes = recv(door, &message, sizeof message, 0);
+  if (bytes < 0) return std::unexpected(failure_of(exit_unreachable, "no answer"));
+  if (bytes != ssize_t{sizeof message} || message.magic != door::magic_value)
+    return std::unexpected(Failure{exit_unreachable, "the answer is not one of this version of the door"});
+  return message;
+}
+
+struct Status {
+  door::Answer answer;
+  std::vector<door::WorkerStatus> workers;
+};
+
+std::expected<Status, Failure> ask(const DoorOptions& options) {
+  Descriptor image(-1);
+  door::Request request{door::magic_value, door::version_value, door::Act::status, options.force, 0};
+  if (options.act == DoorOptions::Act::flush) request.act = door::Act::flush;
+  if (options.act == DoorOptions::Act::install) {
+    request.act = door::Act::install;
+    image = Descriptor(open(options.image.c_str(), O_RDONLY | O_CLOEXEC));
+    if (image.get() < 0) return std::unexpected(failure_of(exit_usage, options.image));
+  }
+  const auto door = reach(options.socket);
+  if (!door) return std::unexpected(door.error());
+  if (!send_request(door->get(), request, image.get()))
+    return std::unexpected(failure_of(exit_unreachable, "door " + options.socket));
+  const auto answer = receive<door::Answer>(door->get());
+  if (!answer) return std::unexpected(answer.error());
+  Status status{*answer, {}};
+  if (request.act == door::Act::status && answer->reasons_table != door::reasons_table_value)
+    return std::unexpected(Failure{exit_unreachable, "the dataplane's table of reasons is not this command's: use "
+                                                     "the `weir` it came with"});
+  for (u32 worker = 0; worker < answer->workers; ++worker) {
+    const auto part = receive<door::WorkerStatus>(door->get());
+    if (!part) return std::unexpected(part.error());
+    status.workers.push_back(*part);
+  }
+  return status;
+}
+
+// Names in an image are ASCII; what is not, is not repeated.
+std::string text_of(std::span<const char> room) {
+  std::string text(room.data(), strnlen(room.data(), room.size()));
+  for (char& letter : text)
+    if (letter < ' ' || letter > '~') letter = '?';
+  return text;
+}
+
+nlohmann::ordered_json json_of(const door::WorkerStatus& worker) {
+  nlohmann::ordered_json reasons = nlohmann::ordered_json::object();
+  for (std::size_t reason = 0; reason < reasons_count; ++reason)
+    if (worker.packets[reason] != 0)
+      reasons[std::string(reason_rows[reason].name)] = {{"packets", worker.packets[reason]},
+                                                        {"bytes", worker.bytes[reason]}};
+  return {{"worker", worker.worker},
+          {"received", worker.received},
+          {"handed_over", worker.handed_over},
+          {"unsent", worker.unsent},
+          {"flows_live", worker.flows_live},
+          {"flows_opened", worker.flows_opened},
+          {"flows_expired", worker.flows_expired},
+          {"flows_judged_again", worker.flows_judged_again},
+          {"reasons", reasons}};
+}
+
+void print_json(const DoorOptions& options, const Status& status) {
+  nlohmann::ordered_json json = {{"result", "done"}, {"generation", status.answer.generation}};
+  if (options.act == DoorOptions::Act::install) {
+    json["blocked_us"] = status.answer.blocked_us;
+    json["policy"] = text_of(status.answer.policy_name);
+    if (const auto warning = text_of(status.answer.sentence); !warning.empty()) json["warning"] = warning;
+  } else if (options.act == DoorOptions::Act::flush) {
+    json["flows_flushed"] = status.answer.flows_flushed;
+  } else {
+    json["policy"] = text_of(status.answer.policy_name);
+    json["uptime_s"] = status.answer.uptime_s;
+    json["workers"] = nlohmann::ordered_json::array();
+    for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
+  }
+  fmt::print("{}\n", json.dump());
+}
+
+void print_status(const Status& status) {
+  if (status.answer.generation == 0)
+    fmt::print("no policy: everything is denied; up {} s\n", status.answer.uptime_s);
+  else
+    fmt::print("policy {}, generation {}, up {} s\n", text_of(status.answer.policy_name), status.answer.generation,
+               status.answer.uptime_s);
+  u64 packets[reasons_count] = {}, bytes[reasons_count] = {};
+  for (const door::WorkerStatus& worker : status.workers) {
+    fmt::print("worker {}: {} received, {} handed over, {} unsent; {} flows live, {} opened, {} expired\n",
+               worker.worker, worker.received, worker.handed_over, worker.unsent, worker.flows_live,
+               worker.flows_opened, worker.flows_expired);
+    for (std::size_t reason = 0; reason < reasons_count; ++reason) {
+      packets[reason] += worker.packets[reason];
+      bytes[reason] += worker.bytes[reason];
+    }
+  }
+  for (std::size_t reason = 0; reason < reasons_count; ++reason)
+    if (packets[reason] != 0)
+      fmt::print("{:<8} {:<20} {:>12} packets {:>15} bytes\n", verdict_name(reason_rows[reason].verdict),
+                 reason_rows[reason].name, packets[reason], bytes[reason]);
+}
+
+void print_table(const DoorOptions& options, const Status& status) {
+  if (options.act == DoorOptions::Act::status) return print_status(status);
+  if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
+  fmt::print("policy {}, generation {}, in force after {} us\n", text_of(status.answer.policy_name),
+             status.answer.generation, status.answer.blocked_us);
+  if (const auto warning = text_of(status.answer.sentence); !warning.empty())
+    fmt::print(stderr, "weir door: warning: {}\n", warning);
+}
+
+}  // namespace
+
+void add_door_options(CLI::App& command, DoorOptions& options) {
+  command.description("speak to a running dataplane: install an image, ask for its state, empty its flow tables");
+  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
+  command.require_subcommand(1);
+  CLI::App* install = command.add_subcommand("install", "put a compiled image in force");
+  install->add_option("image", options.image, "from `weir compile`")->required();
+  install->add_flag("--force", options.force, "take a lower generation than the one in force too");
+  install->callback([&options] { options.act = DoorOptions::Act::install; });
+  CLI::App* status = command.add_subcommand("status", "policy, counters by reason, flows");
+  status->callback([&options] { options.act = DoorOptions::Act::status; });
+  CLI::App* flush = command.add_subcommand("flush", "forget every flow; the policy stays");
+  flush->callback([&options] { options.act = DoorOptions::Act::flush; });
+  for (CLI::App* act : {install, status, flush})
+    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+}
+
+int door_command(const DoorOptions& options) {
+  const auto status = ask(options);
+  if (!status) {
+    fmt::print(stderr, "weir door: {}\n", status.error().sentence);
+    return status.error().code;
+  }
+  const door::Answer& answer = status->answer;
+  if (answer.result != door::Result::done) {
+    const std::string section = text_of(answer.section);
+    fmt::print(stderr, "weir door: {}{}{}{}\n", answer.result == door::Result::busy ? "busy: " : "refused: ", section,
+               section.empty() ? "" : ": ", text_of(answer.sentence));
+    return exit_refused;
+  }
+  options.output == "json" ? print_json(options, *status) : print_table(options, *status);
+  return exit_done;
+}
+
+}  // namespace weir
