@@ -12,7 +12,10 @@ constexpr u128 any_size = ~u128{0};
 constexpr u128 attached_size = any_size - 1;
 constexpr u128 addresses_size_max = any_size - 2;
 
-u128 sum(u128 a, u128 b) { return a > addresses_size_max - b ? addresses_size_max : a + b; }
+u128 sum(u128 total, u128 more) {
+  more = std::min(more, addresses_size_max);
+  return total > addresses_size_max - more ? addresses_size_max : total + more;
+}
 
 // 256 bits, most significant first.
 struct Product {
@@ -80,7 +83,7 @@ std::vector<u128> segment_sizes(const Model& model, const Atoms& atoms) {
   std::vector<u128> sizes(model.segments.size(), 0);
   for (u32 atom = 0; atom < atoms.count(); ++atom)
     for (const u32 member : atoms.of(atom))
-      if (member < sizes.size()) sizes[member] = sum(sizes[member], std::min(atoms.addresses[atom], addresses_size_max));
+      if (member < sizes.size()) sizes[member] = sum(sizes[member], atoms.addresses[atom]);
   for (std::size_t i = 0; i < sizes.size(); ++i)
     if (!model.segments[i].has_addresses) sizes[i] = attached_size;
   return sizes;

@@ -13,6 +13,8 @@ namespace {
 using namespace image;
 using Sentence = std::string_view;
 
+Sentence unless(bool holds, Sentence wrong) { return holds ? Sentence{} : wrong; }
+
 constexpr std::string_view section_names[] = {
 #define WEIR_SECTION(identifier, element, sentence) #identifier,
     WEIR_IMAGE_SECTIONS(WEIR_SECTION)
@@ -142,33 +144,33 @@ Sentence check_source_zones(const View& view) {
 
 Sentence check_target_zones(const View& view) {
   if (view.target_zones.size() % view.atoms_count != 0) return "does not hold whole rows";
-  return all_below(view.target_zones, view.target_zones_count) ? Sentence{} : "names a zone that is not there";
+  return unless(all_below(view.target_zones, view.target_zones_count), "names a zone that is not there");
 }
 
 Sentence check_service_pages(const View& view) {
   if (view.service_pages.size() != service_fields_count * 256) return "does not have 256 pages for each field";
   if (view.service_atoms.size() % service_page_entries != 0) return "leads to pages that are not whole";
-  return all_below(view.service_pages, view.service_atoms.size() / service_page_entries)
-             ? Sentence{} : "leads to a page that is not there";
+  return unless(all_below(view.service_pages, view.service_atoms.size() / service_page_entries),
+                "leads to a page that is not there");
 }
 
 Sentence check_matrix_rows(const View& view) {
-  if (view.form != Form::matrix) return view.matrix_rows.empty() ? Sentence{} : "stands in an image of vectors";
+  if (view.form != Form::matrix) return unless(view.matrix_rows.empty(), "stands in an image of vectors");
   if (view.matrix_rows.size() != u64{view.meta[0].source_zones_count} * view.target_zones_count)
     return "does not have one row for each pair of zones";
   if (view.matrix_cells.size() % view.services_count != 0) return "leads to rows that are not whole";
-  return all_below(view.matrix_rows, view.matrix_cells.size() / view.services_count)
-             ? Sentence{} : "leads to a row that is not there";
+  return unless(all_below(view.matrix_rows, view.matrix_cells.size() / view.services_count),
+                "leads to a row that is not there");
 }
 
 Sentence check_matrix_cells(const View& view) {
   if (view.form != Form::matrix && !view.matrix_cells.empty()) return "stands in an image of vectors";
-  return all_below(view.matrix_cells, view.decisions.size()) ? Sentence{} : "names a decision that is not there";
+  return unless(all_below(view.matrix_cells, view.decisions.size()), "names a decision that is not there");
 }
 
 // The bits of a word in a group must name rules, and each stored word must be one that its summary promises.
 Sentence check_groups(const View& view, std::span<const RuleGroup> groups, u64 values) {
-  if (view.form != Form::vectors) return groups.empty() ? Sentence{} : "stands in an image of a matrix";
+  if (view.form != Form::vectors) return unless(groups.empty(), "stands in an image of a matrix");
   if (view.groups_count != (view.rules.size() + group_rules - 1) / group_rules) return "has the wrong number of groups";
   if (groups.size() != values * view.groups_count) return "does not have its groups for each value";
   for (u64 index = 0; index < groups.size(); ++index) {
@@ -188,7 +190,7 @@ Sentence check_groups(const View& view, std::span<const RuleGroup> groups, u64 v
 }
 
 Sentence check_rule_words(const View& view) {
-  return view.form == Form::vectors || view.rule_words.empty() ? Sentence{} : "stands in an image of a matrix";
+  return unless(view.form == Form::vectors || view.rule_words.empty(), "stands in an image of a matrix");
 }
 
 Sentence check_decisions(const View& view) {
@@ -207,7 +209,7 @@ Sentence check_decisions(const View& view) {
     if (decision.log > static_cast<u8>(Log::all)) return "has a log setting that does not exist";
     if (!decision.allow && decision.expires != ~u64{0}) return "lets a forbid expire";
   }
-  return view.decisions[0].log == 0 ? Sentence{} : "does not begin with the default, deny";
+  return unless(view.decisions[0].log == 0, "does not begin with the default, deny");
 }
 
 Sentence check_expiries(const View& view) {
@@ -243,7 +245,7 @@ Sentence check_atom_starts(const View& view) {
     if (start < before) return "is not ascending";
     before = start;
   }
-  return before == view.atom_segments.size() ? Sentence{} : "does not end where atom_segments ends";
+  return unless(before == view.atom_segments.size(), "does not end where atom_segments ends");
 }
 
 // Every section by name; those whose contents are free have no check.
@@ -255,14 +257,14 @@ Sentence check_contents(const View& view, Section section) {
       return check_root(view.ipv6_root, view.ipv6_root_bits, 128, view.ipv6_nodes.size(), view.atoms_count);
     case Section::ipv4_nodes: return check_nodes(view.ipv4_nodes, view.ipv4_leaves.size());
     case Section::ipv6_nodes: return check_nodes(view.ipv6_nodes, view.ipv6_leaves.size());
-    case Section::ipv4_leaves: return all_below(view.ipv4_leaves, view.atoms_count) ? "" : "names no atom";
-    case Section::ipv6_leaves: return all_below(view.ipv6_leaves, view.atoms_count) ? "" : "names no atom";
+    case Section::ipv4_leaves: return unless(all_below(view.ipv4_leaves, view.atoms_count), "names no atom");
+    case Section::ipv6_leaves: return unless(all_below(view.ipv6_leaves, view.atoms_count), "names no atom");
     case Section::port_classes: return check_port_classes(view);
     case Section::source_zones: return check_source_zones(view);
     case Section::target_zones: return check_target_zones(view);
     case Section::service_pages: return check_service_pages(view);
     case Section::service_atoms:
-      return all_below(view.service_atoms, view.services_count) ? "" : "names a service that is not there";
+      return unless(all_below(view.service_atoms, view.services_count), "names a service that is not there");
     case Section::matrix_rows: return check_matrix_rows(view);
     case Section::matrix_cells: return check_matrix_cells(view);
     case Section::source_rules: return check_groups(view, view.source_rules, view.meta[0].source_zones_count);
@@ -275,9 +277,9 @@ Sentence check_contents(const View& view, Section section) {
     case Section::segments: return check_segments(view);
     case Section::atom_starts: return check_atom_starts(view);
     case Section::atom_segments:
-      return all_below(view.atom_segments, view.segments.size()) ? "" : "names a segment that is not there";
+      return unless(all_below(view.atom_segments, view.segments.size()), "names a segment that is not there");
     case Section::class_segments:
-      return all_below(view.class_segments, view.segments.size()) ? "" : "names a segment that is not there";
+      return unless(all_below(view.class_segments, view.segments.size()), "names a segment that is not there");
     case Section::meta:
     case Section::macs:
     case Section::strings:

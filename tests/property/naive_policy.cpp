@@ -92,7 +92,7 @@ u128 merged_size(std::vector<Range> ranges) {
     const u128 first = std::max<u128>(range.first, next);
     if (full || first > range.last) continue;
     const u128 more = u128{range.last} - first;  // one less than the count
-    if (more == every) return every;
+    if (more >= every - sum) return every;
     sum += more + 1;
     full = u128{range.last} == every;
     next = u128{range.last} + 1;
