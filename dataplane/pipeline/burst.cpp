@@ -41,6 +41,7 @@ u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) 
 bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stages_[2].count == 0; }
 
 void Pipeline::age(Tick now) {
+  if (!idle()) return;
   counters_.flows_expired.add(table_.age(deadline_ms(now), deadlines_per_ageing, config_.secret));
   counters_.flows_live.set(table_.live());
 }

@@ -83,7 +83,8 @@ class Pipeline {
   // Nothing is inside.
   bool idle() const;
 
-  // Frees flows whose time has passed while no packet comes in; looks at a bounded number of deadlines.
+  // Frees flows whose time has passed while no packet comes in; looks at a bounded number of deadlines. Does
+  // nothing unless idle(): a packet inside may be older than `now` and would find its flow gone.
   void age(Tick now);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
   void flush();

@@ -1,0 +1,239 @@
+// A firewall as one would write it in an afternoon: a map of flows, a loop over statements, no table, no image, no
+// bursts. The twin of the engine: written from the rule language and the RFCs, not from the engine's code.
+#pragma once
+#include "control/model/model.hpp"
+#include "dataplane/packet/reason.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+namespace weir::naive {
+
+// A packet by what it means. `addresses` are IPv4 host-order numbers, or IPv6 ones when `ipv6`.
+struct MeantPacket {
+  bool ipv6 = false;
+  control::Ipv6Number source = 0, target = 0;
+  std::uint8_t protocol = 6;
+  std::uint16_t source_port = 0, target_port = 0;  // the identifier in both, for ICMP queries
+  std::uint8_t tcp_flags = 0;
+  std::uint8_t icmp_type = 0, icmp_code = 0;
+  bool quotes = false;  // an ICMP error; the fields below are the quoted packet's
+  control::Ipv6Number quoted_source = 0, quoted_target = 0;
+  std::uint8_t quoted_protocol = 0;
+  std::uint16_t quoted_source_port = 0, quoted_target_port = 0;
+  bool from_inside = true;
+  std::uint64_t time_us = 0;
+};
+
+struct Verdict {
+  Reason reason;
+  std::uint64_t flow = 0;  // serial number of the flow it belongs to, 0 when none
+  bool is_new = false;
+};
+
+inline bool contains(const control::AddressSet& set, bool ipv6, control::Ipv6Number address) {
+  if (ipv6)
+    return std::ranges::any_of(set.ipv6, [&](auto& r) { return r.first <= address && address <= r.last; });
+  return std::ranges::any_of(set.ipv4, [&](auto& r) { return r.first <= address && address <= r.last; });
+}
+
+class Firewall {
+ public:
+  // `model` may change between packets: a new policy. It uses no ports, pins or attachments.
+  Verdict decide(const MeantPacket& packet, const control::Model& model) {
+    return packet.quotes ? decide_error(packet, model) : decide_own(packet, model);
+  }
+  void flush() { flows_.clear(); }
+
+ private:
+  enum class Tcp { syn_seen, both_syn, syn_ack_seen, open, opener_done, replier_done, both_done, was_reset };
+  struct Flow {
+    MeantPacket opening;
+    Tcp tcp = Tcp::syn_seen;
+    bool answered = false;
+    std::uint64_t last_us = 0;
+    std::uint64_t serial = 0;
+  };
+  using Key = std::tuple<bool, control::Ipv6Number, std::uint16_t, control::Ipv6Number, std::uint16_t, std::uint8_t>;
+
+  static Key key_of(bool ipv6, control::Ipv6Number a, std::uint16_t ap, control::Ipv6Number b, std::uint16_t bp,
+                    std::uint8_t protocol) {
+    return std::tie(a, ap) < std::tie(b, bp) ? Key{ipv6, a, ap, b, bp, protocol} : Key{ipv6, b, bp, a, ap, protocol};
+  }
+
+  static bool covers(const control::Statement& statement, const control::Model& model, const MeantPacket& packet) {
+    auto side = [&](bool any, const std::vector<std::uint32_t>& segments, control::Ipv6Number address) {
+      return any || std::ranges::any_of(segments, [&](std::uint32_t s) {
+               return contains(model.segments[s].addresses, packet.ipv6, address);
+             });
+    };
+    auto in = [](const std::vector<control::PortRange>& ranges, unsigned number) {
+      return std::ranges::any_of(ranges, [&](auto& r) { return r.first <= number && number <= r.last; });
+    };
+    const unsigned message = packet.icmp_type * 256u + packet.icmp_code;
+    const control::ServiceSet& services = statement.services;
+    const bool service = packet.protocol == 6    ? in(services.tcp, packet.target_port)
+                         : packet.protocol == 17 ? in(services.udp, packet.target_port)
+                         : packet.protocol == 1  ? in(services.icmp4, message)
+                         : packet.protocol == 58 ? in(services.icmp6, message)
+                                                 : std::ranges::count(services.protocols, packet.protocol) != 0;
+    return service && side(statement.from_any, statement.from, packet.source) &&
+           side(statement.to_any, statement.to, packet.target);
+  }
+
+  static Reason judge(const control::Model& model, const MeantPacket& packet, std::uint64_t now_us) {
+    bool allowed = false, expired = false;
+    for (const auto& statement : model.statements) {
+      if (!covers(statement, model, packet)) continue;
+      if (statement.is_forbid) return Reason::forbidden;
+      const bool over = statement.expires_s && now_us >= static_cast<std::uint64_t>(*statement.expires_s) * 1'000'000;
+      (over ? expired : allowed) = true;
+    }
+    return allowed ? Reason::flow_new : expired ? Reason::expired : Reason::no_allow;
+  }
+
+  static std::uint64_t idle_seconds(const Flow& flow) {
+    if (flow.opening.protocol == 17) return flow.answered ? 120 : 30;
+    if (flow.opening.protocol == 1 || flow.opening.protocol == 58) return 60;
+    if (flow.opening.protocol != 6) return 600;
+    switch (flow.tcp) {
+      case Tcp::open: return 7440;
+      case Tcp::opener_done:
+      case Tcp::replier_done: return 240;
+      case Tcp::both_done: return 60;
+      case Tcp::was_reset: return 10;
+      default: return 30;
+    }
+  }
+
+  Flow* live(const Key& key, std::uint64_t now_us) {
+    auto found = flows_.find(key);
+    if (found == flows_.end()) return nullptr;
+    // Idle time is counted in whole milliseconds.
+    if (now_us / 1000 >= found->second.last_us / 1000 + idle_seconds(found->second) * 1000) {
+      flows_.erase(found);
+      return nullptr;
+    }
+    return &found->second;
+  }
+
+  // Whether the policy of this moment still allows the flow; forgets it when not.
+  Reason still_allowed(const Key& key, const Flow& flow, const control::Model& model, std::uint64_t now_us) {
+    const Reason reason = judge(model, flow.opening, now_us);
+    if (reason == Reason::flow_new) return Reason::flow_established;
+    flows_.erase(key);
+    return reason == Reason::expired ? Reason::expired : Reason::revoked;
+  }
+
+  Verdict decide_own(const MeantPacket& packet, const control::Model& model) {
+    const Key key = key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port,
+                           packet.protocol);
+    Flow* flow = live(key, packet.time_us);
+    if (flow == nullptr) return open(key, packet, model);
+    const std::uint64_t serial = flow->serial;
+    const Reason current = still_allowed(key, *flow, model, packet.time_us);
+    if (current != Reason::flow_established) return {current, serial};
+    const bool opener = packet.source == flow->opening.source && packet.source_port == flow->opening.source_port;
+    if (packet.from_inside != (opener ? flow->opening.from_inside : !flow->opening.from_inside))
+      return {Reason::wrong_side, serial};
+    if (packet.protocol == 6 && (flow->tcp == Tcp::both_done || flow->tcp == Tcp::was_reset) &&
+        (packet.tcp_flags & 0x16) == 0x02) {
+      flows_.erase(key);
+      return open(key, packet, model);
+    }
+    const Reason reason = packet.protocol == 6 ? tcp(*flow, packet, opener) : other(*flow, packet, opener);
+    if (reason == Reason::flow_established) flow->last_us = packet.time_us;
+    return {reason, serial};
+  }
+
+  Verdict open(const Key& key, const MeantPacket& packet, const control::Model& model) {
+    if (packet.protocol == 6 && (packet.tcp_flags & 0x16) != 0x02) return {Reason::tcp_not_syn};
+    const bool reply = (packet.protocol == 1 && (packet.icmp_type == 0 || packet.icmp_type == 14)) ||
+                       (packet.protocol == 58 && packet.icmp_type == 129);
+    if (reply) return {Reason::icmp_no_request};
+    const Reason reason = judge(model, packet, packet.time_us);
+    if (reason != Reason::flow_new) return {reason};
+    Flow flow;
+    flow.opening = packet;
+    flow.last_us = packet.time_us;
+    flow.serial = ++serials_;
+    flows_[key] = flow;
+    return {reason, flow.serial, true};
+  }
+
+  static Reason tcp(Flow& flow, const MeantPacket& packet, bool opener) {
+    const bool syn = packet.tcp_flags & 2, ack = packet.tcp_flags & 16, fin = packet.tcp_flags & 1;
+    const Tcp before = flow.tcp;
+    if (packet.tcp_flags & 4) {
+      flow.tcp = Tcp::was_reset;
+      return Reason::flow_established;
+    }
+    switch (before) {
+      case Tcp::syn_seen:
+        if (opener ? !(syn && !ack) : !syn) return Reason::tcp_state;
+        if (!opener) flow.tcp = ack ? Tcp::syn_ack_seen : Tcp::both_syn;
+        break;
+      case Tcp::both_syn:
+        if (!syn) return Reason::tcp_state;
+        if (ack) flow.tcp = Tcp::syn_ack_seen;
+        break;
+      case Tcp::syn_ack_seen:
+        if (!opener && !syn) return Reason::tcp_state;
+        if (opener && !syn) flow.tcp = fin ? Tcp::opener_done : Tcp::open;
+        break;
+      case Tcp::open:
+        if (syn && !ack) return Reason::tcp_state;
+        if (!syn && fin) flow.tcp = opener ? Tcp::opener_done : Tcp::replier_done;
+        break;
+      case Tcp::opener_done:
+        if (syn && (opener || !ack)) return Reason::tcp_state;
+        if (!syn && fin && !opener) flow.tcp = Tcp::both_done;
+        break;
+      case Tcp::replier_done:
+        if (syn) return Reason::tcp_state;
+        if (fin && opener) flow.tcp = Tcp::both_done;
+        break;
+      case Tcp::both_done:
+        if (syn) return Reason::tcp_state;
+        break;
+      case Tcp::was_reset: return Reason::tcp_state;
+    }
+    return Reason::flow_established;
+  }
+
+  static Reason other(Flow& flow, const MeantPacket& packet, bool opener) {
+    if (packet.protocol == 1 || packet.protocol == 58) {
+      const int query = flow.opening.icmp_type;
+      const int answer = packet.protocol == 58 ? (query == 128 ? 129 : -1) : query == 8 ? 0 : query == 13 ? 14 : -1;
+      const bool fits = opener ? packet.icmp_type == query && packet.icmp_code == flow.opening.icmp_code
+                               : packet.icmp_type == answer && packet.icmp_code == 0;
+      if (!fits) return Reason::icmp_no_request;
+    }
+    if (!opener) flow.answered = true;
+    return Reason::flow_established;
+  }
+
+  Verdict decide_error(const MeantPacket& packet, const control::Model& model) {
+    const Key key = key_of(packet.ipv6, packet.quoted_source, packet.quoted_source_port, packet.quoted_target,
+                           packet.quoted_target_port, packet.quoted_protocol);
+    Flow* flow = live(key, packet.time_us);
+    if (flow == nullptr) return {Reason::icmp_unmatched};
+    const std::uint64_t serial = flow->serial;
+    const Flow copy = *flow;
+    const Reason current = still_allowed(key, *flow, model, packet.time_us);
+    if (current != Reason::flow_established) return {current, serial};
+    const bool quoted_opener =
+        packet.quoted_source == copy.opening.source && packet.quoted_source_port == copy.opening.source_port;
+    const bool quoted_from_inside = quoted_opener == copy.opening.from_inside;
+    const bool right = packet.target == packet.quoted_source && packet.from_inside != quoted_from_inside;
+    return {right ? Reason::icmp_related : Reason::icmp_unmatched, serial};
+  }
+
+  std::map<Key, Flow> flows_;
+  std::uint64_t serials_ = 0;
+};
+
+}  // namespace weir::naive

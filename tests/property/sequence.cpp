@@ -1,0 +1,32 @@
+// Random sequences through the engine and its twin. WEIR_PROPERTY_SCALE multiplies how many (default 1).
+#include "tests/property/sequence.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <random>
+
+using namespace weir;
+
+TEST_CASE("the engine decides as the naive firewall does, over packets, flips, flushes and time") {
+  const char* scale = std::getenv("WEIR_PROPERTY_SCALE");
+  const u32 sequences = 1000 * (scale != nullptr ? static_cast<u32>(std::atoi(scale)) : 1);
+  const Policies policies;
+  std::mt19937_64 random(20260101);
+  std::map<Reason, u64> ended;
+  for (u32 i = 0; i < sequences; ++i) {
+    INFO("sequence " << i);
+    std::vector<u8> bytes(3000);
+    for (u8& byte : bytes) byte = static_cast<u8>(random());
+    auto sequence = std::make_unique<Sequence>(policies);
+    REQUIRE_NOTHROW(sequence->run(Choices(bytes)));
+    for (u32 reason = 0; reason < reasons_count; ++reason)
+      ended[static_cast<Reason>(reason)] += sequence->ended_as(static_cast<Reason>(reason));
+  }
+  // What the sequences must have met, else they show little.
+  using enum Reason;
+  for (const Reason reason : {flow_new, flow_established, icmp_related, no_allow, forbidden, expired, revoked,
+                              tcp_not_syn, tcp_state, icmp_unmatched, icmp_no_request, wrong_side}) {
+    INFO(row(reason).name);
+    CHECK(ended[reason] > 100);
+  }
+}
