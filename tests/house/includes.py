@@ -41,7 +41,8 @@ ONE_FILE_ONLY = (r"toml\.hpp|toml/",)
 # The standard headers that the engine may use: nothing that allocates, waits, prints, throws or asks the time.
 ENGINE_STANDARD = set(
     "algorithm array atomic bit climits compare concepts cstddef cstdint cstdlib cstring expected initializer_list"
-    " iterator limits numeric optional span string_view tuple type_traits utility emmintrin.h immintrin.h arm_neon.h".split())
+    " iterator limits numeric optional span string_view tuple type_traits utility"
+    " emmintrin.h immintrin.h arm_neon.h".split())
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 
