@@ -54,7 +54,7 @@ Reason judge_addresses(const Walk& walk, const u8* ip) {
   if (ip[8] == 0xff) return Reason::source_martian;
   if (source.high == 0 && (source.low == one || (source.low == 0 && !may_be_unspecified(walk))))
     return Reason::source_martian;
-  if (target.high == 0 && (target.low == 0 || target.low == one)) return Reason::target_martian;
+  if (target.is_ipv4() || (target.high == 0 && (target.low == 0 || target.low == one))) return Reason::target_martian;
   return source == target ? Reason::land : Reason::undecided;
 }
 

@@ -2,8 +2,8 @@
 // key and one hash. 40 bytes, compared as five words.
 //
 // An address is two words as they stand on the wire (native loads, no swap). IPv4 stands in `low` with `high` all
-// ones: an IPv6 packet can have that high word in both addresses only if its source is multicast, which the
-// parser drops, so the families never collide.
+// ones: the parser drops an IPv6 packet that has that high word in an address (a multicast address of reserved flags
+// and scope, RFC 4291 2.7), so the families never collide.
 #pragma once
 #include "dataplane/base/bytes.hpp"
 #include "dataplane/base/hash.hpp"

@@ -114,7 +114,8 @@ inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
   return true;
 }
 
-// Addresses under ::/64 (unspecified, loopback, v4-mapped) go the general way.
+// Addresses under ::/64 (unspecified, loopback, v4-mapped) and a target that reads as the mark of IPv4 go the general
+// way.
 inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 vlan, const ParseContext& context) {
   if (present < l3 + ipv6_bytes + tcp_bytes_least) return false;
   const u8* ip = frame + l3;
@@ -123,7 +124,7 @@ inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
   const u8 protocol = ip[6];
   const bool is_tcp = protocol == protocol_tcp;
   const bool holds = ((ip[0] & 0xf0) == 0x60) & (l4_bytes <= present - l4) & (ip[7] != 0) & (source.high != 0) &
-                     (ip[8] != 0xff) & (target.high != 0) &
+                     (ip[8] != 0xff) & (target.high + 1 > 1) &
                      (((source.high ^ target.high) | (source.low ^ target.low)) != 0) &
                      (is_tcp | (protocol == protocol_udp));
   if (!holds) [[unlikely]]

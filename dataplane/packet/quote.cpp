@@ -68,7 +68,7 @@ Reason parse_quote6(Walk& walk, u32 offset) {
   if (chain.reason != Reason::undecided || end - chain.offset < quoted_transport_bytes) return Reason::icmp_header_bad;
   const Address source = Address::ipv6(ip + 8), target = Address::ipv6(ip + 24);
   const u64 one = swap(u64{1});
-  if (ip[8] == 0xff || source == target) return Reason::icmp_header_bad;
+  if (ip[8] == 0xff || target.is_ipv4() || source == target) return Reason::icmp_header_bad;
   if ((source.high == 0 && (source.low == 0 || source.low == one)) ||
       (target.high == 0 && (target.low == 0 || target.low == one)))
     return Reason::icmp_header_bad;

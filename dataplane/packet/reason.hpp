@@ -39,7 +39,8 @@ enum class Verdict : u8 {
   X(ipv6_routing_header, drop, parse, "a routing header with segments left (RFC 5095 and kin)")                    \
   X(ttl_zero, drop, parse, "TTL or hop limit is zero")                                                             \
   X(source_martian, drop, parse, "a source no host may have: multicast, broadcast, loopback, unspecified")         \
-  X(target_martian, drop, parse, "a target that never crosses a wire: loopback, unspecified")                      \
+  X(target_martian, drop, parse,                                                                                   \
+    "a target that never crosses a wire: loopback, unspecified, ffff:ffff:ffff:ffff::/64")                         \
   X(land, drop, parse, "source and target are the same endpoint")                                                  \
   X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                                 \
   X(tcp_header_bad, drop, parse, "TCP shorter than its header, a bad data offset or malformed options")            \

@@ -2,6 +2,7 @@
 // reason; anything else as describe() writes it (parse_test.cpp): kind, protocol, ports, offsets, payload, VLANs. Rows
 // that are well formed are also the seeds of the property tests and of the fuzzer.
 #pragma once
+#include <span>
 
 namespace weir::test {
 
@@ -174,6 +175,8 @@ inline constexpr ParseRow ipv6_rows[] = {
     {"ip6 :: ff02::16 / icmp6 143", "flow 58 0>0 l3=14 l4=54 payload=62+0 v6"},
     {"ip6 2001:db8::1 :: / tcp 1 2", "target_martian"},
     {"ip6 2001:db8::1 ::1 / tcp 1 2", "target_martian"},
+    {"ip6 2001:db8::1 ffff:ffff:ffff:ffff:a00:1:: / tcp 1 2", "target_martian"},
+    {"ip6 2001:db8::1 ffff:ffff:ffff:fffe:a00:1:: / tcp 1 2", "flow 6 1>2 l3=14 l4=54 payload=74+0 v6"},
     {"ip6 2001:db8::1 2001:db8::1 / tcp 1 2", "land"},
     {"ip6 fe80::1 ff02::1:2 / udp 546 547 / zero 4", "dhcp 17 546>547 l3=14 l4=54 payload=62+4 v6"},
     {"ip6 fe80::1 fe80::2 / udp 547 546 / zero 4", "dhcp 17 547>546 l3=14 l4=54 payload=62+4 v6"},
@@ -317,6 +320,8 @@ inline constexpr ParseRow error_rows[] = {
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 1 / ip6 :: 2001:db8::2 / udp 1 2", "icmp_header_bad"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 1 / ip6 2001:db8::1 2001:db8::1 / udp 1 2", "icmp_header_bad"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 1 / ip6 2001:db8::1 ::1 / udp 1 2", "icmp_header_bad"},
+    {"ip6 2001:db8::9 2001:db8::1 / icmp6 2 / ip6 2001:db8::1 ffff:ffff:ffff:ffff:a00:1:: / udp 1 2",
+     "icmp_header_bad"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 1 / ip6 2001:db8::1 2001:db8::2 / udp 1 0", "icmp_header_bad"},
 };
 
@@ -357,5 +362,8 @@ inline constexpr ParseRow neighbour_rows[] = {
 };
 #undef NS
 #undef NA
+
+inline constexpr std::span<const ParseRow> parse_tables[] = {ethernet_rows,  arp_rows,  ipv4_rows,  ipv6_rows,
+                                                             transport_rows, icmp_rows, error_rows, neighbour_rows};
 
 }  // namespace weir::test

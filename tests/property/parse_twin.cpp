@@ -1,0 +1,468 @@
+// A twin in the plainest words: big-endian fields at offsets, one exception for a doubt.
+#include "tests/property/parse_twin.hpp"
+
+#include "dataplane/packet/layers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+namespace weir::test {
+namespace {
+
+using Bytes = std::vector<u8>;
+
+struct Drop {
+  Reason reason;
+};
+
+void demand(bool holds, Reason otherwise) {
+  if (!holds) throw Drop{otherwise};
+}
+
+// A stretch of the frame: offsets from its start, and std::vector::at for a belt.
+struct Part {
+  const Bytes* frame;
+  std::size_t start, bytes;
+  unsigned byte(std::size_t offset) const {
+    if (offset >= bytes) throw std::out_of_range("the twin reads outside");
+    return frame->at(start + offset);
+  }
+  unsigned word(std::size_t offset) const { return byte(offset) * 256 + byte(offset + 1); }
+  Bytes copy(std::size_t offset, std::size_t count) const {
+    Bytes out;
+    for (std::size_t index = 0; index < count; ++index) out.push_back(static_cast<u8>(byte(offset + index)));
+    return out;
+  }
+  Part from(std::size_t offset) const { return {frame, start + offset, bytes - offset}; }
+  Part first(std::size_t count) const { return {frame, start, std::min(bytes, count)}; }
+};
+
+struct Endpoint {
+  Bytes address;
+  unsigned number;  // host order; the protocol for class ip
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct Reading {
+  Reason drop = Reason::undecided;
+  PacketKind kind = PacketKind::flow;
+  bool ipv4 = false, keyed = false;
+  unsigned protocol = 0, flags = 0, type = 0, code = 0, hops = 0, source_port = 0, target_port = 0;
+  std::size_t l3 = 0, l4 = 0, payload = 0, payload_bytes = 0;
+  unsigned tags = 0;
+  std::vector<unsigned> vlans;
+  Bytes source, target;
+  FlowClass flow_class = FlowClass::ip;
+  Endpoint from, to;
+};
+
+bool all_zero(const Bytes& bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](u8 byte) { return byte == 0; });
+}
+bool is_loopback6(const Bytes& address) {
+  return address.back() == 1 && all_zero({address.begin(), address.end() - 1});
+}
+bool source_martian4(const Bytes& a) { return a[0] == 0 || a[0] == 127 || a[0] >= 224; }
+bool source_martian6(const Bytes& a) { return a[0] == 255 || all_zero(a) || is_loopback6(a); }
+bool target_martian4(const Bytes& a) { return a[0] == 0 || a[0] == 127; }
+// The last: what Address takes for the mark of IPv4.
+bool target_martian6(const Bytes& a) {
+  return all_zero(a) || is_loopback6(a) || std::all_of(a.begin(), a.begin() + 8, [](u8 byte) { return byte == 255; });
+}
+
+void set_flow(Reading& r, FlowClass flow_class, unsigned from, unsigned to) {
+  r.kind = PacketKind::flow;
+  r.keyed = true;
+  r.flow_class = flow_class;
+  r.from = {r.source, from};
+  r.to = {r.target, to};
+}
+
+void set_ports(Reading& r, FlowClass flow_class, const Part& l4) {
+  demand(l4.word(0) != 0 && l4.word(2) != 0, Reason::port_zero);
+  r.source_port = l4.word(0);
+  r.target_port = l4.word(2);
+  set_flow(r, flow_class, l4.word(0), l4.word(2));
+}
+
+void read_tcp(Reading& r, const Part& l4) {
+  demand(l4.bytes >= 20, Reason::tcp_header_bad);
+  const std::size_t header = l4.byte(12) / 16 * 4;
+  demand(header >= 20 && header <= l4.bytes, Reason::tcp_header_bad);
+  for (std::size_t at = 20; at < header;) {
+    const unsigned kind = l4.byte(at);
+    if (kind == 0) break;
+    if (kind == 1) {
+      at += 1;
+      continue;
+    }
+    demand(at + 1 < header, Reason::tcp_header_bad);
+    demand(l4.byte(at + 1) >= 2 && at + l4.byte(at + 1) <= header, Reason::tcp_header_bad);
+    at += l4.byte(at + 1);
+  }
+  r.flags = l4.byte(13);
+  // Without PSH, ECE and CWR: FIN 1, SYN 2, RST 4, ACK 16, URG 32.
+  static const std::set<unsigned> legal{2, 18, 16, 17, 48, 49, 4, 20};
+  demand(legal.contains(r.flags & 0x37), Reason::tcp_flags_bad);
+  set_ports(r, FlowClass::tcp, l4);
+  r.payload += header;
+}
+
+void read_udp(Reading& r, const Part& l4) {
+  demand(l4.bytes >= 8 && l4.word(4) == l4.bytes, Reason::udp_header_bad);
+  const std::set<unsigned> dhcp = r.ipv4 ? std::set<unsigned>{67, 68} : std::set<unsigned>{546, 547};
+  r.payload += 8;
+  if (dhcp.contains(l4.word(0)) && dhcp.contains(l4.word(2))) {
+    r.kind = PacketKind::dhcp;
+    r.source_port = l4.word(0);
+    r.target_port = l4.word(2);
+    return;
+  }
+  set_ports(r, FlowClass::udp, l4);
+}
+
+void read_sctp(Reading& r, const Part& l4) {
+  demand(l4.bytes >= 16, Reason::sctp_header_bad);
+  const std::size_t chunk = l4.word(14), rest = l4.bytes - 12;
+  demand(chunk >= 4 && chunk <= rest, Reason::sctp_header_bad);
+  const bool untagged = all_zero(l4.copy(4, 4));
+  if (l4.byte(12) == 1)
+    demand(untagged && rest - chunk < 4 && (rest == chunk || rest <= (chunk + 3) / 4 * 4), Reason::sctp_header_bad);
+  else
+    demand(!untagged, Reason::sctp_header_bad);
+  set_ports(r, FlowClass::sctp, l4);
+  r.payload += 12;
+}
+
+// The protocol a chain of extension headers ends in, and where. `doubt` replaces every reason when it is a quote.
+unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset) {
+  std::vector<unsigned> seen;
+  offset = 0;
+  while (next == 0 || next == 43 || next == 44 || next == 60) {
+    demand(next != 44, Reason::fragment);
+    const bool routed = std::find(seen.begin(), seen.end(), 43u) != seen.end();
+    if (next == 0) demand(seen.empty(), Reason::ipv6_extension_bad);
+    if (next == 43) demand(!routed, Reason::ipv6_extension_bad);
+    if (next == 60) demand(seen.empty() || seen.back() != 60, Reason::ipv6_extension_bad);
+    const Part header = after_header.from(offset);
+    demand(header.bytes >= 8, Reason::ipv6_extension_bad);
+    const std::size_t bytes = 8 + 8 * header.byte(1);
+    demand(header.bytes >= bytes, Reason::ipv6_extension_bad);
+    if (next == 43) demand(header.byte(3) == 0, Reason::ipv6_routing_header);
+    unsigned options = 0;
+    for (std::size_t at = 2; next != 43 && at < bytes;) {
+      demand(++options <= 16, Reason::ipv6_options_many);
+      if (header.byte(at) == 0) {
+        at += 1;
+        continue;
+      }
+      demand(at + 2 <= bytes && at + 2 + header.byte(at + 1) <= bytes, Reason::ipv6_extension_bad);
+      demand(header.byte(at) != 0xc2, Reason::ipv6_header_bad);
+      demand(header.byte(at) != 0xc9, Reason::ipv6_extension_bad);
+      if (header.byte(at) == 1) demand(all_zero(header.copy(at + 2, header.byte(at + 1))), Reason::ipv6_extension_bad);
+      at += 2 + header.byte(at + 1);
+    }
+    seen.push_back(next);
+    next = header.byte(0);
+    offset += bytes;
+  }
+  return next;
+}
+
+bool has_identifier(bool ipv4, unsigned type) {
+  static const std::set<unsigned> four{0, 8, 13, 14, 15, 16, 17, 18, 42, 43}, six{128, 129, 160, 161};
+  return ipv4 ? four.contains(type) : six.contains(type);
+}
+bool is_informational(bool ipv4, unsigned type) {
+  static const std::set<unsigned> not_four{3, 4, 5, 11, 12};
+  return ipv4 ? !not_four.contains(type) : type >= 128 && (type < 133 || type > 137);
+}
+
+void read_quote_rest(Reading& r, const Part& l4, unsigned protocol, const Bytes& source, const Bytes& target) {
+  demand(l4.bytes >= 8, Reason::icmp_header_bad);
+  unsigned from = protocol, to = protocol;
+  r.flow_class = FlowClass::ip;
+  if (protocol == 6 || protocol == 17 || protocol == 132) {
+    r.flow_class = protocol == 6 ? FlowClass::tcp : protocol == 17 ? FlowClass::udp : FlowClass::sctp;
+    from = l4.word(0);
+    to = l4.word(2);
+    demand(from != 0 && to != 0, Reason::icmp_header_bad);
+  }
+  if (protocol == 1 || protocol == 58) {
+    demand(r.ipv4 == (protocol == 1) && is_informational(r.ipv4, l4.byte(0)), Reason::icmp_header_bad);
+    r.flow_class = r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6;
+    from = to = has_identifier(r.ipv4, l4.byte(0)) ? l4.word(4) : 0;
+  }
+  r.keyed = true;
+  r.from = {source, from};
+  r.to = {target, to};
+}
+
+void read_quote(Reading& r, const Part& quote) {
+  const auto good = [](bool holds) { demand(holds, Reason::icmp_header_bad); };
+  r.kind = PacketKind::icmp_error;
+  if (r.ipv4) {
+    good(quote.bytes >= 20 && quote.byte(0) / 16 == 4);
+    const std::size_t header = quote.byte(0) % 16 * 4;
+    good(header >= 20 && quote.word(2) >= header + 8 && quote.bytes >= header + 8);
+    good(quote.word(6) == 0 || quote.word(6) == 0x4000);
+    const Bytes source = quote.copy(12, 4), target = quote.copy(16, 4);
+    good(!source_martian4(source) && !source_martian4(target) && source != target);
+    read_quote_rest(r, quote.from(header), quote.byte(9), source, target);
+    return;
+  }
+  good(quote.bytes >= 40 && quote.byte(0) / 16 == 6);
+  const Part rest = quote.from(40).first(quote.word(4));
+  std::size_t offset = 0;
+  unsigned protocol = 0;
+  try {
+    protocol = walk_chain(rest, quote.byte(6), offset);
+  } catch (const Drop&) {
+    throw Drop{Reason::icmp_header_bad};
+  }
+  const Bytes source = quote.copy(8, 16), target = quote.copy(24, 16);
+  good(!source_martian6(source) && !target_martian6(target) && source != target);
+  read_quote_rest(r, rest.from(offset), protocol, source, target);
+}
+
+void read_neighbour(Reading& r, const Part& l4, bool trailing) {
+  const auto good = [](bool holds) { demand(holds, Reason::link_nd_bad); };
+  const std::size_t least = r.type == 133 ? 8 : r.type == 134 ? 16 : 24;
+  good(r.hops == 255 && r.code == 0 && !trailing && r.l4 == r.l3 + 40 && l4.bytes >= least);
+  bool source_link = false;
+  for (std::size_t at = least; at < l4.bytes;) {
+    good(at + 8 <= l4.bytes && l4.byte(at + 1) > 0 && at + 8 * l4.byte(at + 1) <= l4.bytes);
+    source_link |= l4.byte(at) == 1;
+    at += 8 * l4.byte(at + 1);
+  }
+  const Bytes solicited_node{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
+  if (all_zero(r.source)) good(!source_link);
+  if (r.type == 134) good(r.source[0] == 0xfe && r.source[1] / 64 == 2);
+  if (r.type >= 135) good(l4.byte(8) != 0xff);
+  if (r.type == 135 && all_zero(r.source)) good(Bytes(r.target.begin(), r.target.begin() + 13) == solicited_node);
+  if (r.type == 136 && r.target[0] == 0xff) good((l4.byte(4) & 0x40) == 0);
+  r.kind = r.type < 135 ? PacketKind::ra : PacketKind::nd;
+}
+
+void read_icmp(Reading& r, const Part& l4, bool trailing) {
+  demand(r.ipv4 == (r.protocol == 1) && l4.bytes >= 8, Reason::icmp_header_bad);
+  r.type = l4.byte(0);
+  r.code = l4.byte(1);
+  r.payload += 8;
+  const bool quotes = r.ipv4 ? r.type == 3 || r.type == 11 || r.type == 12 : r.type >= 1 && r.type <= 4;
+  if (quotes) return read_quote(r, l4.from(8));
+  demand(r.type != (r.ipv4 ? 5u : 137u), Reason::link_redirect);
+  if (!r.ipv4 && r.type >= 133 && r.type <= 136) return read_neighbour(r, l4, trailing);
+  demand(is_informational(r.ipv4, r.type), Reason::icmp_header_bad);
+  std::size_t least = 8;
+  if (r.ipv4 && (r.type == 13 || r.type == 14)) least = 20;
+  if (r.ipv4 && (r.type == 17 || r.type == 18)) least = 12;
+  if (!r.ipv4 && r.type >= 130 && r.type <= 132) least = 24;
+  demand(l4.bytes >= least, Reason::icmp_header_bad);
+  const unsigned number = has_identifier(r.ipv4, r.type) ? l4.word(4) : 0;
+  set_flow(r, r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6, number, number);
+}
+
+void read_transport(Reading& r, const Part& l4, bool trailing) {
+  r.l4 = r.payload = l4.start;
+  if (r.protocol == 6) return read_tcp(r, l4);
+  if (r.protocol == 17) return read_udp(r, l4);
+  if (r.protocol == 132) return read_sctp(r, l4);
+  if (r.protocol == 1 || r.protocol == 58) return read_icmp(r, l4, trailing);
+  static const std::array<std::array<unsigned, 2>, 8> leasts{
+      {{2, 8}, {4, 20}, {33, 12}, {41, 40}, {47, 4}, {50, 8}, {51, 12}, {136, 8}}};
+  for (const auto& [protocol, least] : leasts)
+    if (protocol == r.protocol) demand(l4.bytes >= least, Reason::l4_header_bad);
+  set_flow(r, FlowClass::ip, r.protocol, r.protocol);
+}
+
+void read_options4(const Part& options) {
+  bool routed = false;
+  for (std::size_t at = 0; at < options.bytes;) {
+    const unsigned type = options.byte(at);
+    if (type == 0) {
+      demand(all_zero(options.copy(at, options.bytes - at)), Reason::ipv4_option_bad);
+      break;
+    }
+    if (type == 1) {
+      at += 1;
+      continue;
+    }
+    demand(at + 2 <= options.bytes, Reason::ipv4_option_bad);
+    const unsigned bytes = options.byte(at + 1);
+    demand(bytes >= 2 && at + bytes <= options.bytes, Reason::ipv4_option_bad);
+    const bool route = type == 7 || type == 131 || type == 137;
+    demand(route || (type == 148 && bytes == 4), Reason::ipv4_option_bad);
+    routed |= route;
+    at += bytes;
+  }
+  demand(!routed, Reason::ipv4_source_route);
+}
+
+void read_ipv4(Reading& r, const Part& ip) {
+  demand(ip.bytes >= 20, Reason::truncated);
+  const std::size_t header = ip.byte(0) % 16 * 4, total = ip.word(2);
+  demand(ip.byte(0) / 16 == 4 && header >= 20 && total >= header, Reason::ipv4_header_bad);
+  demand(total <= ip.bytes, Reason::truncated);
+  unsigned long sum = 0;
+  for (std::size_t at = 0; at < header; at += 2) sum += ip.word(at);
+  demand(sum % 65535 == 0, Reason::ipv4_checksum_bad);
+  demand(ip.byte(6) < 128, Reason::ipv4_header_bad);
+  read_options4(ip.from(20).first(header - 20));
+  demand(ip.byte(8) != 0, Reason::ttl_zero);
+  demand(ip.word(6) == 0 || ip.word(6) == 0x4000, Reason::fragment);
+  r.ipv4 = true;
+  r.protocol = ip.byte(9);
+  r.source = ip.copy(12, 4);
+  r.target = ip.copy(16, 4);
+  const Part l4 = ip.first(total).from(header);
+  const bool asks_all = all_zero(r.source) && r.target == Bytes{255, 255, 255, 255} && r.protocol == 17 &&
+                        l4.bytes >= 4 && l4.word(0) == 68 && l4.word(2) == 67;
+  demand(asks_all || !source_martian4(r.source), Reason::source_martian);
+  demand(!target_martian4(r.target), Reason::target_martian);
+  demand(r.source != r.target, Reason::land);
+  read_transport(r, l4, total < ip.bytes);
+  r.payload_bytes = ip.start + total - r.payload;
+}
+
+void read_ipv6(Reading& r, const Part& ip) {
+  demand(ip.bytes >= 40, Reason::truncated);
+  demand(ip.byte(0) / 16 == 6, Reason::ipv6_header_bad);
+  const std::size_t payload = ip.word(4);
+  demand(40 + payload <= ip.bytes, Reason::truncated);
+  demand(payload != 0 || ip.byte(6) != 0, Reason::ipv6_header_bad);
+  r.hops = ip.byte(7);
+  demand(r.hops != 0, Reason::ttl_zero);
+  std::size_t offset = 0;
+  const Part rest = ip.from(40).first(payload);
+  r.protocol = walk_chain(rest, ip.byte(6), offset);
+  r.source = ip.copy(8, 16);
+  r.target = ip.copy(24, 16);
+  const Part l4 = rest.from(offset);
+  static const std::set<unsigned> without_address{131, 132, 133, 135, 143};
+  const bool newborn = r.protocol == 58 && l4.bytes > 0 && without_address.contains(l4.byte(0)) && all_zero(r.source);
+  demand(newborn || !source_martian6(r.source), Reason::source_martian);
+  demand(!target_martian6(r.target), Reason::target_martian);
+  demand(r.source != r.target, Reason::land);
+  read_transport(r, l4, 40 + payload < ip.bytes);
+  r.payload_bytes = ip.start + 40 + payload - r.payload;
+}
+
+void read_arp(Reading& r, const Part& arp, const Part& frame) {
+  demand(arp.bytes >= 28, Reason::truncated);
+  const auto good = [](bool holds) { demand(holds, Reason::arp_malformed); };
+  good(arp.copy(0, 6) == Bytes{0, 1, 8, 0, 6, 4} && (arp.word(6) == 1 || arp.word(6) == 2));
+  good(arp.copy(8, 6) == frame.copy(6, 6));
+  good(arp.bytes == 28 || frame.bytes <= 60 + 4 * r.tags);
+  good(all_zero(arp.copy(28, arp.bytes - 28)));
+  r.kind = PacketKind::arp;
+  r.ipv4 = true;
+  r.source = arp.copy(14, 4);
+  r.target = arp.copy(24, 4);
+  const bool asks = arp.word(6) == 1;
+  demand((asks && all_zero(r.source)) || !source_martian4(r.source), Reason::source_martian);
+  demand((!asks && all_zero(r.target)) || !target_martian4(r.target), Reason::target_martian);
+  r.l4 = r.payload = arp.start + 28;
+}
+
+void read_ethernet(Reading& r, const Part& frame) {
+  demand(frame.bytes >= 14, Reason::ethernet_short);
+  const Bytes source = frame.copy(6, 6), target = frame.copy(0, 6);
+  demand(!all_zero(source) && source[0] % 2 == 0, Reason::mac_source_invalid);
+  demand(!(Bytes(target.begin(), target.begin() + 5) == Bytes{1, 0x80, 0xc2, 0, 0} && target[5] < 16),
+         Reason::link_local_protocol);
+  std::size_t at = 12;
+  for (; frame.word(at) == 0x8100 || frame.word(at) == 0x88a8; at += 4) {
+    demand(r.tags < 2, Reason::vlan_too_deep);
+    demand(frame.bytes >= at + 6, Reason::truncated);
+    const unsigned id = frame.word(at + 2) % 4096;
+    demand(id != 4095, Reason::vlan_id_reserved);
+    ++r.tags;
+    if (id != 0) r.vlans.push_back(id);
+  }
+  r.vlans.resize(2, 0);
+  r.l3 = at + 2;
+  const unsigned type = frame.word(at);
+  if (type == 0x800) return read_ipv4(r, frame.from(r.l3));
+  if (type == 0x86dd) return read_ipv6(r, frame.from(r.l3));
+  if (type == 0x806) return read_arp(r, frame.from(r.l3), frame);
+  demand(type != 0x88cc && type != 0x8809, Reason::link_local_protocol);
+  demand(type >= 1536, Reason::ieee_802_3);
+  throw Drop{Reason::ethertype_unknown};
+}
+
+Reading read(const Bytes& frame) {
+  Reading reading;
+  try {
+    read_ethernet(reading, {&frame, 0, frame.size()});
+  } catch (const Drop& drop) {
+    reading.drop = drop.reason;
+  }
+  return reading;
+}
+
+Bytes wire_address(const Address& address) {
+  Bytes bytes(16);
+  std::memcpy(bytes.data(), &address.high, 8);
+  std::memcpy(bytes.data() + 8, &address.low, 8);
+  if (!address.is_ipv4()) return bytes;
+  return {bytes.begin() + 8, bytes.begin() + 12};
+}
+
+Endpoint endpoint(const FlowKey& key, bool is_a) {
+  const u16 number = is_a ? key.a_number : key.b_number;
+  return {wire_address(is_a ? key.a : key.b), key.flow_class() == FlowClass::ip ? number : swap(number)};
+}
+
+std::string key_difference(const Reading& r, const Headers& h, const ParseContext& context) {
+  if (!r.keyed) return h.key == FlowKey{} && !h.source_is_a ? "" : "a key where there is no flow";
+  if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, r.vlans[0], r.vlans[1])) return "scope";
+  if (!(endpoint(h.key, h.source_is_a) == r.from)) return "the source's endpoint";
+  if (!(endpoint(h.key, !h.source_is_a) == r.to)) return "the target's endpoint";
+  bool swapped;
+  const FlowKey& key = h.key;
+  if (!(make_key(key.b, key.b_number, key.a, key.a_number, key.scope, swapped) == key)) return "the key's order";
+  return h.hash == hash_of(h.key, context.secret) ? "" : "the hash";
+}
+
+std::string difference(const Reading& r, const Headers& h, const ParseContext& context, std::size_t frame_bytes) {
+  if (r.drop != h.drop) return fmt::format("reason: twin {}, parser {}", row(r.drop).name, row(h.drop).name);
+  if (r.drop != Reason::undecided) return "";
+  const std::array<std::array<std::size_t, 2>, 13> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
+                                                            {r.ipv4, h.is_ipv4},
+                                                            {r.protocol, h.protocol},
+                                                            {r.flags, h.tcp_flags},
+                                                            {r.type, h.icmp_type},
+                                                            {r.code, h.icmp_code},
+                                                            {r.l3, h.l3_offset},
+                                                            {r.l4, h.l4_offset},
+                                                            {r.payload, h.payload_offset},
+                                                            {r.payload_bytes, h.payload_bytes},
+                                                            {r.source_port, h.source_port},
+                                                            {r.target_port, h.target_port},
+                                                            {h.payload_offset + h.payload_bytes <= frame_bytes, 1}}};
+  for (std::size_t index = 0; index < numbers.size(); ++index)
+    if (numbers[index][0] != numbers[index][1])
+      return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);
+  if (r.source != wire_address(h.source)) return "source";
+  if (r.target != wire_address(h.target)) return "target";
+  return key_difference(r, h, context);
+}
+
+}  // namespace
+
+std::string differences(std::span<const u8> frame, const ParseContext& context) {
+  const Reading reading = read({frame.begin(), frame.end()});
+  Headers headers;
+  std::memset(static_cast<void*>(&headers), 0xa5, sizeof headers);  // what parse_into() leaves unwritten would differ
+  parse_into(headers, std::as_bytes(frame), context);
+  if (std::string found = difference(reading, headers, context, frame.size()); !found.empty()) return found;
+  parse_general(headers, std::as_bytes(frame), context);
+  const std::string found = difference(reading, headers, context, frame.size());
+  return found.empty() ? "" : "general path: " + found;
+}
+
+}  // namespace weir::test
