@@ -42,10 +42,10 @@ inline Ports read_ports(const u8* at, u32 l4_bytes, bool is_tcp, u16 dhcp_port_l
     ports.flags = at[13];
     ports.header_bytes = (at[12] >> 4) * 4u;
     const bool fits = (ports.header_bytes >= tcp_bytes_least) & (ports.header_bytes <= l4_bytes);
-    // No options, or the two paddings and the timestamp of nearly every established segment.
-    const bool usual = ports.header_bytes == 20 || (ports.header_bytes == 32 && load<u32>(at + 20) == 0x0a080101);
+    // No options, or the two paddings and the timestamp of nearly every established segment, else a look at each.
     ports.hold = fits && flags_hold(ports.flags) &&
-                 (usual || tcp_options_hold(at + tcp_bytes_least, ports.header_bytes - tcp_bytes_least));
+                 (ports.header_bytes == 20 || (ports.header_bytes == 32 && load<u32>(at + 20) == 0x0a080101) ||
+                  tcp_options_hold(at + tcp_bytes_least, ports.header_bytes - tcp_bytes_least));
   } else {
     const bool is_dhcp = (static_cast<u16>(swap(ports.raw_source) - dhcp_port_least) < 2) &
                          (static_cast<u16>(swap(ports.raw_target) - dhcp_port_least) < 2);

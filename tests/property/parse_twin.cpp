@@ -1,18 +1,13 @@
 // A twin in the plainest words: big-endian fields at offsets, one exception for a doubt.
-#include "tests/property/parse_twin.hpp"
-
-#include "dataplane/packet/layers.hpp"
-
-#include <fmt/format.h>
+#include "tests/property/parse_twin_reading.hpp"
 
 #include <algorithm>
 #include <array>
 #include <set>
+#include <stdexcept>
 
 namespace weir::test {
 namespace {
-
-using Bytes = std::vector<u8>;
 
 struct Drop {
   Reason reason;
@@ -38,25 +33,6 @@ struct Part {
   }
   Part from(std::size_t offset) const { return {frame, start + offset, bytes - offset}; }
   Part first(std::size_t count) const { return {frame, start, std::min(bytes, count)}; }
-};
-
-struct Endpoint {
-  Bytes address;
-  unsigned number;  // host order; the protocol for class ip
-  bool operator==(const Endpoint&) const = default;
-};
-
-struct Reading {
-  Reason drop = Reason::undecided;
-  PacketKind kind = PacketKind::flow;
-  bool ipv4 = false, keyed = false;
-  unsigned protocol = 0, flags = 0, type = 0, code = 0, hops = 0, source_port = 0, target_port = 0;
-  std::size_t l3 = 0, l4 = 0, payload = 0, payload_bytes = 0;
-  unsigned tags = 0;
-  std::vector<unsigned> vlans;
-  Bytes source, target;
-  FlowClass flow_class = FlowClass::ip;
-  Endpoint from, to;
 };
 
 bool all_zero(const Bytes& bytes) {
@@ -394,7 +370,9 @@ void read_ethernet(Reading& r, const Part& frame) {
   throw Drop{Reason::ethertype_unknown};
 }
 
-Reading read(const Bytes& frame) {
+}  // namespace
+
+Reading read_frame(const Bytes& frame) {
   Reading reading;
   try {
     read_ethernet(reading, {&frame, 0, frame.size()});
@@ -402,67 +380,6 @@ Reading read(const Bytes& frame) {
     reading.drop = drop.reason;
   }
   return reading;
-}
-
-Bytes wire_address(const Address& address) {
-  Bytes bytes(16);
-  std::memcpy(bytes.data(), &address.high, 8);
-  std::memcpy(bytes.data() + 8, &address.low, 8);
-  if (!address.is_ipv4()) return bytes;
-  return {bytes.begin() + 8, bytes.begin() + 12};
-}
-
-Endpoint endpoint(const FlowKey& key, bool is_a) {
-  const u16 number = is_a ? key.a_number : key.b_number;
-  return {wire_address(is_a ? key.a : key.b), key.flow_class() == FlowClass::ip ? number : swap(number)};
-}
-
-std::string key_difference(const Reading& r, const Headers& h, const ParseContext& context) {
-  if (!r.keyed) return h.key == FlowKey{} && !h.source_is_a ? "" : "a key where there is no flow";
-  if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, r.vlans[0], r.vlans[1])) return "scope";
-  if (!(endpoint(h.key, h.source_is_a) == r.from)) return "the source's endpoint";
-  if (!(endpoint(h.key, !h.source_is_a) == r.to)) return "the target's endpoint";
-  bool swapped;
-  const FlowKey& key = h.key;
-  if (!(make_key(key.b, key.b_number, key.a, key.a_number, key.scope, swapped) == key)) return "the key's order";
-  return h.hash == hash_of(h.key, context.secret) ? "" : "the hash";
-}
-
-std::string difference(const Reading& r, const Headers& h, const ParseContext& context, std::size_t frame_bytes) {
-  if (r.drop != h.drop) return fmt::format("reason: twin {}, parser {}", row(r.drop).name, row(h.drop).name);
-  if (r.drop != Reason::undecided) return "";
-  const std::array<std::array<std::size_t, 2>, 13> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
-                                                            {r.ipv4, h.is_ipv4},
-                                                            {r.protocol, h.protocol},
-                                                            {r.flags, h.tcp_flags},
-                                                            {r.type, h.icmp_type},
-                                                            {r.code, h.icmp_code},
-                                                            {r.l3, h.l3_offset},
-                                                            {r.l4, h.l4_offset},
-                                                            {r.payload, h.payload_offset},
-                                                            {r.payload_bytes, h.payload_bytes},
-                                                            {r.source_port, h.source_port},
-                                                            {r.target_port, h.target_port},
-                                                            {h.payload_offset + h.payload_bytes <= frame_bytes, 1}}};
-  for (std::size_t index = 0; index < numbers.size(); ++index)
-    if (numbers[index][0] != numbers[index][1])
-      return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);
-  if (r.source != wire_address(h.source)) return "source";
-  if (r.target != wire_address(h.target)) return "target";
-  return key_difference(r, h, context);
-}
-
-}  // namespace
-
-std::string differences(std::span<const u8> frame, const ParseContext& context) {
-  const Reading reading = read({frame.begin(), frame.end()});
-  Headers headers;
-  std::memset(static_cast<void*>(&headers), 0xa5, sizeof headers);  // what parse_into() leaves unwritten would differ
-  parse_into(headers, std::as_bytes(frame), context);
-  if (std::string found = difference(reading, headers, context, frame.size()); !found.empty()) return found;
-  parse_general(headers, std::as_bytes(frame), context);
-  const std::string found = difference(reading, headers, context, frame.size());
-  return found.empty() ? "" : "general path: " + found;
 }
 
 }  // namespace weir::test

@@ -187,6 +187,7 @@ inline constexpr ParseRow transport_rows[] = {
     {"ip4 10.0.0.1 10.0.0.2 proto=6 / zero 19", "tcp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / tcp 1 2 offset=4", "tcp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / tcp 1 2 offset=6", "tcp_header_bad"},
+    {"vlan 1 / ip4 10.0.0.1 10.0.0.2 / tcp 1 2 offset=8 / zero 2", "tcp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / tcp 1 2 options=0101080a0000000100000002", "flow 6 1>2 l3=14 l4=34 payload=66+0"},
     {"ip4 10.0.0.1 10.0.0.2 / tcp 1 2 S options=020405b40402080a000000010000000001030307",
      "flow 6 1>2 l3=14 l4=34 payload=74+0"},

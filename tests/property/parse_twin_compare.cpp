@@ -1,0 +1,74 @@
+// Compares what the parser says of a frame, by its short cut and by its general path, with what the twin reads.
+#include "dataplane/packet/layers.hpp"
+#include "tests/property/parse_twin.hpp"
+#include "tests/property/parse_twin_reading.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace weir::test {
+namespace {
+
+Bytes wire_address(const Address& address) {
+  Bytes bytes(16);
+  std::memcpy(bytes.data(), &address.high, 8);
+  std::memcpy(bytes.data() + 8, &address.low, 8);
+  if (!address.is_ipv4()) return bytes;
+  return {bytes.begin() + 8, bytes.begin() + 12};
+}
+
+Endpoint endpoint(const FlowKey& key, bool is_a) {
+  const u16 number = is_a ? key.a_number : key.b_number;
+  return {wire_address(is_a ? key.a : key.b), key.flow_class() == FlowClass::ip ? number : swap(number)};
+}
+
+std::string key_difference(const Reading& r, const Headers& h, const ParseContext& context) {
+  if (!r.keyed) return h.key == FlowKey{} && !h.source_is_a ? "" : "a key where there is no flow";
+  if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, r.vlans[0], r.vlans[1])) return "scope";
+  if (!(endpoint(h.key, h.source_is_a) == r.from)) return "the source's endpoint";
+  if (!(endpoint(h.key, !h.source_is_a) == r.to)) return "the target's endpoint";
+  bool swapped;
+  const FlowKey& key = h.key;
+  if (!(make_key(key.b, key.b_number, key.a, key.a_number, key.scope, swapped) == key)) return "the key's order";
+  return h.hash == hash_of(h.key, context.secret) ? "" : "the hash";
+}
+
+std::string difference(const Reading& r, const Headers& h, const ParseContext& context, std::size_t frame_bytes) {
+  if (r.drop != h.drop) return fmt::format("reason: twin {}, parser {}", row(r.drop).name, row(h.drop).name);
+  if (r.drop != Reason::undecided) return "";
+  const std::array<std::array<std::size_t, 2>, 13> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
+                                                            {r.ipv4, h.is_ipv4},
+                                                            {r.protocol, h.protocol},
+                                                            {r.flags, h.tcp_flags},
+                                                            {r.type, h.icmp_type},
+                                                            {r.code, h.icmp_code},
+                                                            {r.l3, h.l3_offset},
+                                                            {r.l4, h.l4_offset},
+                                                            {r.payload, h.payload_offset},
+                                                            {r.payload_bytes, h.payload_bytes},
+                                                            {r.source_port, h.source_port},
+                                                            {r.target_port, h.target_port},
+                                                            {h.payload_offset + h.payload_bytes <= frame_bytes, 1}}};
+  for (std::size_t index = 0; index < numbers.size(); ++index)
+    if (numbers[index][0] != numbers[index][1])
+      return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);
+  if (r.source != wire_address(h.source)) return "source";
+  if (r.target != wire_address(h.target)) return "target";
+  return key_difference(r, h, context);
+}
+
+}  // namespace
+
+std::string differences(std::span<const u8> frame, const ParseContext& context) {
+  const Reading reading = read_frame({frame.begin(), frame.end()});
+  Headers headers;
+  std::memset(static_cast<void*>(&headers), 0xa5, sizeof headers);  // what parse_into() leaves unwritten would differ
+  parse_into(headers, std::as_bytes(frame), context);
+  if (std::string found = difference(reading, headers, context, frame.size()); !found.empty()) return found;
+  parse_general(headers, std::as_bytes(frame), context);
+  const std::string found = difference(reading, headers, context, frame.size());
+  return found.empty() ? "" : "general path: " + found;
+}
+
+}  // namespace weir::test

@@ -1,0 +1,32 @@
+// What the naive twin reads in a frame: its own structure, so that a mistake in Headers is not made twice.
+#pragma once
+#include "dataplane/packet/parse.hpp"
+
+#include <vector>
+
+namespace weir::test {
+
+using Bytes = std::vector<u8>;
+
+struct Endpoint {
+  Bytes address;
+  unsigned number;  // host order; the protocol for class ip
+  bool operator==(const Endpoint&) const = default;
+};
+
+struct Reading {
+  Reason drop = Reason::undecided;
+  PacketKind kind = PacketKind::flow;
+  bool ipv4 = false, keyed = false;
+  unsigned protocol = 0, flags = 0, type = 0, code = 0, hops = 0, source_port = 0, target_port = 0;
+  std::size_t l3 = 0, l4 = 0, payload = 0, payload_bytes = 0;
+  unsigned tags = 0;
+  std::vector<unsigned> vlans;
+  Bytes source, target;
+  FlowClass flow_class = FlowClass::ip;
+  Endpoint from, to;
+};
+
+Reading read_frame(const Bytes& frame);
+
+}  // namespace weir::test
