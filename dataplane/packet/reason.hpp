@@ -101,6 +101,17 @@ inline constexpr std::size_t reasons_count = std::size(reason_rows);
 
 constexpr const ReasonRow& row(Reason reason) { return reason_rows[static_cast<u8>(reason)]; }
 
+// The verdict column alone, one byte a row: what each packet looks up.
+struct ReasonVerdicts {
+  Verdict of[reasons_count];
+};
+inline constexpr ReasonVerdicts reason_verdicts = [] {
+  ReasonVerdicts verdicts{};
+  for (std::size_t i = 0; i < reasons_count; ++i) verdicts.of[i] = reason_rows[i].verdict;
+  return verdicts;
+}();
+constexpr Verdict verdict_of(Reason reason) { return reason_verdicts.of[static_cast<u8>(reason)]; }
+
 constexpr std::string_view verdict_name(Verdict verdict) {
   constexpr std::string_view names[] = {"drop", "forward", "hold", "rewrite", "answer"};
   return names[static_cast<u8>(verdict)];

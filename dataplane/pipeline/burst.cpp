@@ -82,48 +82,62 @@ void Pipeline::match(Stage& stage) {
 }
 
 u32 Pipeline::decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes) {
+  u64 established = 0, established_bytes = 0;  // nearly every packet: counted once a burst
   for (u32 i = 0; i < stage.count; ++i) {
     const Entry& entry = stage.entries[i];
     Outcome& outcome = outcomes[i];
     outcome = Outcome{};
     outcome.token = entry.packet.token;
-    if (policy != nullptr) {
+    if (policy != nullptr) [[likely]] {
       begin_packet(*policy, entry.packet.time);
       decide_packet(entry, *policy, outcome);
     } else {
       outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
     }
-    record_outcome(entry, policy, outcome);
+    if (outcome.reason == Reason::flow_established) [[likely]] {
+      ++established;
+      established_bytes += entry.packet.bytes;
+    } else {
+      count_outcome(entry, outcome);
+    }
+    if (config_.name_segments && policy != nullptr) name_segments(entry, *policy, outcome);
   }
   const u32 decided = stage.count;
-  if (decided != 0) {
-    counters_.heartbeat.set(last_time_);
-    counters_.flows_live.set(table_.live());
-  }
   stage.count = 0;
+  if (decided == 0) return 0;
+  ReasonCounter& counter = counters_.reasons[static_cast<u8>(Reason::flow_established)];
+  counter.packets.add(established);
+  counter.bytes.add(established_bytes);
+  counters_.heartbeat.set(now_);
+  counters_.flows_live.set(table_.live());
   return decided;
 }
 
 // What must hold before any packet is decided: cached decisions belong to this policy and to this time, and idle
 // flows make room.
-void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
-  if (now - last_time_ > jump_that_expires_all && table_.live() != 0) flush();
-  last_time_ = now;
-  if (installed.policy.generation() != epoch_generation_ || now >= epoch_ends_) [[unlikely]] {
-    ++epoch_;
-    epoch_generation_ = installed.policy.generation();
-    epoch_ends_ = installed.policy.next_expiry(now);
+inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
+  if (now != now_) {
+    if (now - now_ > jump_that_expires_all && table_.live() != 0) [[unlikely]] flush();
+    now_ = now;
+    now_ms_ = deadline_ms(now);
   }
+  if (installed.generation != epoch_generation_ || now >= epoch_ends_) [[unlikely]] begin_epoch(installed, now);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
-    counters_.flows_expired.add(table_.age(deadline_ms(now), deadlines_per_ageing, config_.secret));
+    counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));
   }
 }
 
-void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {
+  ++epoch_;
+  epoch_generation_ = installed.generation;
+  epoch_ends_ = installed.policy.next_expiry(now);
+}
+
+inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
   const u16 port = entry.packet.port;
-  outcome.generation = installed.policy.generation();
+  outcome.generation = installed.generation;
   if (!headers.well_formed()) {
     outcome.reason = headers.drop;
   } else if (port >= installed.ports) {
@@ -132,30 +146,31 @@ void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installe
              !installed.policy.mac_allowed(installed.port_class[port],
                                            reinterpret_cast<const u8*>(entry.packet.data) + 6)) {
     outcome.reason = Reason::spoofed_mac;
-  } else if (headers.kind == PacketKind::flow) {
+  } else if (headers.kind == PacketKind::flow) [[likely]] {
     flow_packet(entry, installed, outcome);
   } else if (headers.kind == PacketKind::icmp_error) {
     icmp_error(entry, installed, outcome);
   } else {
     link_packet(entry, installed, outcome);
   }
-  outcome.verdict = row(outcome.reason).verdict;
+  outcome.verdict = verdict_of(outcome.reason);
 }
 
-void Pipeline::record_outcome(const Entry& entry, const InstalledPolicy* installed, Outcome& outcome) {
-  const Headers& headers = entry.headers;
+void Pipeline::count_outcome(const Entry& entry, const Outcome& outcome) {
   ReasonCounter& counter = counters_.reasons[static_cast<u8>(outcome.reason)];
   counter.packets.add(1);
   counter.bytes.add(entry.packet.bytes);
   if (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse")
     emit(EventKind::packet_dropped, entry, outcome);
-  const bool has_segments = installed != nullptr && headers.well_formed() && entry.packet.port < installed->ports &&
-                            (headers.kind == PacketKind::flow || headers.kind == PacketKind::icmp_error);
-  if (config_.name_segments && has_segments) {
-    const u16 port = entry.packet.port;
-    outcome.source_segment = installed->policy.source_segment(installed->port_class[port], headers.source);
-    outcome.target_segment = installed->policy.target_segment(installed->port_class[port ^ 1], headers.target);
-  }
+}
+
+void Pipeline::name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  const u16 port = entry.packet.port;
+  if (!headers.well_formed() || port >= installed.ports) return;
+  if (headers.kind != PacketKind::flow && headers.kind != PacketKind::icmp_error) return;
+  outcome.source_segment = installed.policy.source_segment(installed.port_class[port], headers.source);
+  outcome.target_segment = installed.policy.target_segment(installed.port_class[port ^ 1], headers.target);
 }
 
 void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) {

@@ -105,6 +105,7 @@ class Pipeline {
   u32 decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes);
 
   void begin_packet(const InstalledPolicy& installed, Tick now);
+  void begin_epoch(const InstalledPolicy& installed, Tick now);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
@@ -112,10 +113,11 @@ class Pipeline {
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   Reason step_state(const Headers& headers, FlowRecord& record, bool& reopens);
-  u32 live_flow(const Entry& entry, u32 now_ms);
-  u32 insert(const Entry& entry, u32 deadline, u32 now_ms);
+  u32 live_flow(const Entry& entry);
+  u32 insert(const Entry& entry);
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
-  void record_outcome(const Entry& entry, const InstalledPolicy* installed, Outcome& outcome);
+  void count_outcome(const Entry& entry, const Outcome& outcome);
+  void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
 
   PipelineConfig config_;
@@ -127,7 +129,8 @@ class Pipeline {
   u32 epoch_ = 0;              // grows when cached decisions must be judged again
   u64 epoch_generation_ = 0;   // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
-  Tick last_time_ = 0;
+  Tick now_ = 0;               // of the packet being decided
+  u32 now_ms_ = 0;             // the same as deadlines count it
 };
 
 }  // namespace weir

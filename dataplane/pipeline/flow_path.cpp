@@ -43,22 +43,22 @@ u8 protocol_of(const FlowKey& key) {
 }  // namespace
 
 void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
-  const u32 flow = live_flow(entry, deadline_ms(entry.packet.time));
-  if (flow != no_flow) return known_flow(entry, installed, flow, outcome);
+  const u32 flow = live_flow(entry);
+  if (flow != no_flow) [[likely]] return known_flow(entry, installed, flow, outcome);
   first_packet(entry, installed, outcome);
 }
 
 // The flow of this key whose idle time has not passed. One whose time has is erased here, whatever ageing has
 // reached, so that what a packet meets depends on time alone.
-u32 Pipeline::live_flow(const Entry& entry, u32 now_ms) {
+inline u32 Pipeline::live_flow(const Entry& entry) {
   const u32 flow = table_.find(entry.headers.key, entry.headers.hash, entry.guess);
-  if (flow == no_flow || !table_.expired(flow, now_ms)) return flow;
+  if (flow == no_flow || !table_.expired(flow, now_ms_)) [[likely]] return flow;
   table_.erase(flow, entry.headers.hash);
   counters_.flows_expired.add(1);
   return no_flow;
 }
 
-void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
+inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;
@@ -78,12 +78,12 @@ void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, 
     return first_packet(entry, installed, outcome);
   }
   if (outcome.reason == Reason::flow_established)
-    table_.set_deadline(flow, new_deadline(record, deadline_ms(entry.packet.time)));
+    table_.set_deadline(flow, new_deadline(record, now_ms_));
 }
 
 // Moves the flow's state by one packet: flow_established, or why the state does not permit the packet. `reopens`
 // tells that the packet opens a new connection between the same endpoints, so that this flow is over.
-Reason Pipeline::step_state(const Headers& headers, FlowRecord& record, bool& reopens) {
+inline Reason Pipeline::step_state(const Headers& headers, FlowRecord& record, bool& reopens) {
   const bool opener = came_from_opener(headers, record);
   if (headers.protocol == 6) {
     const TcpStep step = tcp_step(static_cast<TcpState>(record.state), opener ? TcpSender::opener : TcpSender::replier,
@@ -155,8 +155,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   outcome.rule = judgement.rule;
   if (judgement.reason != Reason::flow_new) return;
 
-  const u32 now_ms = deadline_ms(entry.packet.time);
-  const u32 flow = insert(entry, now_ms, now_ms);
+  const u32 flow = insert(entry);
   if (flow == no_flow) {
     outcome.reason = Reason::table_full;
     return;
@@ -170,18 +169,18 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     icmp_type_of(record) = headers.icmp_type;
     icmp_code_of(record) = headers.icmp_code;
   }
-  table_.set_deadline(flow, new_deadline(record, now_ms));
+  table_.set_deadline(flow, new_deadline(record, now_ms_));
   counters_.flows_opened.add(1);
   outcome.flow = flow;
   outcome.flow_is_new = true;
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
 }
 
-u32 Pipeline::insert(const Entry& entry, u32 deadline, u32 now_ms) {
-  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, deadline);
+u32 Pipeline::insert(const Entry& entry) {
+  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
   if (flow != no_flow) return flow;
-  counters_.flows_expired.add(table_.age(now_ms, ageing_when_full, config_.secret));
-  return table_.insert(entry.headers.key, entry.headers.hash, deadline);
+  counters_.flows_expired.add(table_.age(now_ms_, ageing_when_full, config_.secret));
+  return table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
 }
 
 // An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be
@@ -194,7 +193,7 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
     return;
   }
   outcome.reason = Reason::icmp_unmatched;
-  const u32 flow = live_flow(entry, deadline_ms(entry.packet.time));
+  const u32 flow = live_flow(entry);
   if (flow == no_flow) return;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;

@@ -17,6 +17,7 @@ namespace weir {
 
 // A policy bound to this process's ports.
 struct InstalledPolicy {
+  u64 generation;  // policy.generation(), where each packet looks
   Policy policy;
   std::array<u16, ports_max> port_class;  // by port index (2 * pair + side)
   u32 ports;                              // how many are in use: port indices below it
