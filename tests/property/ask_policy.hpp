@@ -1,0 +1,41 @@
+// Every question that a Policy answers, with drawn arguments: what a sound image of any contents must survive.
+#pragma once
+#include "dataplane/policy/policy.hpp"
+
+namespace weir {
+
+// A checksum over the answers, so that no question is optimised away. `draw()` gives 64 random bits.
+template <class Draw>
+u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
+  u64 sum = policy.generation() + policy.name().size() + policy.link().arp + policy.next_expiry(draw());
+  const u64 classes = policy.view().port_classes.size();
+  for (u32 i = 0; i < questions; ++i) {
+    const u64 bits = draw();
+    const bool is_ipv4 = bits & 1;
+    const Address source = is_ipv4 ? Address::ipv4(static_cast<u32>(draw())) : Address{draw() >> 1, draw()};
+    const Address target = is_ipv4 ? Address::ipv4(static_cast<u32>(draw())) : Address{draw(), draw()};
+    constexpr u8 protocols[] = {6, 17, 132, 1, 58, 47};
+    const Question question{source, target, static_cast<u16>(draw() % classes), static_cast<u16>(draw() % classes),
+                            protocols[bits / 2 % 6], static_cast<u8>(bits >> 8), static_cast<u8>(bits >> 16),
+                            static_cast<u16>(bits >> 24)};
+    const Tick now = bits >> 40 & 1 ? draw() % 2'000'000'000 : draw();
+    const Judgement judgement = policy.judge(question, now);
+    sum += judgement.rule + policy.expires_at(judgement.decision) + policy.rule_of(judgement.decision) +
+           static_cast<u64>(policy.log_of(judgement.decision));
+    if (judgement.rule != no_rule) {
+      const RuleView rule = policy.rule(judgement.rule);
+      for (const char letter : rule.name) sum += static_cast<u64>(letter);
+      for (const char letter : rule.file) sum += static_cast<u64>(letter);
+    }
+    const u16 from = policy.source_segment(question.source_class, source);
+    const u16 to = policy.target_segment(question.target_class, target);
+    sum += policy.segment_name(from).size() + policy.segment_name(to).size();
+    sum += policy.source_allowed(question.source_class, source);
+    const u64 mac = draw();
+    sum += policy.mac_allowed(question.source_class, reinterpret_cast<const u8*>(&mac));
+    sum += policy.port_class(policy.text(policy.view().port_classes[question.source_class].pattern));
+  }
+  return sum;
+}
+
+}  // namespace weir
