@@ -2,7 +2,8 @@
 """The same policy, asked of nftables: random policies in both languages, random first packets through `weir replay`
 and through the kernel in a network namespace of our own, and no difference.
 
-usage: nftables.py WEIR [--policies N] [--packets N] [--seed N]     (defaults; with WEIR_TEST_LONG 200 x 20,000)
+usage: nftables.py WEIR [--policies N] [--packets N] [--seed N]
+Defaults: WEIR_PROPERTY_MODELS (20) policies, 2,000 packets each, 20,000 when WEIR_PROPERTY_SCALE is above 1.
 
     this process ──frames──▶ tap `oracle` ─▶ prerouting chain: each frame's source MAC goes into the set of
     (in a network namespace that ends with it)                 its verdict; then the frame is dropped
@@ -114,10 +115,10 @@ def one_round(weir, tap, seed, packets_count):
 
 
 def main():
-    long = "WEIR_TEST_LONG" in os.environ
+    long = int(os.environ.get("WEIR_PROPERTY_SCALE", "1")) > 1
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("weir")
-    arguments.add_argument("--policies", type=int, default=200 if long else 20)
+    arguments.add_argument("--policies", type=int, default=int(os.environ.get("WEIR_PROPERTY_MODELS", "20")))
     arguments.add_argument("--packets", type=int, default=20000 if long else 2000)
     arguments.add_argument("--seed", type=int, default=1)
     chosen = arguments.parse_args()
