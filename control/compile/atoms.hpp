@@ -24,9 +24,7 @@ struct Atoms {
   std::vector<u128> addresses;    // by atom: how many, at most 2^128 - 1
 
   u32 count() const { return static_cast<u32>(starts.size() - 1); }
-  std::span<const u32> of(u32 atom) const {
-    return {members.data() + starts[atom], starts[atom + 1] - starts[atom]};
-  }
+  std::span<const u32> of(u32 atom) const { return {members.data() + starts[atom], starts[atom + 1] - starts[atom]}; }
 };
 
 // Cost: a sort of all range ends, then one step each.

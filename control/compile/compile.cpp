@@ -9,8 +9,8 @@
 #include "dataplane/base/limits.hpp"
 #include "dataplane/policy/policy.hpp"
 
-#include <algorithm>
 #include <fmt/core.h>
+#include <algorithm>
 #include <unordered_map>
 
 namespace weir::control {
@@ -18,8 +18,8 @@ namespace weir::control {
 namespace {
 
 std::unexpected<CapacityError> too_many(const char* code, const char* what, u64 count, u64 limit) {
-  return std::unexpected(CapacityError{code, fmt::format("the policy needs {} {}; an image holds at most {}", count, what,
-                                                         limit)});
+  return std::unexpected(
+      CapacityError{code, fmt::format("the policy needs {} {}; an image holds at most {}", count, what, limit)});
 }
 
 void put_tries(const Atoms& atoms, Contents& contents) {
@@ -38,9 +38,14 @@ void put_tries(const Atoms& atoms, Contents& contents) {
 void put_ports(const Model& model, const Zones& zones, Contents& contents) {
   for (std::size_t i = 0; i < zones.classes.size(); ++i) {
     const PortClassPlan& plan = zones.classes[i];
-    image::PortClass entry{contents.text(plan.pattern), plan.is_prefix, zones.source_row_of[i], zones.target_row_of[i],
-                           static_cast<u32>(contents.class_segments.size()), static_cast<u32>(plan.attached.size()),
-                           static_cast<u32>(contents.macs.size()), 0};
+    image::PortClass entry{contents.text(plan.pattern),
+                           plan.is_prefix,
+                           zones.source_row_of[i],
+                           zones.target_row_of[i],
+                           static_cast<u32>(contents.class_segments.size()),
+                           static_cast<u32>(plan.attached.size()),
+                           static_cast<u32>(contents.macs.size()),
+                           0};
     for (const u32 segment : plan.attached) contents.class_segments.push_back(static_cast<u16>(segment));
     if (plan.pin) {
       auto macs = model.ports[*plan.pin].macs;
@@ -104,8 +109,8 @@ void put_zones(const Atoms& atoms, const Services& services, const Zones& zones,
   meta.source_zones_count = zones.sources.count();
   meta.target_zones_count = zones.targets.count();
   meta.services_count = zones.services.count();
-  meta.groups_count = meta.form == image::Form::vectors
-                          ? static_cast<u32>((rules + image::group_rules - 1) / image::group_rules) : 0;
+  meta.groups_count =
+      meta.form == image::Form::vectors ? static_cast<u32>((rules + image::group_rules - 1) / image::group_rules) : 0;
   contents.source_zones = zones.source_rows.pool();
   contents.target_zones = zones.target_rows.pool();
   contents.service_pages = services.pages;
@@ -135,11 +140,13 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   const u64 zones_count = std::max(zones.sources.count(), zones.targets.count());
   if (zones_count > zones_max) return too_many("E0606", "disjoint zones", zones_count, zones_max);
   std::optional<DecisionTables> tables = decide(model, zones, order, form);
-  if (!tables)
-    return std::unexpected(CapacityError{"E0607", "the policy has too many zones for a decision matrix"});
+  if (!tables) return std::unexpected(CapacityError{"E0607", "the policy has too many zones for a decision matrix"});
 
-  CompileReport report{.zones = zones_count, .services = zones.services.count(), .decisions = tables->decisions.size(),
-                       .rules = order.size(), .image_bytes = 0,
+  CompileReport report{.zones = zones_count,
+                       .services = zones.services.count(),
+                       .decisions = tables->decisions.size(),
+                       .rules = order.size(),
+                       .image_bytes = 0,
                        .decision_form = tables->form == image::Form::matrix ? "matrix" : "vectors",
                        .decision_bytes = tables->bytes()};
   Contents contents;
@@ -151,8 +158,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   put_zones(atoms, services, zones, order.size(), contents);
   put_names(model, atoms, order, contents);
   report.image_bytes = image_bytes(contents);
-  if (report.image_bytes > image_bytes_max)
-    return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
+  if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
   return Compiled{write_image(contents, generation), report};
 }
 

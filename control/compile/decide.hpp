@@ -16,8 +16,6 @@ struct DecisionTables {
   std::size_t bytes() const;
 };
 
-
-
 // Nothing when a matrix is wanted and does not fit.
 std::optional<DecisionTables> decide(const Model& model, const Zones& zones, std::span<const u32> order,
                                      DecisionForm wanted);

@@ -78,8 +78,8 @@ Zones merge_zones(const Model& model, const Atoms& atoms, const Services& servic
   std::vector<u32> segments;
   for (const PortClassPlan& port : zones.classes) {
     for (u32 atom = 0; atom < atoms.count(); ++atom) {
-      source_row[atom] = source_segments(model, atoms, port, atom, segments)
-                             ? zone_of(segments, from, zones.sources) : image::zone_spoofed;
+      source_row[atom] = source_segments(model, atoms, port, atom, segments) ? zone_of(segments, from, zones.sources)
+                                                                             : image::zone_spoofed;
       target_segments(model, atoms, port, atom, segments);
       target_row[atom] = zone_of(segments, to, zones.targets);
     }

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdlib>
 
-#define WEIR_CHECK(condition)                      \
-  do {                                             \
+#define WEIR_CHECK(condition)                            \
+  do {                                                   \
     if (__builtin_expect(!(condition), 0)) std::abort(); \
   } while (false)

@@ -94,8 +94,8 @@ std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::st
   return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, ordinary));
 }
 
-DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell,
-                       const StatsSegment& stats, const OrdinaryCores& ordinary)
+DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
+                       const OrdinaryCores& ordinary)
     : listener_(listener), path_(std::move(path)), installer_(installer), bell_(bell), stats_(stats) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }

@@ -20,9 +20,9 @@ void OrdinaryCores::enter() const { sched_setaffinity(0, sizeof cores_, &cores_)
 
 std::expected<void, Error> check_lcores(u32 workers) {
   if (rte_lcore_count() >= workers) return {};
-  return std::unexpected(Error{fmt::format(
-      "{} workers need {} lcores and EAL has {}: give it -l 0-{}, or --lcores '(0-{})@0' to share a core", workers,
-      workers, rte_lcore_count(), workers - 1, workers - 1)});
+  return std::unexpected(Error{
+      fmt::format("{} workers need {} lcores and EAL has {}: give it -l 0-{}, or --lcores '(0-{})@0' to share a core",
+                  workers, workers, rte_lcore_count(), workers - 1, workers - 1)});
 }
 
 void run_on_lcores(u32 workers, const std::function<void(u32)>& work) {

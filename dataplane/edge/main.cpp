@@ -39,8 +39,10 @@ std::expected<void, Error> start_eal(const Options& options) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) >= 0) return {};
-  return std::unexpected(Error{fmt::format("EAL does not start ({}): see its lines above; without huge pages it needs "
-                                           "-- --no-huge -m 512 --no-shconf --no-pci", rte_strerror(rte_errno))});
+  return std::unexpected(
+      Error{fmt::format("EAL does not start ({}): see its lines above; without huge pages it needs "
+                        "-- --no-huge -m 512 --no-shconf --no-pci",
+                        rte_strerror(rte_errno))});
 }
 
 std::expected<HashKey, Error> new_secret() {
@@ -134,8 +136,8 @@ std::expected<void, Error> run(const Options& options, Ports& ports, const Ordin
   std::unique_ptr<CaptureRun> capture_run;
   std::atomic<u64> settled_at{0};
   if (captures) {
-    auto made = CaptureRun::make(ports, options.workers, *secret, decisions ? &*decisions : nullptr,
-                                 stats->counters(0).unsent);
+    auto made =
+        CaptureRun::make(ports, options.workers, *secret, decisions ? &*decisions : nullptr, stats->counters(0).unsent);
     if (!made) return std::unexpected(made.error());
     capture_run = std::move(*made);
     installer.replaced = [&] { settled_at = capture_run->given_out(); };

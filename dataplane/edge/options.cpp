@@ -1,7 +1,7 @@
 #include "dataplane/edge/options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <set>
 
@@ -61,11 +61,13 @@ const std::string& Options::name_of(const std::string& device) const {
 
 std::expected<Options, int> read_options(int argc, char** argv) {
   Options options;
-  CLI::App app{"Weir's dataplane: judges what crosses its port pairs by a compiled policy; whatever that does not "
-               "allow is dropped."};
-  app.footer("EAL's own arguments follow `--`, e.g. -- --no-huge -m 512 --no-shconf --no-pci --vdev net_tap0 ...\n"
-             "A port is a DPDK device name (net_pcap0, net_tap0, 0000:03:00.0).\n"
-             "Exit codes: 0 clean stop, 1 the environment or the policy failed, 2 usage.");
+  CLI::App app{
+      "Weir's dataplane: judges what crosses its port pairs by a compiled policy; whatever that does not "
+      "allow is dropped."};
+  app.footer(
+      "EAL's own arguments follow `--`, e.g. -- --no-huge -m 512 --no-shconf --no-pci --vdev net_tap0 ...\n"
+      "A port is a DPDK device name (net_pcap0, net_tap0, 0000:03:00.0).\n"
+      "Exit codes: 0 clean stop, 1 the environment or the policy failed, 2 usage.");
   std::vector<std::string> pairs, names;
   app.add_option("--policy", options.policy_path, "image to start with; without a good one everything is denied");
   app.add_option("--pair", pairs, "inside=PORT,outside=PORT (repeatable)")->required()->expected(1)->take_all();

@@ -82,8 +82,11 @@ std::expected<void, Error> configure(const Port& port, u16& rx_descriptors, u16&
   const rte_eth_conf conf = conf_of(port, info);
   if (result == 0) result = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf);
   if (result != 0)
-    return std::unexpected(dpdk_error(port, fmt::format("does not take {} rx and {} tx queues with MTU {}",
-                                                        port.rx_queues, port.tx_queues, port.mtu).c_str(), result));
+    return std::unexpected(dpdk_error(
+        port,
+        fmt::format("does not take {} rx and {} tx queues with MTU {}", port.rx_queues, port.tx_queues, port.mtu)
+            .c_str(),
+        result));
   rx_descriptors = tx_descriptors = descriptors_wanted;
   result = rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &rx_descriptors, &tx_descriptors);
   if (result != 0) return std::unexpected(dpdk_error(port, "cannot size its rings", result));

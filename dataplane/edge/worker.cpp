@@ -87,8 +87,7 @@ void Worker::judge(std::span<rte_mbuf*> mbufs) {
     free_.pop_back();
     packets[i] = show(frames_[token], mbufs[i], mbufs[i]->port, now_, token);
   }
-  const BurstResult result =
-      core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes, misdirected);
+  const BurstResult result = core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes, misdirected);
   hand_over({misdirected.data(), result.misdirected});
   finish({outcomes.data(), result.outcomes});
 }

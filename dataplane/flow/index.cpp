@@ -46,8 +46,7 @@ bool FlowIndex::insert(u64 hash, u32 entry) {
   if (count_ == 1) return false;
   const u32 second = other(first, tag);
   if (place(second, tag, entry | FlowBucket::away_mark)) return true;
-  return make_room(first, second) &&
-         (place(first, tag, entry) || place(second, tag, entry | FlowBucket::away_mark));
+  return make_room(first, second) && (place(first, tag, entry) || place(second, tag, entry | FlowBucket::away_mark));
 }
 
 void FlowIndex::erase(u64 hash, u32 entry) {

@@ -10,9 +10,7 @@ constexpr u8 nd_router_advertisement = 134;
 constexpr u8 nd_neighbour_advertisement = 136;
 constexpr u32 nd_target_at = 8;  // of NS and NA, from the ICMPv6 header
 
-bool is_unspecified(const Address& address) {
-  return address.low == 0 && (address.high == 0 || address.is_ipv4());
-}
+bool is_unspecified(const Address& address) { return address.low == 0 && (address.high == 0 || address.is_ipv4()); }
 bool is_link_local(const Address& address) {
   return !address.is_ipv4() && (swap(address.high) & 0xffc0'0000'0000'0000) == 0xfe80'0000'0000'0000;
 }
@@ -54,7 +52,7 @@ void Pipeline::link_packet(const Entry& entry, const InstalledPolicy& installed,
   const Headers& headers = entry.headers;
   switch (headers.kind) {
     case PacketKind::arp:
-      outcome.reason = !installed.policy.link().arp                                  ? Reason::link_arp_off
+      outcome.reason = !installed.policy.link().arp                               ? Reason::link_arp_off
                        : !may_claim(installed, entry.packet.port, headers.source) ? Reason::link_arp_spoofed
                                                                                   : Reason::link_arp;
       return;

@@ -62,8 +62,8 @@ struct Meta {
 };
 
 // Longest-prefix structure (the construction of "Poptrie", Asai and Ohara 2015): a direct root, then 64-way nodes.
-// Root entry: an atom, or node_flag | node. In a node, slot s with its bit in `children` leads to node child_base + rank
-// of s among the children; any other slot to leaf leaf_base + rank - 1, counting the bits of `leaf_starts` up to s.
+// Root entry: an atom, or node_flag | node. In a node, slot s with its bit in `children` leads to node child_base +
+// rank of s among the children; any other slot to leaf leaf_base + rank - 1, counting bits of `leaf_starts` up to s.
 struct TrieNode {
   u64 children;
   u64 leaf_starts;
@@ -75,7 +75,7 @@ inline constexpr u32 stride_bits = 6;
 
 // Ports with the same rights. Class 0 is every port that nobody named.
 struct PortClass {
-  Text pattern;            // without the star
+  Text pattern;  // without the star
   u32 is_prefix;
   u32 source_row, target_row;  // of source_zones and target_zones
   u32 segments_first, segments_count;  // of class_segments: those attached to it
@@ -86,9 +86,12 @@ inline constexpr u16 zone_spoofed = 0xffff;
 
 // Which table of service atoms a packet is looked up in, and by what number.
 enum class ServiceField : u32 {
-  tcp, udp, sctp,  // target port
-  icmp4, icmp6,    // type << 8 | code
-  protocol,        // the IP protocol number, every other protocol
+  tcp,
+  udp,
+  sctp,  // target port
+  icmp4,
+  icmp6,  // type << 8 | code
+  protocol,  // the IP protocol number, every other protocol
 };
 inline constexpr u32 service_fields_count = 6;
 inline constexpr u32 service_page_entries = 256;
@@ -103,8 +106,8 @@ inline constexpr u32 group_rules = 64 * 64;
 
 struct Decision {
   u64 expires;  // first Tick at which it does not hold; all ones: never
-  u32 rule;     // no_rule for decision 0
-  u16 next;     // what decides once this has expired; below the own index, 0 for nothing. Form::matrix only
+  u32 rule;  // no_rule for decision 0
+  u16 next;  // what decides once this has expired; below the own index, 0 for nothing. Form::matrix only
   u8 allow;
   u8 log;
 };
@@ -126,40 +129,40 @@ struct Mac {
 };
 
 // X(identifier, element, sentence)
-#define WEIR_IMAGE_SECTIONS(X)                                                                                    \
-  X(meta, Meta, "counts, the decision form and [link]; one element")                                              \
-  X(ipv4_root, u32, "IPv4: atom or node by the first root bits of an address")                                    \
-  X(ipv4_nodes, TrieNode, "IPv4: nodes of 64 slots")                                                              \
-  X(ipv4_leaves, u32, "IPv4: atoms of the slots that are not nodes, runs stored once")                            \
-  X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                                    \
-  X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                              \
-  X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                            \
-  X(port_classes, PortClass, "which port names belong together, and what they may be")                            \
-  X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")              \
-  X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                           \
-  X(service_pages, u16, "per service field 256 page numbers, by the high byte")                                   \
-  X(service_atoms, u16, "pages of 256 services, by the low byte")                                                 \
-  X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                        \
-  X(matrix_cells, u16, "matrix: decision by row and service")                                                     \
-  X(source_rules, RuleGroup, "vectors: the rules whose `from` has the source zone")                               \
-  X(target_rules, RuleGroup, "vectors: the rules whose `to` has the target zone")                                 \
-  X(service_rules, RuleGroup, "vectors: the rules whose `with` has the service")                                  \
-  X(rule_words, u64, "vectors: words of rule sets; bit b of word w in group g is rule 4096 g + 64 w + b")         \
-  X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                           \
-  X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                                   \
-  X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                               \
-  X(segments, Segment, "segments and lists, by name")                                                             \
-  X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                         \
-  X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                     \
-  X(class_segments, u16, "the segments attached to a port class, ascending")                                      \
-  X(macs, Mac, "the source addresses that a port class may use, ascending")                                       \
+#define WEIR_IMAGE_SECTIONS(X)                                                                            \
+  X(meta, Meta, "counts, the decision form and [link]; one element")                                      \
+  X(ipv4_root, u32, "IPv4: atom or node by the first root bits of an address")                            \
+  X(ipv4_nodes, TrieNode, "IPv4: nodes of 64 slots")                                                      \
+  X(ipv4_leaves, u32, "IPv4: atoms of the slots that are not nodes, runs stored once")                    \
+  X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                            \
+  X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                      \
+  X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                    \
+  X(port_classes, PortClass, "which port names belong together, and what they may be")                    \
+  X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")      \
+  X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                   \
+  X(service_pages, u16, "per service field 256 page numbers, by the high byte")                           \
+  X(service_atoms, u16, "pages of 256 services, by the low byte")                                         \
+  X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                \
+  X(matrix_cells, u16, "matrix: decision by row and service")                                             \
+  X(source_rules, RuleGroup, "vectors: the rules whose `from` has the source zone")                       \
+  X(target_rules, RuleGroup, "vectors: the rules whose `to` has the target zone")                         \
+  X(service_rules, RuleGroup, "vectors: the rules whose `with` has the service")                          \
+  X(rule_words, u64, "vectors: words of rule sets; bit b of word w in group g is rule 4096 g + 64 w + b") \
+  X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                   \
+  X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                           \
+  X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                       \
+  X(segments, Segment, "segments and lists, by name")                                                     \
+  X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                 \
+  X(atom_segments, u16, "the segments that contain an atom, narrowest first")                             \
+  X(class_segments, u16, "the segments attached to a port class, ascending")                              \
+  X(macs, Mac, "the source addresses that a port class may use, ascending")                               \
   X(strings, u8, "names and file names, UTF-8")
 
 enum class Section : u32 {
 #define WEIR_SECTION(identifier, element, sentence) identifier,
   WEIR_IMAGE_SECTIONS(WEIR_SECTION)
 #undef WEIR_SECTION
-  count
+      count
 };
 #define WEIR_SECTION(identifier, element, sentence) \
   static_assert(std::has_unique_object_representations_v<element>, "no padding: the same rules give the same bytes");
@@ -176,7 +179,7 @@ struct View {
 #define WEIR_SECTION(identifier, element, sentence) std::span<const element> identifier;
   WEIR_IMAGE_SECTIONS(WEIR_SECTION)
 #undef WEIR_SECTION
-  u32 atoms_count = 0;           // copies of the meta fields that every judgement needs
+  u32 atoms_count = 0;  // copies of the meta fields that every judgement needs
   u32 target_zones_count = 0, services_count = 0, groups_count = 0;
   u32 ipv4_root_bits = 0, ipv6_root_bits = 0;
   Form form = Form::matrix;

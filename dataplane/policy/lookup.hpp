@@ -29,8 +29,8 @@ inline u32 leaf_index(const TrieNode& node, u32 slot) {
   return node.leaf_base + static_cast<u32>(__builtin_popcountll(node.leaf_starts & (~u64{0} >> (63 - slot)))) - 1;
 }
 
-// `Number` is u32 for IPv4, u128 for IPv6. Root and strides divide the address exactly, so a sound image ends at a leaf;
-// the count of levels ends the walk in any other.
+// `Number` is u32 for IPv4, u128 for IPv6. Root and strides divide the address exactly, so a sound image ends at a
+// leaf; the count of levels ends the walk in any other.
 template <class Number>
 inline u32 atom_of(const Trie& trie, Number address) {
   constexpr u32 bits = sizeof(Number) * 8;
@@ -58,9 +58,18 @@ inline u16 service_of(const View& view, const Question& question, bool is_ipv4) 
   ServiceField field = ServiceField::protocol;
   u32 number = question.protocol;
   switch (question.protocol) {
-    case 6: field = ServiceField::tcp; number = question.target_port; break;
-    case 17: field = ServiceField::udp; number = question.target_port; break;
-    case 132: field = ServiceField::sctp; number = question.target_port; break;
+    case 6:
+      field = ServiceField::tcp;
+      number = question.target_port;
+      break;
+    case 17:
+      field = ServiceField::udp;
+      number = question.target_port;
+      break;
+    case 132:
+      field = ServiceField::sctp;
+      number = question.target_port;
+      break;
     case 1:
       if (!is_ipv4) break;
       field = ServiceField::icmp4;

@@ -65,8 +65,8 @@ Judgement decide_vectors(const image::View& view, u16 from, u16 to, u16 service,
     u64 words = source[group].summary & target[group].summary & with[group].summary;
     for (; words != 0; words &= words - 1) {
       const u32 word = static_cast<u32>(__builtin_ctzll(words));
-      u64 rules = word_at(view, source[group], word) & word_at(view, target[group], word) &
-                  word_at(view, with[group], word);
+      u64 rules =
+          word_at(view, source[group], word) & word_at(view, target[group], word) & word_at(view, with[group], word);
       for (; rules != 0; rules &= rules - 1) {
         const u32 rule = group * image::group_rules + word * 64 + static_cast<u32>(__builtin_ctzll(rules));
         const u16 index = static_cast<u16>(rule + 1);

@@ -204,8 +204,7 @@ Sentence check_decisions(const View& view) {
     if (decision.rule >= view.rules.size()) return "names a rule that is not there";
     if (index <= view.rules.size() && decision.rule != index - 1) return "is not in the order of the rules";
     if (decision.next >= index) return "has a chain that does not go down";
-    if (decision.allow > 1 || decision.allow == view.rules[decision.rule].is_forbid)
-      return "contradicts its rule";
+    if (decision.allow > 1 || decision.allow == view.rules[decision.rule].is_forbid) return "contradicts its rule";
     if (decision.log > static_cast<u8>(Log::all)) return "has a log setting that does not exist";
     if (!decision.allow && decision.expires != ~u64{0}) return "lets a forbid expire";
   }
@@ -296,10 +295,10 @@ std::expected<Policy, ImageError> verify(std::span<const std::byte> bytes) {
   view.header = reinterpret_cast<const Header*>(bytes.data());
   u64 end = sections_end;
   SectionEntry entry;
-#define WEIR_SECTION(identifier, element, sentence)                                                              \
+#define WEIR_SECTION(identifier, element, sentence)                                                                    \
   if (const Sentence wrong = check_section(bytes, static_cast<u32>(Section::identifier), sizeof(element), end, entry); \
-      !wrong.empty())                                                                                            \
-    return std::unexpected(ImageError{#identifier, wrong});                                                      \
+      !wrong.empty())                                                                                                  \
+    return std::unexpected(ImageError{#identifier, wrong});                                                            \
   view.identifier = elements<element>(bytes, entry);
   WEIR_IMAGE_SECTIONS(WEIR_SECTION)
 #undef WEIR_SECTION

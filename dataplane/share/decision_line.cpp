@@ -100,10 +100,8 @@ std::size_t format_decision(std::span<char, decision_line_bytes_max> out, const 
   name(line, ",\"from\":", names.from);
   name(line, ",\"to\":", names.to);
   line.text(",\"flow\":");
-  if (context.flow_number == no_flow_number)
-    line.text("null");
-  else
-    line.number(context.flow_number);
+  if (context.flow_number == no_flow_number) line.text("null");
+  else line.number(context.flow_number);
   line.text(",\"generation\":");
   line.number(outcome.generation);
   line.text("}\n");

@@ -56,7 +56,8 @@ class ContractWatch {
     if (changed && outcome.verdict != Verdict::rewrite) return "a frame was changed without a rewrite";
     const auto& room = inside.packet.answer;
     if (outcome.verdict == Verdict::answer) {
-      if (outcome.answer_bytes == 0 || outcome.answer_bytes > room.size()) return "an answer that does not fit its room";
+      if (outcome.answer_bytes == 0 || outcome.answer_bytes > room.size())
+        return "an answer that does not fit its room";
       return std::nullopt;
     }
     if (outcome.answer_bytes != 0) return "an answer's length without an answer";

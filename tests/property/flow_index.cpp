@@ -80,7 +80,8 @@ TEST_CASE("a guess names an entry with the hash's tag, or nothing where nothing 
   std::vector<FlowBucket> buckets(64);
   FlowIndex index(buckets.data(), 64);
   std::vector<u64> hashes;
-  for (u64 hash = random(); index.insert(hash, static_cast<u32>(hashes.size())); hash = random()) hashes.push_back(hash);
+  for (u64 hash = random(); index.insert(hash, static_cast<u32>(hashes.size())); hash = random())
+    hashes.push_back(hash);
   for (u64 hash : hashes) {
     const u32 guess = index.guess(hash);
     REQUIRE(guess < hashes.size());
@@ -135,8 +136,8 @@ TEST_CASE("vector comparisons equal their scalar twins") {
     REQUIRE(match_tags(tags, wanted) == match_tags_scalar(tags, wanted));
     u32 deadlines[deadline_lanes + 3];
     const u32 now_ms = static_cast<u32>(random()), offset = static_cast<u32>(random() % 4);
-    const u32 edges[] = {0, 1, ~0u, now_ms, now_ms + 1, now_ms - 1, now_ms + 0x7fff'ffff, now_ms + 0x8000'0000,
-                         now_ms + 0x8000'0001};
+    const u32 edges[] = {
+        0, 1, ~0u, now_ms, now_ms + 1, now_ms - 1, now_ms + 0x7fff'ffff, now_ms + 0x8000'0000, now_ms + 0x8000'0001};
     for (u32& deadline : deadlines) deadline = random() % 2 ? edges[random() % 9] : static_cast<u32>(random());
     REQUIRE(passed_lanes(deadlines + offset, now_ms) == passed_lanes_scalar(deadlines + offset, now_ms));
   }

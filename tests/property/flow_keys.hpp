@@ -20,8 +20,8 @@ inline constexpr u64 numbered_tail = u64{numbered_scope} << 32 | 0x5000'5000;
 // Number `n` of a family of distinct keys: neighbouring addresses, as one job's ranks have them.
 inline FlowKey numbered_key(u32 n, bool ipv6) {
   bool swapped;
-  const Address source = ipv6 ? Address{swap(u64{0xfd00'0000'0000'0001}), swap(u64{n})}
-                              : Address::ipv4(swap(0x0a00'0000u + n));
+  const Address source =
+      ipv6 ? Address{swap(u64{0xfd00'0000'0000'0001}), swap(u64{n})} : Address::ipv4(swap(0x0a00'0000u + n));
   const Address target = ipv6 ? Address{swap(u64{0xfd00'0000'0000'0002}), 1} : Address::ipv4(swap(0x0b00'0001u));
   return make_key(source, 0x5000, target, 0x5000, numbered_scope, swapped);
 }

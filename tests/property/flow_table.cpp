@@ -56,8 +56,13 @@ struct Play {
   std::vector<u32> hints;    // by key number: what guess() once said, mostly stale
 
   Play(u64 seed, u32 capacity_in, bool colliding_in)
-      : random(seed), secret(random_secret(random)), capacity(capacity_in), keys(3 * capacity_in + 20),
-        colliding(colliding_in), memory(FlowTable::bytes_needed(capacity_in)), table(memory.span(), capacity_in),
+      : random(seed),
+        secret(random_secret(random)),
+        capacity(capacity_in),
+        keys(3 * capacity_in + 20),
+        colliding(colliding_in),
+        memory(FlowTable::bytes_needed(capacity_in)),
+        table(memory.span(), capacity_in),
         hints(keys, no_flow) {
     if (colliding) secret.words[1] = numbered_tail;
   }

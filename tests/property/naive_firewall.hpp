@@ -35,8 +35,7 @@ struct Verdict {
 };
 
 inline bool contains(const control::AddressSet& set, bool ipv6, control::Ipv6Number address) {
-  if (ipv6)
-    return std::ranges::any_of(set.ipv6, [&](auto& r) { return r.first <= address && address <= r.last; });
+  if (ipv6) return std::ranges::any_of(set.ipv6, [&](auto& r) { return r.first <= address && address <= r.last; });
   return std::ranges::any_of(set.ipv4, [&](auto& r) { return r.first <= address && address <= r.last; });
 }
 
@@ -129,8 +128,8 @@ class Firewall {
   }
 
   Verdict decide_own(const MeantPacket& packet, const control::Model& model) {
-    const Key key = key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port,
-                           packet.protocol);
+    const Key key =
+        key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port, packet.protocol);
     Flow* flow = live(key, packet.time_us);
     if (flow == nullptr) return open(key, packet, model);
     const std::uint64_t serial = flow->serial;

@@ -132,9 +132,9 @@ std::vector<u32> multiply(u128 a, u128 b) {
 
 Policy::Policy(const Model& model) : model_(model) {
   for (const Statement& statement : model.statements)
-    weights_.push_back({multiply(size_of(model, statement.from, statement.from_any),
-                                 size_of(model, statement.to, statement.to_any)),
-                        points(statement.services)});
+    weights_.push_back(
+        {multiply(size_of(model, statement.from, statement.from_any), size_of(model, statement.to, statement.to_any)),
+         points(statement.services)});
   for (u32 i = 0; i < model.segments.size(); ++i) sizes_.push_back(size_of(model, {i}, false));
 }
 

@@ -19,7 +19,7 @@ struct Packet {
 
 struct Answer {
   Reason reason;
-  std::string rule;      // empty: none
+  std::string rule;  // empty: none
   std::string from, to;  // narrowest segment; empty: none
   bool operator==(const Answer&) const = default;
 };
@@ -43,8 +43,8 @@ class Policy {
     Wide pairs;
     u64 points;
   };
-  std::vector<Weight> weights_;    // by statement
-  std::vector<u128> sizes_;        // by segment
+  std::vector<Weight> weights_;  // by statement
+  std::vector<u128> sizes_;  // by segment
 };
 
 }  // namespace weir::naive

@@ -61,7 +61,8 @@ TEST_CASE("compiled policies answer as their naive twin") {
     }
   }
   // The draw reaches every answer often enough to mean something.
-  for (const Reason reason : {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {
+  for (const Reason reason :
+       {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {
     INFO(row(reason).name << " " << seen[reason]);
     CHECK(seen[reason] * 200 > models * packets);
   }

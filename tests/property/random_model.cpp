@@ -38,11 +38,11 @@ Range random_range(Draw& draw, Number at) {
   if (draw.one_in(3)) {
     const Number length = static_cast<Number>(draw.below(300));
     return {at, length > static_cast<Number>(~Number{0}) - at ? static_cast<Number>(~Number{0})
-                                                             : static_cast<Number>(at + length)};
+                                                              : static_cast<Number>(at + length)};
   }
   const u32 host_bits = draw.one_in(30) ? bits : static_cast<u32>(draw.below(bits == 32 ? 18 : 70));
-  const Number mask = host_bits == bits ? static_cast<Number>(~Number{0})
-                                        : static_cast<Number>((Number{1} << host_bits) - 1);
+  const Number mask =
+      host_bits == bits ? static_cast<Number>(~Number{0}) : static_cast<Number>((Number{1} << host_bits) - 1);
   return {static_cast<Number>(at & ~mask), static_cast<Number>(at | mask)};
 }
 
@@ -72,7 +72,8 @@ std::vector<PortRange> random_ports(Draw& draw, u64 up_to) {
   std::vector<PortRange> ranges;
   for (u64 i = draw.below(up_to + 1); i > 0; --i) {
     const u16 first = port_numbers[draw.below(std::size(port_numbers))];
-    ranges.push_back({first, draw.one_in(2) ? first : std::max(first, port_numbers[draw.below(std::size(port_numbers))])});
+    ranges.push_back(
+        {first, draw.one_in(2) ? first : std::max(first, port_numbers[draw.below(std::size(port_numbers))])});
   }
   normalise_ranges(ranges);
   return ranges;
@@ -93,8 +94,8 @@ ServiceSet random_services(Draw& draw) {
     for (u32 protocol = 0; protocol < 256; ++protocol) everything.protocols.push_back(static_cast<u8>(protocol));
     return everything;
   }
-  ServiceSet set{random_ports(draw, 3), random_ports(draw, 2), random_ports(draw, 1), random_icmp(draw),
-                 random_icmp(draw), {}};
+  ServiceSet set{random_ports(draw, 3), random_ports(draw, 2), random_ports(draw, 1),
+                 random_icmp(draw),     random_icmp(draw),     {}};
   for (const u8 protocol : protocols)
     if (draw.one_in(9)) set.protocols.push_back(protocol);
   std::sort(set.protocols.begin(), set.protocols.end());
@@ -186,9 +187,14 @@ Model random_model(Draw& draw) {
 
 Packet random_packet(Draw& draw, const Model& model) {
   const bool is_ipv4 = !draw.one_in(3);
-  Packet packet{ports[draw.below(std::size(ports))], ports[draw.below(std::size(ports))], is_ipv4,
-                near(draw, model, is_ipv4), near(draw, model, is_ipv4), protocols[draw.below(std::size(protocols))],
-                static_cast<u8>(draw.one_in(2) ? 8 : draw.below(256)), static_cast<u8>(draw.below(2)),
+  Packet packet{ports[draw.below(std::size(ports))],
+                ports[draw.below(std::size(ports))],
+                is_ipv4,
+                near(draw, model, is_ipv4),
+                near(draw, model, is_ipv4),
+                protocols[draw.below(std::size(protocols))],
+                static_cast<u8>(draw.one_in(2) ? 8 : draw.below(256)),
+                static_cast<u8>(draw.below(2)),
                 port_numbers[draw.below(std::size(port_numbers))]};
   if (draw.one_in(4)) packet.target_port = static_cast<u16>(draw.bits());
   if (draw.one_in(20)) packet.protocol = static_cast<u8>(draw.bits());
@@ -206,9 +212,14 @@ Address address_of(bool is_ipv4, u128 number) {
 }
 
 Question question_of(const Packet& packet, const weir::Policy& policy) {
-  return {address_of(packet.is_ipv4, packet.source), address_of(packet.is_ipv4, packet.target),
-          policy.port_class(packet.in_port), policy.port_class(packet.out_port), packet.protocol, packet.icmp_type,
-          packet.icmp_code, packet.target_port};
+  return {address_of(packet.is_ipv4, packet.source),
+          address_of(packet.is_ipv4, packet.target),
+          policy.port_class(packet.in_port),
+          policy.port_class(packet.out_port),
+          packet.protocol,
+          packet.icmp_type,
+          packet.icmp_code,
+          packet.target_port};
 }
 
 }  // namespace weir::naive

@@ -153,7 +153,8 @@ class Policies {
     };
     if (which == 0) {
       auto& out = state("a-out", false, 0, 1).services;
-      out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}}, out.icmp6 = {{0x8000, 0x80ff}};
+      out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}},
+      out.icmp6 = {{0x8000, 0x80ff}};
       out.protocols = {47};
     } else if (which == 1) {
       state("b-in", false, 1, 0).services.tcp = {{80, 80}};
@@ -176,8 +177,10 @@ class Policies {
 class Sequence {
  public:
   explicit Sequence(const Policies& policies)
-      : policies_(policies), memory_(FlowTable::bytes_needed(flows_max) + 64),
-        table_({aligned(memory_.data()), FlowTable::bytes_needed(flows_max)}, flows_max), pipeline_(config(), table_, counters_) {}
+      : policies_(policies),
+        memory_(FlowTable::bytes_needed(flows_max) + 64),
+        table_({aligned(memory_.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
+        pipeline_(config(), table_, counters_) {}
 
   void run(Choices choices) {
     while (choices.left()) {
@@ -260,16 +263,20 @@ class Sequence {
   }
 
   void advance(Choices& choices) {
-    constexpr u64 jumps_us[] = {0, 0, 0, 1, 999, 1'000'000, 9'999'999, 29'999'000, 60'000'000, 241'000'000,
-                                7'440'000'000, 20 * 86'400'000'000};
+    constexpr u64 jumps_us[] = {0,         0,          0,          1,           999,           1'000'000,
+                                9'999'999, 29'999'000, 60'000'000, 241'000'000, 7'440'000'000, 20 * 86'400'000'000};
     const u32 pick = choices.below(256);
     if (pick < 12) now_us_ += jumps_us[pick];
   }
 
   Packet enter(const naive::MeantPacket& meant) {
     auto& waiting = waiting_.emplace_back(meant, FrameWriter::write(meant));
-    const Packet packet{waiting.frame.data(), static_cast<u32>(waiting.frame.size()),
-                        static_cast<u16>(meant.from_inside ? 0 : 1), meant.time_us, entered_++, waiting.answer};
+    const Packet packet{waiting.frame.data(),
+                        static_cast<u32>(waiting.frame.size()),
+                        static_cast<u16>(meant.from_inside ? 0 : 1),
+                        meant.time_us,
+                        entered_++,
+                        waiting.answer};
     watch_.enter(packet);
     return packet;
   }

@@ -51,7 +51,9 @@ void for_each_step(const std::function<void(TcpState, TcpSender, TcpSegment, Tcp
 }  // namespace
 
 TEST_CASE("conversations take the states of RFC 9293") {
-  converse("<SA=syn_received >A=established >A=established <A=established >F=fin_opener <A=fin_opener <F=fin_both >A=fin_both");
+  converse(
+      "<SA=syn_received >A=established >A=established <A=established >F=fin_opener <A=fin_opener <F=fin_both "
+      ">A=fin_both");
   converse("<SA=syn_received >A=established <F=fin_replier >A=fin_replier >F=fin_both <A=fin_both >S=reopen");
   converse("<SA=syn_received <SA=syn_received >A=established <SA=established");  // the opener's ACK was lost
   converse("<S=syn_both >SA=syn_received <SA=syn_received >A=established");      // simultaneous open

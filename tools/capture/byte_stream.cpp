@@ -58,12 +58,9 @@ void ByteStream::fill(std::size_t bytes) {
   std::size_t have = ready_.size();
   while (have < bytes && failure_ == 0) {
     const ssize_t got = ::read(file_, buffer_.data() + have, buffer_.size() - have);
-    if (got > 0)
-      have += static_cast<std::size_t>(got);
-    else if (got == 0)
-      break;
-    else if (errno != EINTR)
-      failure_ = errno;
+    if (got > 0) have += static_cast<std::size_t>(got);
+    else if (got == 0) break;
+    else if (errno != EINTR) failure_ = errno;
   }
   ready_ = {buffer_.data(), have};
 }

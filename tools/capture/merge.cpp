@@ -67,12 +67,9 @@ std::optional<Prefix> Prefix::parse(const std::string& text) {
   Prefix prefix;
   const auto slash = text.find('/');
   const std::string address = text.substr(0, slash);
-  if (inet_pton(AF_INET, address.c_str(), prefix.bytes.data()) == 1)
-    prefix.address_bytes = 4;
-  else if (inet_pton(AF_INET6, address.c_str(), prefix.bytes.data()) == 1)
-    prefix.address_bytes = 16;
-  else
-    return std::nullopt;
+  if (inet_pton(AF_INET, address.c_str(), prefix.bytes.data()) == 1) prefix.address_bytes = 4;
+  else if (inet_pton(AF_INET6, address.c_str(), prefix.bytes.data()) == 1) prefix.address_bytes = 16;
+  else return std::nullopt;
   prefix.bits = prefix.address_bytes * 8;
   if (slash == std::string::npos) return prefix;
   const char* const last = text.data() + text.size();

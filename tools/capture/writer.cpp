@@ -73,10 +73,8 @@ void OutputFile::write(std::span<const std::byte> bytes) {
 void OutputFile::flush() {
   for (std::size_t done = 0; done < buffer_.size() && failure_ == 0;) {
     const ssize_t wrote = ::write(file_, buffer_.data() + done, buffer_.size() - done);
-    if (wrote >= 0)
-      done += static_cast<std::size_t>(wrote);
-    else if (errno != EINTR)
-      failure_ = errno;
+    if (wrote >= 0) done += static_cast<std::size_t>(wrote);
+    else if (errno != EINTR) failure_ = errno;
   }
   buffer_.clear();
 }

@@ -2,13 +2,13 @@
 
 #include "dataplane/share/door.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <cstring>
@@ -113,8 +113,9 @@ std::expected<Status, Failure> ask(const DoorOptions& options) {
   if (!answer) return std::unexpected(answer.error());
   Status status{*answer, {}};
   if (request.act == door::Act::status && answer->reasons_table != door::reasons_table_value)
-    return std::unexpected(Failure{exit_unreachable, "the dataplane's table of reasons is not this command's: use "
-                                                     "the `weir` it came with"});
+    return std::unexpected(Failure{exit_unreachable,
+                                   "the dataplane's table of reasons is not this command's: use "
+                                   "the `weir` it came with"});
   for (u32 worker = 0; worker < answer->workers; ++worker) {
     const auto part = receive<door::WorkerStatus>(door->get());
     if (!part) return std::unexpected(part.error());
@@ -166,8 +167,7 @@ void print_json(const DoorOptions& options, const Status& status) {
 }
 
 void print_status(const Status& status) {
-  if (status.answer.generation == 0)
-    fmt::print("no policy: everything is denied; up {} s\n", status.answer.uptime_s);
+  if (status.answer.generation == 0) fmt::print("no policy: everything is denied; up {} s\n", status.answer.uptime_s);
   else
     fmt::print("policy {}, generation {}, up {} s\n", text_of(status.answer.policy_name), status.answer.generation,
                status.answer.uptime_s);
