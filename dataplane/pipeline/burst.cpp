@@ -117,11 +117,13 @@ u32 Pipeline::decide(Stage& stage, const InstalledPolicy* policy, std::span<Outc
 // flows make room.
 inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
   if (now != now_) {
-    if (now - now_ > jump_that_expires_all && table_.live() != 0) [[unlikely]] flush();
+    if (now - now_ > jump_that_expires_all && table_.live() != 0) [[unlikely]]
+      flush();
     now_ = now;
     now_ms_ = deadline_ms(now);
   }
-  if (installed.generation != epoch_generation_ || now >= epoch_ends_) [[unlikely]] begin_epoch(installed, now);
+  if (installed.generation != epoch_generation_ || now >= epoch_ends_) [[unlikely]]
+    begin_epoch(installed, now);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
     counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));

@@ -56,9 +56,7 @@ struct PipelineConfig {
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
-inline u32 owner_of(u64 hash, u32 workers) {
-  return static_cast<u32>((static_cast<u128>(hash) * workers) >> 64);
-}
+inline u32 owner_of(u64 hash, u32 workers) { return static_cast<u32>((static_cast<u128>(hash) * workers) >> 64); }
 
 struct BurstResult {
   u32 outcomes;

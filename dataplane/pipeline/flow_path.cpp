@@ -44,7 +44,8 @@ u8 protocol_of(const FlowKey& key) {
 
 void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const u32 flow = live_flow(entry);
-  if (flow != no_flow) [[likely]] return known_flow(entry, installed, flow, outcome);
+  if (flow != no_flow) [[likely]]
+    return known_flow(entry, installed, flow, outcome);
   first_packet(entry, installed, outcome);
 }
 
@@ -52,7 +53,8 @@ void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed,
 // reached, so that what a packet meets depends on time alone.
 inline u32 Pipeline::live_flow(const Entry& entry) {
   const u32 flow = table_.find(entry.headers.key, entry.headers.hash, entry.guess);
-  if (flow == no_flow || !table_.expired(flow, now_ms_)) [[likely]] return flow;
+  if (flow == no_flow || !table_.expired(flow, now_ms_)) [[likely]]
+    return flow;
   table_.erase(flow, entry.headers.hash);
   counters_.flows_expired.add(1);
   return no_flow;
@@ -77,8 +79,7 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.rule = no_rule;
     return first_packet(entry, installed, outcome);
   }
-  if (outcome.reason == Reason::flow_established)
-    table_.set_deadline(flow, new_deadline(record, now_ms_));
+  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_ms_));
 }
 
 // Moves the flow's state by one packet: flow_established, or why the state does not permit the packet. `reopens`
@@ -95,8 +96,9 @@ inline Reason Pipeline::step_state(const Headers& headers, FlowRecord& record, b
   }
   if (is_icmp(record.key.flow_class())) {
     const u8 query = icmp_type_of(record);
-    const bool permitted = opener ? headers.icmp_type == query && headers.icmp_code == icmp_code_of(record)
-                                  : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
+    const bool permitted = opener
+                               ? headers.icmp_type == query && headers.icmp_code == icmp_code_of(record)
+                               : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
     if (!permitted) return Reason::icmp_no_request;
   }
   if (!opener) record.state = static_cast<u8>(Exchange::both_ways);
@@ -143,14 +145,14 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   const bool mid_stream = headers.protocol == 6 && tcp_segment(headers.tcp_flags) != TcpSegment::syn;
   if (mid_stream || (is_icmp(flow_class) && icmp_is_reply(headers.is_ipv4, headers.icmp_type))) {
     outcome.reason = !installed.policy.source_allowed(source_class, headers.source) ? Reason::spoofed
-                     : mid_stream                                                 ? Reason::tcp_not_syn
-                                                                                  : Reason::icmp_no_request;
+                     : mid_stream                                                   ? Reason::tcp_not_syn
+                                                                                    : Reason::icmp_no_request;
     return;
   }
-  const Judgement judgement = installed.policy.judge(
-      {headers.source, headers.target, source_class, installed.port_class[entry.packet.port ^ 1], headers.protocol,
-       headers.icmp_type, headers.icmp_code, headers.target_port},
-      entry.packet.time);
+  const Judgement judgement =
+      installed.policy.judge({headers.source, headers.target, source_class, installed.port_class[entry.packet.port ^ 1],
+                              headers.protocol, headers.icmp_type, headers.icmp_code, headers.target_port},
+                             entry.packet.time);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
   if (judgement.reason != Reason::flow_new) return;

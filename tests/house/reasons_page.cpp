@@ -1,13 +1,9 @@
 // Writes docs/reasons.md from the table of reasons, or says whether the page still is what the table makes.
 // usage: reasons_page PAGE [--write]
 #include "dataplane/packet/reason.hpp"
+#include "tests/house/page.hpp"
 
 #include <fmt/format.h>
-
-#include <fstream>
-#include <iostream>
-#include <iterator>
-#include <string>
 
 using namespace weir;
 
@@ -54,20 +50,10 @@ std::string page() {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 2) {
-    std::cerr << "usage: reasons_page PAGE [--write]\n";
-    return 2;
-  }
   const std::string text = page();
   if (text.empty()) {
     std::cerr << "a stage of the table has no heading in tests/house/reasons_page.cpp\n";
     return 1;
   }
-  if (count > 2 && std::string_view(arguments[2]) == "--write") return !(std::ofstream(arguments[1]) << text).flush();
-  std::ifstream stream(arguments[1]);
-  const std::string there{std::istreambuf_iterator<char>(stream), {}};
-  if (there == text) return 0;
-  std::cerr << arguments[1] << " is not what the table of reasons makes: " << arguments[0] << " " << arguments[1]
-            << " --write\n";
-  return 1;
+  return keep_page(text, count, arguments);
 }
