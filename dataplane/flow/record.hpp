@@ -1,5 +1,5 @@
-// What is remembered of one flow: 64 bytes, one cache line, both directions. The idle deadline stands apart in a
-// dense array (dataplane/flow/table.hpp), since ageing reads nothing else.
+// What is remembered of one flow: 64 bytes, one cache line, both directions. A packet of a known flow reads and writes
+// no other line of the table than its bucket and this.
 #pragma once
 #include "dataplane/packet/key.hpp"
 
@@ -13,7 +13,8 @@ struct alignas(64) FlowRecord {
   u8 opener_is_a : 1;      // endpoint a opened the flow
   u8 opener_on_inside : 1; // the opening packet came in by the inside port of its pair
   u8 spare : 6;
-  u8 sequence_room[16];    // for sequence tracking of both directions
+  u32 deadline_ms;         // the table's: FlowTable::set_deadline()
+  u8 sequence_room[12];    // for sequence tracking of both directions
 };
 static_assert(sizeof(FlowRecord) == 64);
 

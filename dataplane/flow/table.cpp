@@ -21,9 +21,9 @@ u32 buckets_for(u32 capacity) {
   return static_cast<u32>(buckets + buckets % 2);
 }
 
-// Ageing reads whole groups of lanes, also from the last deadline on.
-std::size_t deadlines_bytes(u32 capacity) {
-  return (std::size_t{capacity} + 2 * deadline_lanes - 2) / deadline_lanes * deadline_lanes * sizeof(u32);
+// Ageing reads whole groups of lanes, also from the last record on.
+std::size_t looks_bytes(u32 capacity) {
+  return (std::size_t{capacity} + 2 * look_lanes - 2) / look_lanes * look_lanes * sizeof(u32);
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ std::size_t deadlines_bytes(u32 capacity) {
 std::size_t FlowTable::bytes_needed(u32 capacity) {
   WEIR_CHECK(capacity != 0 && capacity <= capacity_max);
   return std::size_t{buckets_for(capacity)} * sizeof(FlowBucket) + std::size_t{capacity} * sizeof(FlowRecord) +
-         deadlines_bytes(capacity);
+         looks_bytes(capacity);
 }
 
 FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
@@ -39,7 +39,7 @@ FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
   WEIR_CHECK(memory.size() >= bytes_needed(capacity));
   WEIR_CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(FlowBucket) == 0);
   records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
-  deadlines_ = reinterpret_cast<u32*>(records_ + capacity);
+  looks_ = reinterpret_cast<u32*>(records_ + capacity);
 }
 
 u32 FlowTable::insert(const FlowKey& key, u64 hash, u32 deadline_ms) {
@@ -54,7 +54,8 @@ u32 FlowTable::insert(const FlowKey& key, u64 hash, u32 deadline_ms) {
   }
   record = FlowRecord{};
   record.key = key;
-  set_deadline(flow, deadline_ms);
+  record.deadline_ms = deadline_ms;
+  looks_[flow] = look_at(deadline_ms);
   ++live_;
   return flow;
 }
@@ -63,7 +64,7 @@ void FlowTable::erase(u32 flow, u64 hash) {
   index_.erase(hash, flow);
   records_[flow].key.scope = scope_free;
   records_[flow].epoch = free_;
-  deadlines_[flow] = deadline_none;
+  looks_[flow] = look_never;
   free_ = flow;
   --live_;
 }
@@ -84,19 +85,25 @@ u32 FlowTable::age(u32 now_ms, u32 deadlines, const HashKey& secret) {
 u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secret) {
   u32 flows[stretch_max];
   u64 hashes[stretch_max];
-  u32 passed = 0;
-  for (u32 at = 0; at < count; at += deadline_lanes) {
-    u32 lanes = passed_lanes(deadlines_ + from + at, now_ms);
-    if (count - at < deadline_lanes) lanes &= (u32{1} << (count - at)) - 1;
+  u32 looked = 0, passed = 0;
+  for (u32 at = 0; at < count; at += look_lanes) {
+    u32 lanes = passed_lanes(looks_ + from + at, now_ms);
+    if (count - at < look_lanes) lanes &= (u32{1} << (count - at)) - 1;
     for (; lanes != 0; lanes &= lanes - 1) {
       const u32 flow = from + at + static_cast<u32>(std::countr_zero(lanes));
       __builtin_prefetch(records_ + flow, 1);
-      flows[passed++] = flow;
+      flows[looked++] = flow;
     }
   }
-  for (u32 i = 0; i < passed; ++i) {
-    hashes[i] = hash_of(records_[flows[i]].key, secret);
-    index_.prefetch(hashes[i]);
+  for (u32 i = 0; i < looked; ++i) {
+    const u32 flow = flows[i];
+    if (!expired(flow, now_ms)) {
+      looks_[flow] = look_at(deadline(flow));
+      continue;
+    }
+    flows[passed] = flow;
+    hashes[passed] = hash_of(records_[flow].key, secret);
+    index_.prefetch(hashes[passed++]);
   }
   for (u32 i = 0; i < passed; ++i) erase(flows[i], hashes[i]);
   return passed;
@@ -104,7 +111,7 @@ u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secre
 
 void FlowTable::clear() {
   index_.clear();
-  std::memset(deadlines_, 0, std::size_t{fresh_} * sizeof(u32));
+  std::memset(looks_, 0, std::size_t{fresh_} * sizeof(u32));
   fresh_ = live_ = cursor_ = 0;
   free_ = no_flow;
 }

@@ -1,14 +1,18 @@
 // The flow table of one worker: keyed, bounded, never shared, all memory lent.
 //
-// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and idle deadlines in a dense u32 array
-// beside them. The three steps of a lookup (prefetch bucket, match tags and prefetch record, compare key) are separate
-// calls, so that the pipeline overlaps them across bursts. Lines read by a lookup: bucket, record, deadline.
+// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and a dense u32 array beside them that says
+// when ageing must look at a record. The three steps of a lookup (prefetch bucket, match tags and prefetch record,
+// compare key) are separate calls, so that the pipeline overlaps them across bursts. Lines touched: bucket, record.
+//
+// A record's deadline stands in the record, so that a packet that renews it touches no third line. The dense array
+// holds a time not after it: the deadline as it was when ageing last came by, or a shorter one set since.
 //
 // Records are handed out in order of number and then again from a list through the freed ones, so that what was
 // never used is never looked at, not even by ageing.
 //
 // Invariants: a live record is referenced by exactly one bucket slot; a free record by none; every slot's index is
-// below capacity; live + free == capacity; deadline(flow) is deadline_none exactly for free records.
+// below capacity; live + free == capacity; the look of a live record is not after its deadline, that of a free one is
+// never.
 // Threads: one. Memory: lent by the caller for the table's life, zeroed, 64-byte aligned.
 #pragma once
 #include "dataplane/base/tick.hpp"
@@ -32,8 +36,8 @@ class FlowTable {
 
   // Step 1: start loading the key's first bucket.
   void prefetch_bucket(u64 hash) const { index_.prefetch(hash); }
-  // Step 2: the record whose tag matches first, or no_flow; its line and deadline start loading. A hint only: it may
-  // be another flow's record (tag collision), or be gone by step 3.
+  // Step 2: the record whose tag matches first, or no_flow; its line starts loading. A hint only: it may be another
+  // flow's record (tag collision), or be gone by step 3.
   u32 guess(u64 hash) const;
   // Step 3: the live record with exactly this key, or no_flow. `hint` is what guess() said; a wrong hint costs a
   // full lookup. Deadlines are not looked at: the caller asks expired().
@@ -45,21 +49,23 @@ class FlowTable {
   // Frees a live record. `hash` is the one it was inserted with.
   void erase(u32 flow, u64 hash);
 
-  // `key` in a live record belongs to the table; the rest is the caller's.
+  // `key` and `deadline_ms` of a live record belong to the table; the rest is the caller's.
   FlowRecord& record(u32 flow) { return records_[flow]; }
   const FlowRecord& record(u32 flow) const { return records_[flow]; }
+  bool is_live(u32 flow) const { return looks_[flow] != look_never; }
 
-  // Milliseconds modulo 2^32 (dataplane/base/tick.hpp). A deadline of deadline_none is kept one millisecond later.
-  u32 deadline(u32 flow) const { return deadlines_[flow]; }
-  void set_deadline(u32 flow, u32 deadline_ms) { deadlines_[flow] = deadline_ms + (deadline_ms == deadline_none); }
-  // Of a live record: exactly when age() would erase it.
-  bool expired(u32 flow, u32 now_ms) const { return deadline_passed(deadlines_[flow], now_ms); }
+  // Of a live record. Milliseconds modulo 2^32 (dataplane/base/tick.hpp).
+  u32 deadline(u32 flow) const { return records_[flow].deadline_ms; }
+  void set_deadline(u32 flow, u32 deadline_ms);
+  // Exactly when age(), coming by, would erase it.
+  bool expired(u32 flow, u32 now_ms) const { return deadline_passed(deadline(flow), now_ms); }
 
   // Looks at the next `deadlines` deadlines in turn, none twice in one call, and erases the records whose deadline
-  // has passed; returns how many it erased. Called once per burst; the cost is bounded by the argument. `secret`
-  // recomputes hashes: it is the one that the hashes given to insert() were made with.
+  // has passed; returns how many it erased. Called once per burst; the cost is bounded by the argument: a record is
+  // read only when it expires or was renewed since the last look. `secret` recomputes hashes: it is the one that the
+  // hashes given to insert() were made with.
   u32 age(u32 now_ms, u32 deadlines, const HashKey& secret);
-  // Erases everything: writes all buckets and deadlines (about 15 bytes per flow), no record.
+  // Erases everything: writes all buckets and looks (about 15 bytes per flow), no record.
   void clear();
 
   u32 live() const { return live_; }
@@ -70,7 +76,7 @@ class FlowTable {
 
   FlowIndex index_;
   FlowRecord* records_;
-  u32* deadlines_;
+  u32* looks_;           // by record: when to look at it, or look_never
   u32 capacity_;
   u32 fresh_ = 0;        // records from here on were never used since the last clear()
   u32 free_ = no_flow;   // the last freed record; each names the next in its epoch
@@ -80,11 +86,14 @@ class FlowTable {
 
 inline u32 FlowTable::guess(u64 hash) const {
   const u32 flow = index_.guess(hash);
-  if (flow != no_flow) {
-    __builtin_prefetch(records_ + flow, 1);
-    __builtin_prefetch(deadlines_ + flow, 1);
-  }
+  if (flow != no_flow) __builtin_prefetch(records_ + flow, 1);
   return flow;
+}
+
+inline void FlowTable::set_deadline(u32 flow, u32 deadline_ms) {
+  const u32 before = records_[flow].deadline_ms;
+  records_[flow].deadline_ms = deadline_ms;
+  if (__builtin_expect(static_cast<std::int32_t>(deadline_ms - before) < 0, 0)) looks_[flow] = look_at(deadline_ms);
 }
 
 inline bool same_key(const FlowKey& one, const FlowKey& two) {

@@ -134,7 +134,7 @@ TEST_CASE("vector comparisons equal their scalar twins") {
     for (u16& tag : tags) tag = static_cast<u16>(random() % 3 == 0 ? 0 : random() & 0x8003);
     const u16 wanted = static_cast<u16>(random() & 0x8003);
     REQUIRE(match_tags(tags, wanted) == match_tags_scalar(tags, wanted));
-    u32 deadlines[deadline_lanes + 3];
+    u32 deadlines[look_lanes + 3];
     const u32 now_ms = static_cast<u32>(random()), offset = static_cast<u32>(random() % 4);
     const u32 edges[] = {
         0, 1, ~0u, now_ms, now_ms + 1, now_ms - 1, now_ms + 0x7fff'ffff, now_ms + 0x8000'0000, now_ms + 0x8000'0001};

@@ -23,7 +23,7 @@ struct Twin {
   u32 fresh = 0, cursor = 0;
 
   void insert(u32 key, u32 flow, u32 deadline_ms) {
-    flows[key] = {flow, deadline_ms == 0 ? 1 : deadline_ms};
+    flows[key] = {flow, deadline_ms};
     REQUIRE(key_of.emplace(flow, key).second);
     fresh = std::max(fresh, flow + 1);
   }
@@ -92,7 +92,7 @@ struct Play {
 
   void insert(u32 number) {
     if (twin.flows.contains(number)) return;
-    const u32 deadline_ms = below(8) == 0 ? 0 : now_ms + below(4096);
+    const u32 deadline_ms = below(8) == 0 && now_ms + 4096 < 8192 ? 0 : now_ms + below(4096);
     const u32 flow = table.insert(key(number), hash(number), deadline_ms);
     if (flow == no_flow) {
       const bool crowded = colliding && crowd() >= 8;
@@ -102,6 +102,7 @@ struct Play {
     REQUIRE(flow < capacity);
     FlowRecord fresh{};
     fresh.key = key(number);
+    fresh.deadline_ms = deadline_ms;
     REQUIRE(std::memcmp(&table.record(flow), &fresh, sizeof fresh) == 0);
     twin.insert(number, flow, deadline_ms);
     FlowRecord& record = table.record(flow);
@@ -115,7 +116,6 @@ struct Play {
     const auto at = twin.flows.find(number);
     if (at == twin.flows.end()) return;
     at->second.deadline_ms = now_ms + 1 + below(2048);
-    if (at->second.deadline_ms == 0) at->second.deadline_ms = 1;
     table.set_deadline(at->second.flow, at->second.deadline_ms);
   }
 
@@ -150,7 +150,7 @@ struct Play {
     for (u32 number = 0; number < keys; ++number) look_up(number);
     for (u32 flow = 0; flow < capacity; ++flow) {
       const auto at = twin.key_of.find(flow);
-      REQUIRE((table.deadline(flow) != deadline_none) == (at != twin.key_of.end()));
+      REQUIRE(table.is_live(flow) == (at != twin.key_of.end()));
       if (at != twin.key_of.end()) REQUIRE(table.record(flow).key == key(at->second));
     }
   }
