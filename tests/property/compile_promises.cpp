@@ -1,0 +1,172 @@
+// What the compiler promises beside right answers: the same bytes for the same rules, a way out of every expiry, ports
+// by name, and a sentence for what an image cannot hold.
+#include "control/compile/compile.hpp"
+#include "dataplane/policy/verify.hpp"
+#include "tests/property/image_memory.hpp"
+#include "tests/property/random_model.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace weir;
+using control::DecisionForm;
+
+namespace {
+
+control::Segment segment(std::string name, u32 first, u32 last, std::vector<std::string> attach = {}) {
+  control::Segment made;
+  made.name = std::move(name);
+  made.has_addresses = true;
+  made.addresses.ipv4 = {{first, last}};
+  made.attach = std::move(attach);
+  return made;
+}
+
+control::Statement allow(std::string name, std::vector<u32> from, std::vector<u32> to) {
+  control::Statement made;
+  made.name = std::move(name);
+  made.from = std::move(from);
+  made.to = std::move(to);
+  made.services.tcp = {{443, 443}};
+  return made;
+}
+
+Question tcp(u32 source, u32 target, u16 port = 443) {
+  return {Address::ipv4(swap(source)), Address::ipv4(swap(target)), 0, 0, 6, 0, 0, port};
+}
+
+struct Compiled {
+  explicit Compiled(const control::Model& model, DecisionForm form = DecisionForm::automatic)
+      : memory(control::compile(model, 7, form)->image), policy(*verify(memory.bytes())) {}
+  ImageMemory memory;
+  Policy policy;
+};
+
+}  // namespace
+
+TEST_CASE("the same rules give the same bytes but for the generation") {
+  for (u64 seed = 0; seed < 20; ++seed) {
+    naive::Draw draw(seed), again(seed);
+    const auto one = control::compile(naive::random_model(draw), 5)->image;
+    const auto same = control::compile(naive::random_model(again), 5)->image;
+    CHECK(one == same);
+    auto next = control::compile(naive::random_model(again = naive::Draw(seed)), 6)->image;
+    CHECK(one != next);
+    image::Header header = load<image::Header>(next.data());
+    header.generation = 5;
+    header.checksum = load<image::Header>(one.data()).checksum;
+    std::memcpy(next.data(), &header, sizeof header);
+    CHECK(one == next);
+  }
+}
+
+TEST_CASE("a policy of nothing denies everything") {
+  const Compiled compiled(control::Model{});
+  const Judgement judgement = compiled.policy.judge(tcp(1, 2), 0);
+  CHECK(judgement.reason == Reason::no_allow);
+  CHECK(judgement.rule == no_rule);
+  CHECK(compiled.policy.generation() == 7);
+  CHECK(compiled.policy.next_expiry(0) == ~Tick{0});
+  CHECK(compiled.policy.port_class("anything") == 0);
+  CHECK(compiled.policy.link().arp == false);
+}
+
+TEST_CASE("an allow that expires gives way to the next one that covers") {
+  control::Model model;
+  model.segments = {segment("a", 10, 20), segment("b", 30, 40), segment("wide", 0, 1000)};
+  model.statements = {allow("wide", {2}, {2}), allow("x-middle", {0}, {2}), allow("z-narrow", {0}, {1})};
+  model.statements[2].expires_s = 100;
+  model.statements[1].expires_s = 200;
+  model.statements[0].expires_s = 300;
+  for (const DecisionForm form : {DecisionForm::matrix, DecisionForm::vectors}) {
+    const Compiled compiled(model, form);
+    const Policy& policy = compiled.policy;
+    const auto name_at = [&](Tick now) {
+      const Judgement judgement = policy.judge(tcp(15, 35), now);
+      CHECK(policy.rule_of(judgement.decision) == judgement.rule);
+      return std::string(policy.rule(judgement.rule).name) + " " + std::string(row(judgement.reason).name);
+    };
+    CHECK(name_at(100 * tick_second - 1) == "z-narrow flow_new");
+    CHECK(name_at(100 * tick_second) == "x-middle flow_new");
+    CHECK(policy.expires_at(policy.judge(tcp(15, 35), 100 * tick_second).decision) == 200 * tick_second);
+    CHECK(name_at(200 * tick_second) == "wide flow_new");
+    CHECK(name_at(300 * tick_second) == "z-narrow expired");
+    CHECK(policy.next_expiry(0) == 100 * tick_second);
+    CHECK(policy.next_expiry(100 * tick_second) == 200 * tick_second);
+    CHECK(policy.next_expiry(300 * tick_second) == ~Tick{0});
+  }
+}
+
+TEST_CASE("a forbid does not expire and an omitted target is every target") {
+  control::Model model;
+  model.segments = {segment("a", 10, 20)};
+  model.statements = {allow("all", {}, {}), allow("never", {0}, {})};
+  model.statements[0].from_any = model.statements[0].to_any = model.statements[1].to_any = true;
+  model.statements[1].is_forbid = true;
+  model.statements[1].expires_s = 1;
+  const Compiled compiled(model);
+  CHECK(compiled.policy.judge(tcp(15, 77), 2 * tick_second).reason == Reason::forbidden);
+  CHECK(compiled.policy.judge(tcp(9, 77), 2 * tick_second).reason == Reason::flow_new);
+}
+
+TEST_CASE("ports are known by their exact name, else by the longest prefix") {
+  control::Model model;
+  model.segments = {segment("a", 10, 20, {"vf*"}), segment("b", 30, 40, {"vf1", "vf1*"})};
+  control::PortPin pin;
+  pin.name = "vf1";
+  pin.macs = {{2, 0, 0, 0, 0, 9}, {2, 0, 0, 0, 0, 1}};
+  model.ports = {pin};
+  const Compiled compiled(model);
+  const Policy& policy = compiled.policy;
+  const u16 exact = policy.port_class("vf1"), prefix = policy.port_class("vf12"), wide = policy.port_class("vf2");
+  CHECK(exact != prefix);
+  CHECK(prefix != wide);
+  CHECK(wide != 0);
+  CHECK(policy.port_class("pf0") == 0);
+  CHECK(policy.port_class("vf") == wide);
+  const u8 pinned[6] = {2, 0, 0, 0, 0, 1}, other[6] = {2, 0, 0, 0, 0, 2};
+  CHECK(policy.pins_macs(exact));
+  CHECK(policy.mac_allowed(exact, pinned));
+  CHECK_FALSE(policy.mac_allowed(exact, other));
+  CHECK(policy.mac_allowed(wide, other));
+  CHECK(policy.source_allowed(wide, Address::ipv4(swap(u32{15}))));
+  CHECK_FALSE(policy.source_allowed(wide, Address::ipv4(swap(u32{35}))));
+}
+
+TEST_CASE("rules keep their place and their logging") {
+  control::Model model;
+  model.files = {"policy.toml", "teams/a.toml"};
+  model.line_starts = {{0}, {0, 7, 30}};
+  model.segments = {segment("a", 10, 20)};
+  model.statements = {allow("one", {0}, {0})};
+  model.statements[0].span = {1, 8, 10};
+  model.statements[0].log = control::Log::all;
+  const Compiled compiled(model);
+  const Judgement judgement = compiled.policy.judge(tcp(15, 16), 0);
+  REQUIRE(judgement.reason == Reason::flow_new);
+  const RuleView rule = compiled.policy.rule(judgement.rule);
+  CHECK(rule.name == "one");
+  CHECK(rule.file == "teams/a.toml");
+  CHECK(rule.line == 2);
+  CHECK(compiled.policy.log_of(judgement.decision) == Log::all);
+}
+
+TEST_CASE("what an image cannot hold is refused by a sentence") {
+  control::Model model;
+  model.segments.resize(70'000);
+  const auto segments = control::compile(model, 1);
+  REQUIRE_FALSE(segments);
+  CHECK(segments.error().code == "E0601");
+  CHECK(segments.error().sentence == "the policy needs 70000 segments; an image holds at most 65534");
+
+  model.segments.resize(300);
+  for (u32 i = 0; i < 300; ++i) model.segments[i].attach = {std::string("p").append(std::to_string(i))};
+  const auto ports = control::compile(model, 1);
+  REQUIRE_FALSE(ports);
+  CHECK(ports.error().code == "E0605");
+
+  model.segments.clear();
+  model.statements.resize(70'000);
+  const auto statements = control::compile(model, 1);
+  REQUIRE_FALSE(statements);
+  CHECK(statements.error().code == "E0602");
+}
