@@ -39,14 +39,12 @@ Model model_of(FlipSide side) {
   model.name = is_a ? "flip-a" : "flip-b";
   model.files = {"flip.toml"};
   model.line_starts = {{0}};
-  model.segments = {segment("client-1", 0, 1), segment("client-2", 0, 2), segment("decoy-client", 0, decoy),
+  model.segments = {segment("client-1", 0, 1),         segment("client-2", 0, 2), segment("decoy-client", 0, decoy),
                     segment("decoy-server", 1, decoy), segment("server-1", 1, 1), segment("server-2", 1, 2)};
   const Statement one = allow("one", 0, 4, 53);
   const Statement two = allow("two", 1, 5, 123);
-  if (is_a)
-    model.statements = {allow("a-decoy", 2, 3, 9), one, two};
-  else
-    model.statements = {one, two, allow("z-decoy", 2, 3, 9000)};
+  if (is_a) model.statements = {allow("a-decoy", 2, 3, 9), one, two};
+  else model.statements = {one, two, allow("z-decoy", 2, 3, 9000)};
   return model;
 }
 

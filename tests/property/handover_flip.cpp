@@ -40,8 +40,8 @@ void store_be16(u8* at, u32 value) {
 std::vector<u8> frame_of(const Conversation& conversation, u32 n) {
   std::vector<u8> frame(frame_bytes);
   const u8 ethernet[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
-  const u8 ip[20] = {0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0,
-                     10, 0, conversation.client, 5, 10, 1, conversation.server, 5};
+  const u8 ip[20] = {
+      0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, conversation.client, 5, 10, 1, conversation.server, 5};
   std::copy(std::begin(ethernet), std::end(ethernet), frame.begin());
   std::copy(std::begin(ip), std::end(ip), frame.begin() + 14);
   store_be16(&frame[24], header_checksum(&frame[14]));
@@ -72,9 +72,12 @@ struct Shared {
 class FlipWorker {
  public:
   FlipWorker(Shared& shared, u32 self)
-      : shared_(shared), self_(self), memory_(FlowTable::bytes_needed(4096) / sizeof(FlowRecord) + 1),
+      : shared_(shared),
+        self_(self),
+        memory_(FlowTable::bytes_needed(4096) / sizeof(FlowRecord) + 1),
         table_(std::as_writable_bytes(std::span(memory_)), 4096),
-        pipeline_({.secret = shared.secret, .workers = workers, .self = self}, table_, counters_), random_(self + 1) {}
+        pipeline_({.secret = shared.secret, .workers = workers, .self = self}, table_, counters_),
+        random_(self + 1) {}
 
   void run() {
     while (!shared_.stop.load(std::memory_order_relaxed)) round(true);
@@ -113,8 +116,12 @@ class FlipWorker {
     std::array<Outcome, outcomes_max> outcomes;
     std::array<Misdirected, burst_packets_max> misdirected;
     for (std::size_t i = 0; i < indices.size(); ++i)
-      packets[i] = {std::as_writable_bytes(std::span(shared_.frames[indices[i]])).data(), frame_bytes, 0, ++time_,
-                    indices[i], {}};
+      packets[i] = {std::as_writable_bytes(std::span(shared_.frames[indices[i]])).data(),
+                    frame_bytes,
+                    0,
+                    ++time_,
+                    indices[i],
+                    {}};
     const BurstResult result = pipeline_.process({packets.data(), indices.size()}, policy, outcomes, misdirected);
     for (u32 i = 0; i < result.misdirected; ++i) {
       if (shared_.to[misdirected[i].owner]->put(static_cast<u32>(misdirected[i].token))) ++handed;
