@@ -93,7 +93,7 @@ void add32(Bytes& bytes, unsigned value) {
 }
 void add(Bytes& bytes, const Bytes& more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
 
-unsigned checksum(const Bytes& header) {
+unsigned checksum(std::span<const std::uint8_t> header) {
   unsigned sum = 0;
   for (std::size_t at = 0; at + 1 < header.size(); at += 2) sum += unsigned{header[at]} << 8 | header[at + 1];
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
@@ -268,6 +268,22 @@ std::vector<std::uint8_t> frame_of(std::string_view text) {
       whole.resize(whole.size() + bytes, static_cast<std::uint8_t>(layers[index].number("byte", 0, 16)));
   }
   return whole;
+}
+
+void mend_ipv4(std::span<std::uint8_t> frame) {
+  std::size_t at = 12;
+  const auto is = [&](unsigned type) {
+    return at + 2 <= frame.size() && (unsigned{frame[at]} << 8 | frame[at + 1]) == type;
+  };
+  while (is(0x8100) || is(0x88a8)) at += 4;
+  if (!is(0x0800) || at + 2 >= frame.size()) return;
+  const std::size_t header_bytes = (frame[at + 2] & 15u) * 4;
+  if (header_bytes < 20 || at + 2 + header_bytes > frame.size()) return;
+  const auto header = frame.subspan(at + 2, header_bytes);
+  header[10] = header[11] = 0;
+  const unsigned sum = checksum(header);
+  header[10] = static_cast<std::uint8_t>(sum >> 8);
+  header[11] = static_cast<std::uint8_t>(sum);
 }
 
 }  // namespace weir::test

@@ -15,6 +15,7 @@
 //   pad COUNT [byte=HEX] | cut COUNT                  last: bytes after, or fewer bytes than, the whole
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,5 +23,9 @@ namespace weir::test {
 
 // Throws std::runtime_error with the offending layer when the text is not of the form above.
 std::vector<std::uint8_t> frame_of(std::string_view text);
+
+// Makes the checksum of the outermost IPv4 header right again, where there is a whole one, so that a changed frame gets
+// past it.
+void mend_ipv4(std::span<std::uint8_t> frame);
 
 }  // namespace weir::test
