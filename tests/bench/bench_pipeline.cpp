@@ -1,0 +1,193 @@
+// P3 and P4: the whole pipeline against parse alone and against parse and lookup, on the same synthetic frames, whose
+// making is part of every contender. `bench_pipeline [flows] [rounds]`.
+#include "control/compile/compile.hpp"
+#include "dataplane/flow/tcp.hpp"
+#include "dataplane/pipeline/burst.hpp"
+#include "dataplane/policy/verify.hpp"
+#include "tests/bench/pages.hpp"
+#include "tests/bench/rounds.hpp"
+
+#include <cstring>
+#include <memory>
+#include <random>
+
+using namespace weir;
+
+namespace {
+
+constexpr u32 packets_per_round = 1 << 20;
+constexpr HashKey secret{{0x243f'6a88'85a3'08d3, 0x1319'8a2e'0370'7344, 0xa409'3822'299f'31d0, 0x082e'fa98'ec4e'6c89}};
+constexpr Tick start = 1'700'000'000 * tick_second;
+
+// Frames of N flows written into a small ring of hot buffers, as a device would: the four addresses' bytes that change
+// and the ports. Both halves of a pair of addresses add up to the same sum, so one header checksum fits all.
+class FrameSource {
+ public:
+  explicit FrameSource(u32 flows) : flows_(flows), frames_(buffers * frame_bytes) {
+    for (u32 i = 0; i < buffers; ++i) make_template(&frames_[i * frame_bytes]);
+    std::mt19937 random(7);
+    order_.resize(packets_per_round);
+    for (u32& flow : order_) flow = static_cast<u32>(u64{random()} * flows >> 32);
+  }
+
+  static constexpr u32 frame_bytes = 64;
+
+  // The next packets, TCP segments with these flags, from the opener or the replier.
+  std::span<const Packet> next(u8 flags, bool sequential) {
+    for (u32 i = 0; i < burst_packets_max; ++i) {
+      const u32 flow = sequential ? sequence_++ % flows_ : order_[at_++ % packets_per_round];
+      std::byte* frame = &frames_[buffer_++ % buffers * frame_bytes];
+      write_flow(frame, flow, flags);
+      burst_[i] = {frame, frame_bytes, 0, start, flow, {}};
+    }
+    return burst_;
+  }
+
+ private:
+  static constexpr u32 buffers = 128;  // more than are inside the pipeline at once
+
+  static void make_template(std::byte* at) {
+    const u8 bytes[] = {2, 0,  0, 0, 0, 2,  2, 0, 0, 0, 0, 1, 8,  0, 0x45, 0, 0, 40, 0, 0, 0x40, 0,    64,   6, 0,
+                        0, 10, 0, 0, 0, 10, 1, 0, 0, 0, 0, 0, 80, 0, 0,    0, 1, 0,  0, 0, 1,    0x50, 0x10, 4, 0};
+    std::memcpy(at, bytes, sizeof bytes);
+    write_flow(at, 0, 0x10);
+    u32 sum = 0;
+    for (u32 i = 14; i < 34; i += 2) sum += load_be16(at + i);
+    sum = (sum & 0xffff) + (sum >> 16);
+    const u16 checksum = swap(static_cast<u16>(~(sum + (sum >> 16))));
+    std::memcpy(at + 24, &checksum, 2);
+  }
+  static void write_flow(std::byte* at, u32 flow, u8 flags) {
+    const u16 low = static_cast<u16>(flow), high = static_cast<u16>(~low);
+    const u16 port = swap(static_cast<u16>(1024 + (flow >> 16)));
+    std::memcpy(at + 28, &low, 2);
+    std::memcpy(at + 32, &high, 2);
+    std::memcpy(at + 34, &port, 2);
+    at[47] = static_cast<std::byte>(flags);
+  }
+
+  u32 flows_;
+  std::vector<std::byte> frames_;
+  std::vector<u32> order_;
+  Packet burst_[burst_packets_max];
+  u32 at_ = 0, sequence_ = 0, buffer_ = 0;
+};
+
+control::Model small_policy() {
+  control::Model model;
+  model.name = "bench";
+  model.files = {"bench.toml"};
+  model.line_starts = {{0}};
+  for (u32 i = 0; i < 2; ++i) {
+    control::Segment segment;
+    segment.name = i == 0 ? "inner" : "outer";
+    segment.has_addresses = true;
+    segment.addresses.ipv4 = {{0x0a000000 + (i << 16), 0x0a00ffff + (i << 16)}};
+    model.segments.push_back(segment);
+  }
+  control::Statement allow;
+  allow.name = "web";
+  allow.from = {0}, allow.to = {1};
+  allow.services.tcp = {{80, 80}};
+  model.statements = {allow};
+  return model;
+}
+
+struct Bench {
+  u32 flows;
+  FrameSource source{flows};
+  bench::PageReserve reserve{FlowTable::bytes_needed(flows + flows / 4)};
+  bench::Pages memory{FlowTable::bytes_needed(flows + flows / 4), reserve.enough()};
+  FlowTable table{memory.span(), flows + flows / 4};
+  WorkerCounters counters;
+  std::unique_ptr<Pipeline> pipeline = std::make_unique<Pipeline>(PipelineConfig{.secret = secret}, table, counters);
+  bench::Pages image{2 << 20, false};
+  std::unique_ptr<InstalledPolicy> policy;
+  Outcome outcomes[outcomes_max];
+  u64 sum = 0;
+
+  explicit Bench(u32 count) : flows(count) {
+    install();
+    open();
+  }
+  void install() {
+    const auto compiled = control::compile(small_policy(), 1);
+    if (!compiled) std::exit(1);
+    const std::size_t bytes = compiled->image.size();
+    if (bytes > image.span().size()) std::exit(1);
+    std::memcpy(image.span().data(), compiled->image.data(), bytes);
+    const std::string_view names[] = {"inside", "outside"};
+    policy = std::make_unique<InstalledPolicy>(bind_ports(verify(image.span().first(bytes)).value(), names));
+  }
+  void open() {
+    for (u32 i = 0; i < flows; i += burst_packets_max)
+      pipeline->process(source.next(0x02, true), policy.get(), outcomes, {});
+    while (!pipeline->idle()) pipeline->drain(policy.get(), outcomes);
+    if (table.live() != flows) std::fprintf(stderr, "only %u of %u flows opened\n", table.live(), flows), std::exit(1);
+    // The handshake is taken as done: what is measured is the established packet.
+    for (u32 flow = 0; flow < table.capacity(); ++flow)
+      table.record(flow).state = static_cast<u8>(TcpState::established);
+  }
+
+  void parse_only() {
+    Headers headers[burst_packets_max];
+    for (u32 n = 0; n < packets_per_round; n += burst_packets_max) {
+      const auto burst = source.next(0x10, false);
+      for (u32 i = 0; i < burst_packets_max; ++i) parse_into(headers[i], {burst[i].data, burst[i].bytes}, {secret, 0});
+      sum += headers[n % burst_packets_max].hash;
+    }
+  }
+  // Parse, and the table's three steps over three bursts, with the deadline written: no policy, state or counters.
+  void parse_and_lookup() {
+    static Headers headers[3][burst_packets_max];
+    static u32 guesses[3][burst_packets_max];
+    for (u32 n = 0, k = 0; n < packets_per_round; n += burst_packets_max, k = (k + 1) % 3) {
+      const auto burst = source.next(0x10, false);
+      const u32 before = (k + 2) % 3, oldest = (k + 1) % 3;
+      for (u32 i = 0; i < burst_packets_max; ++i) {
+        parse_into(headers[k][i], {burst[i].data, burst[i].bytes}, {secret, 0});
+        table.prefetch_bucket(headers[k][i].hash);
+      }
+      if (n >= burst_packets_max)
+        for (u32 i = 0; i < burst_packets_max; ++i) guesses[before][i] = table.guess(headers[before][i].hash);
+      if (n >= 2 * burst_packets_max)
+        for (u32 i = 0; i < burst_packets_max; ++i) {
+          const Headers& own = headers[oldest][i];
+          const u32 flow = table.find(own.key, own.hash, guesses[oldest][i]);
+          table.record(flow).sequence_room[11] = 1;
+          table.set_deadline(flow, deadline_ms(start) + 7'440'000);
+        }
+    }
+  }
+  void whole() {
+    for (u32 n = 0; n < packets_per_round; n += burst_packets_max) {
+      pipeline->process(source.next(0x10, false), policy.get(), outcomes, {});
+      sum += outcomes[0].flow;
+    }
+    while (!pipeline->idle()) pipeline->drain(policy.get(), outcomes);
+  }
+};
+
+}  // namespace
+
+int main(int count, char** words) {
+  const u32 flows = count > 1 ? static_cast<u32>(std::atol(words[1])) : 1 << 20;
+  const u32 rounds = std::max(count > 2 ? static_cast<u32>(std::atol(words[2])) : 9u, 7u);
+  auto bench = std::make_unique<Bench>(flows);
+  std::printf("%u flows, %u packets a round, table on %s pages\n", flows, packets_per_round,
+              bench->reserve.enough() ? "2 MiB" : "4 KiB");
+  const auto each = [&](void (Bench::*work)()) {
+    return [&, work] { return bench::timed_ns([&] { (bench.get()->*work)(); }) / packets_per_round; };
+  };
+  const bench::Rounds measured({{"source and parse", each(&Bench::parse_only)},
+                                {"source, parse and lookup", each(&Bench::parse_and_lookup)},
+                                {"source and whole pipeline", each(&Bench::whole)}},
+                               rounds);
+  measured.print_costs();
+  measured.print_ratio("P3 whole pipeline / parse and lookup", 2, 1, "gate 1.5, aim 1.25");
+  measured.print_ratio("P4 whole pipeline / parse", 2, 0, "gate 3.0, aim 2.2");
+  const u64 established = bench->counters.reasons[static_cast<u8>(Reason::flow_established)].packets.read();
+  std::printf("  established packets decided: %llu (checksum %llx)\n", static_cast<unsigned long long>(established),
+              static_cast<unsigned long long>(bench->sum));
+  return established == u64{packets_per_round} * (rounds + 1) ? 0 : 1;
+}
