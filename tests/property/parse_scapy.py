@@ -1,0 +1,262 @@
+#!/usr/bin/python3
+"""Frames that scapy builds are read by our parser as scapy itself, and tshark, dissect them: addresses, VLANs,
+protocol, offsets, ports, flags, payload lengths, and the flow that an ICMP error quotes. Both directions have one hash.
+
+usage: parse_scapy.py PARSE_LINES   (the test binary that prints how we read a capture)
+"""
+import json
+import logging
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+logging.getLogger("scapy").setLevel(logging.ERROR)
+from scapy.all import (  # noqa: E402
+    ARP, Dot1Q, Ether, GRE, ICMP, ICMPerror, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NS,
+    ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IP, IPerror, IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt,
+    IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, SCTP, SCTPChunkData, TCP, TCPerror, UDP, UDPerror, wrpcap)
+
+COUNT = 3000
+NUMBERS = {TCP: 6, UDP: 17, ICMP: 1, SCTP: 132, GRE: 47}
+generator = random.Random(20240229)
+
+
+def number(least=1, most=65535):
+    return generator.randint(least, most)
+
+
+def address4():
+    return f"{number(1, 126)}.{number(0, 255)}.{number(0, 255)}.{number(1, 254)}"
+
+
+def address6():
+    return f"2001:db8:{number():x}::{number():x}:{number():x}"
+
+
+def payload():
+    return Raw(generator.randbytes(generator.choice([0, 1, 3, 20, 200, 1300])))
+
+
+def port():
+    return number(1000, 65535)
+
+
+def tcp():
+    options = generator.choice([[], [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))],
+                                [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 0)), ("NOP", None), ("WScale", 7)]])
+    flags = generator.choice(["S", "SA", "A", "PA", "FA", "R", "RA", "SEC", "FPA"])
+    return TCP(sport=port(), dport=port(), flags=flags, options=options, seq=number(), ack=number())
+
+
+def sctp():
+    return SCTP(sport=port(), dport=port(), tag=number()) / SCTPChunkData(data=generator.randbytes(8))
+
+
+def transport(family):
+    echo = ICMP(type=generator.choice([0, 8]), id=number()) if family == 4 else \
+        generator.choice([ICMPv6EchoRequest, ICMPv6EchoReply])(id=number())
+    return generator.choice([
+        lambda: tcp() / payload(), lambda: UDP(sport=port(), dport=port()) / payload(), lambda: echo / payload(),
+        sctp, lambda: GRE(proto=0x0800) / payload()])()
+
+
+def tags():
+    return generator.choice([None, None, [number(1, 4094)], [number(1, 4094), number(1, 4094)]])
+
+
+def framed(packet, vlans):
+    frame = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    for vlan in vlans or []:
+        frame = frame / Dot1Q(vlan=vlan)
+    return frame / packet
+
+
+def ipv4(source, target):
+    options = generator.choice([[], [], [], [IPOption_Router_Alert()]])
+    return IP(src=source, dst=target, ttl=number(1, 255), id=number(), flags=generator.choice(["DF", ""]),
+              options=options)
+
+
+def ipv6(source, target):
+    packet = IPv6(src=source, dst=target, hlim=number(1, 255))
+    for extension in [IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0\0\0\0")]),
+                      IPv6ExtHdrRouting(segleft=0, addresses=["::9"]),
+                      IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0\0\0\0")])]:
+        if generator.random() < 0.2:
+            packet = packet / extension
+    return packet
+
+
+def error4():
+    source, target = address4(), address4()
+    quoted = ipv4(source, target) / generator.choice([UDP(sport=port(), dport=port()), TCP(sport=port(), dport=port()),
+                                                      ICMP(type=8, id=number())])
+    return IP(src=address4(), dst=source) / ICMP(type=generator.choice([3, 11]), code=generator.choice([0, 1])) / quoted
+
+
+def error6():
+    source, target = address6(), address6()
+    quoted = ipv6(source, target) / generator.choice([UDP(sport=port(), dport=port()), TCP(sport=port(), dport=port()),
+                                                      ICMPv6EchoRequest(id=number())])
+    error = generator.choice([ICMPv6DestUnreach(), ICMPv6PacketTooBig(mtu=1280)])
+    return IPv6(src=address6(), dst=source) / error / quoted
+
+
+def link():
+    return generator.choice([
+        lambda: ARP(op=generator.choice([1, 2]), hwsrc="02:00:00:00:00:01", psrc=address4(), pdst=address4()),
+        lambda: IPv6(src=address6(), dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="fe80::1")
+        / ICMPv6NDOptSrcLLAddr(lladdr="02:00:00:00:00:01"),
+        lambda: IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / Raw(bytes(240))])()
+
+
+def build():
+    kind = generator.random()
+    if kind < 0.4:
+        packet = ipv4(address4(), address4()) / transport(4)
+    elif kind < 0.8:
+        packet = ipv6(address6(), address6()) / transport(6)
+    else:
+        packet = generator.choice([error4, error6, link])()
+    return bytes(framed(packet, tags()))
+
+
+def numbers_of(layer):
+    """What a flow's two numbers are, by scapy's reading of its transport layer."""
+    if isinstance(layer, (TCP, UDP, SCTP, TCPerror, UDPerror)):
+        return layer.sport, layer.dport
+    if isinstance(layer, (ICMP, ICMPerror, ICMPv6EchoRequest, ICMPv6EchoReply)):
+        return layer.id, layer.id
+    return 47, 47
+
+
+def skip_extensions(layer):
+    while isinstance(layer, (IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, IPv6ExtHdrDestOpt)):
+        layer = layer.payload
+    return layer
+
+
+def flow_of(ip):
+    source, target = numbers_of(skip_extensions(ip.payload))
+    return f"{ip.src} {source}", f"{ip.dst} {target}"
+
+
+def expected(frame):
+    """Our line, as scapy would write it; keys it cannot know are left out."""
+    packet = Ether(frame)
+    vlans = [layer.vlan for layer in packet.iterpayloads() if isinstance(layer, Dot1Q)]
+    line = {"reason": "", "vlans": (vlans + [0, 0])[:2], "l3": 14 + 4 * len(vlans), "from": "", "to": ""}
+    if ARP in packet:
+        arp = packet[ARP]
+        return {**line, "kind": "arp", "source": arp.psrc, "target": arp.pdst, "protocol": 0, "vlans": [0, 0]}
+    ip = packet[IP] if IP in packet and (IPv6 not in packet) else packet[IPv6]
+    layer = skip_extensions(ip.payload)
+    end = line["l3"] + (ip.len if isinstance(ip, IP) else 40 + ip.plen)
+    line |= {"source": ip.src, "target": ip.dst, "kind": "flow", "l4": end - len(bytes(layer)),
+             "protocol": NUMBERS.get(type(layer), 58)}
+    header = 8
+    if isinstance(layer, TCP):
+        line["flags"], header = int(layer.flags), layer.dataofs * 4
+    elif isinstance(layer, (SCTP, GRE)):
+        header = 12 if isinstance(layer, SCTP) else 0
+    line |= {"payload": line["l4"] + header, "payload_bytes": end - line["l4"] - header}
+    if isinstance(layer, (TCP, UDP, SCTP)):
+        line["ports"] = [layer.sport, layer.dport]
+    if line["protocol"] in (1, 58):
+        line["icmp"] = [layer.type, layer.code]
+    if ICMPv6ND_NS in packet or line.get("ports") == [68, 67]:
+        return {**line, "kind": "nd" if ICMPv6ND_NS in packet else "dhcp", "vlans": [0, 0]}
+    quoted = layer.payload
+    if line["protocol"] in (1, 58) and isinstance(quoted, (IPerror, IPv6)):
+        line["kind"], (line["from"], line["to"]) = "icmp_error", flow_of(quoted)
+    else:
+        line["from"], line["to"] = flow_of(ip)
+    return line
+
+
+def turned(frame):
+    """The same conversation's other direction, or None where there is none."""
+    packet = Ether(frame)
+    ip = next((layer for layer in packet.iterpayloads() if isinstance(layer, (IP, IPv6))), None)
+    layer = skip_extensions(ip.payload) if ip else None
+    if not isinstance(layer, (TCP, UDP, SCTP, GRE)) or ip.dst == "255.255.255.255":
+        return None
+    ip.src, ip.dst = ip.dst, ip.src
+    if isinstance(ip, IP):
+        del ip.chksum
+    if not isinstance(layer, GRE):
+        layer.sport, layer.dport = layer.dport, layer.sport
+    return bytes(packet)
+
+
+def read(parse_lines, folder, name, frames):
+    path = os.path.join(folder, name)
+    wrpcap(path, [Raw(frame) for frame in frames], linktype=1)
+    shown = subprocess.run([parse_lines, path], check=True, capture_output=True, text=True).stdout
+    lines = [json.loads(line) for line in shown.splitlines()]
+    assert len(lines) == len(frames), f"{len(lines)} lines for {len(frames)} frames"
+    return path, lines
+
+
+def compare(name, frames, lines, wanted):
+    for index, (line, want) in enumerate(zip(lines, wanted)):
+        wrong = {key: (value, line.get(key)) for key, value in want.items() if line.get(key) != value}
+        if wrong:
+            sys.exit(f"frame {index}: {name} reads (theirs, ours) {wrong}\n{frames[index].hex()}\n"
+                     f"{Ether(frames[index])!r}")
+
+
+def tshark_lines(path):
+    """The outermost values of the fields that both name, by tshark."""
+    fields = ["ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
+              "sctp.srcport", "sctp.dstport", "tcp.flags", "tcp.len", "arp.src.proto_ipv4", "vlan.id",
+              "frame.protocols"]
+    shown = subprocess.run(["tshark", "-n", "-r", path, "-T", "fields", "-E", "occurrence=a", "-E", "separator=/t"]
+                           + [word for field in fields for word in ("-e", field)],
+                           check=True, capture_output=True, text=True).stdout
+    for row in shown.splitlines():
+        values = dict(zip(fields, (value.split(",") for value in row.split("\t"))))
+        yield {field: value for field, value in values.items() if value != [""]}
+
+
+def expected_by_tshark(values, line):
+    layers = values["frame.protocols"][0].split(":")
+    network = next(layer for layer in layers if layer in ("ip", "ipv6", "arp"))
+    transport = next((layer for layer in layers if layer in ("tcp", "udp", "sctp", "gre", "icmp", "icmpv6")), "")
+    if network == "arp":
+        return {"kind": "arp", "source": values["arp.src.proto_ipv4"][0]}
+    want = {"source": values[f"{network}.src"][0], "target": values[f"{network}.dst"][0]}
+    if transport in ("tcp", "udp", "sctp"):
+        want["ports"] = [int(values[f"{transport}.srcport"][0]), int(values[f"{transport}.dstport"][0])]
+    if transport == "tcp":
+        want |= {"flags": int(values["tcp.flags"][0], 16) & 0xff, "payload_bytes": int(values["tcp.len"][0])}
+    if line["kind"] == "flow":
+        want["vlans"] = ([int(vlan) for vlan in values.get("vlan.id", [])] + [0, 0])[:2]
+    return want
+
+
+def main(parse_lines):
+    frames = [build() for _ in range(COUNT)]
+    with tempfile.TemporaryDirectory() as folder:
+        path, lines = read(parse_lines, folder, "there.pcap", frames)
+        compare("scapy", frames, lines, [expected(frame) for frame in frames])
+        answers = [(index, answer) for index, answer in enumerate(map(turned, frames)) if answer]
+        _, back = read(parse_lines, folder, "back.pcap", [answer for _, answer in answers])
+        for (index, answer), line in zip(answers, back):
+            want = {"reason": "", "hash": lines[index]["hash"], "from": lines[index]["to"], "to": lines[index]["from"]}
+            compare("the other direction", [answer], [line], [want])
+        if shutil.which("tshark"):
+            theirs = list(tshark_lines(path))
+            assert len(theirs) == len(frames), f"tshark read {len(theirs)} of {len(frames)} frames"
+            compare("tshark", frames, lines, [expected_by_tshark(*pair) for pair in zip(theirs, lines)])
+        else:
+            print("tshark is not installed: compared with scapy alone")
+    kinds = {kind: sum(line["kind"] == kind for line in lines) for kind in sorted({line["kind"] for line in lines})}
+    assert set(kinds) == {"arp", "dhcp", "flow", "icmp_error", "nd"}, kinds
+    print(f"{len(frames)} frames alike {kinds}; {len(answers)} of them also the other way round")
+
+
+main(sys.argv[1])
