@@ -10,6 +10,9 @@ HERE = pathlib.Path(__file__).parent
 SOUND = {
     "dataplane/base/a.hpp": "// A.\n#include <cstdint>\n",
     "dataplane/packet/b.hpp": '// B.\n#include "dataplane/base/a.hpp"\ninline int twice(int n) {\n  return 2 * n;\n}\n',
+    "dataplane/base/limits.hpp":
+        "// L.\ninline constexpr u32 cats_max = 4;\ninline constexpr u64 dogs_max = u64{1} << 3;\n",
+    "docs/architecture.md": "# A\n\n| `cats_max` | 4 | |\n| `dogs_max` | 8 | |\n",
     "docs/page.md": "# Page\n\nSee [itself](#page) and `dataplane/base/a.hpp`.\n",
 }
 LONG_FUNCTION = "// C.\nint sum(int n) {\n" + "  n += 1;\n" * 70 + "  return n;\n}\n"
@@ -32,6 +35,8 @@ BREAKS = [
     ("leftovers", "dataplane/base/c.cpp", "// TODO: the rest\n", "a promise"),
     ("leftovers", "docs/page.md", "# Page\n\nIt lies in /work/x.\n", "somebody's machine"),
     ("leftovers", "docs/page.md", "<<<<<<< ours\n", "a merge mark"),
+    ("limits", "docs/architecture.md", "# A\n\n| `cats_max` | 5 | |\n| `dogs_max` | 8 | |\n", "is 4, not 5"),
+    ("limits", "docs/architecture.md", "# A\n\n| `cats_max` | 4 | |\n", "no row for `dogs_max`"),
     ("docs", "docs/page.md", "# Page\n\n[gone](gone.md)\n", "no such file"),
     ("docs", "docs/page.md", "# Page\n\n[gone](#chapter)\n", "no such heading"),
     ("docs", "docs/page.md", "# Page\n\n`tools/gone`\n", "no such file"),
