@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+"""Scenarios: packets as rows and what must become of each, judged by the real engine through `weir replay`.
+
+    scenario.py run WEIR SCENARIO...      compares verdict, reason, rule (and segments, flow) of every packet
+    scenario.py export SCENARIO DIR       writes policy.toml, inside.pcap, outside.pcap and arguments.json
+    scenario.py show WEIR SCENARIO        prints the rows with what `weir replay` says of them
+
+A scenario is text. Lines before the packets: `# ...` says what it shows; `policy NAME` takes policies/NAME.toml, or
+`policy`, rule lines and `end`; `begin 2027-03-31T23:59:50` is time 0 (UTC); `flows 4` is the table's capacity;
+`name inside=pf0hpf` names a port. Then one packet a line, as in tools/capture/rows.py, each with
+    -> VERDICT REASON [RULE] [FROM>TO] [#FLOW]
+No RULE means that there must be none; FROM>TO and #FLOW are looked at where they stand."""
+import calendar
+import itertools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent / "tools" / "capture"))
+import frames  # noqa: E402
+import rows  # noqa: E402
+
+
+class Scenario:
+    """A scenario file, read. `packets` are (text, microseconds, side, frame, original length, expectation)."""
+
+    def __init__(self, path):
+        self.path, self.packets, self.arguments = path, [], {"names": {}}
+        self.policy, self.begin = "", 1_700_000_000
+        connections = rows.Connections()
+        lines = iter(enumerate(path.read_text().splitlines(), 1))
+        for number, line in lines:
+            try:
+                if line.strip() and not line.startswith("#"):
+                    self.take(line, lines, connections)
+            except (rows.RowError, ValueError, OSError) as fault:
+                sys.exit(f"{path.name}:{number}: {fault}")
+        self.check_order()
+
+    def take(self, line, lines, connections):
+        word, *rest = line.split()
+        if word == "policy" and rest:
+            self.policy = (HERE / "policies" / f"{rest[0]}.toml").read_text()
+        elif word == "policy":
+            self.policy = "\n".join(text for _, text in itertools.takewhile(lambda one: one[1] != "end", lines))
+        elif word == "begin":
+            self.begin = calendar.timegm(time.strptime(rest[0], "%Y-%m-%dT%H:%M:%S"))
+        elif word == "flows":
+            self.arguments["flows"] = int(rest[0])
+        elif word == "name":
+            side, _, name = rest[0].partition("=")
+            self.arguments["names"][side] = name
+        else:
+            row, arrow, expected = line.partition("->")
+            if not arrow:
+                raise rows.RowError("a packet without `-> VERDICT REASON`")
+            self.packets.append((line.strip(), *rows.packet(row, connections), expected.split()))
+
+    def side(self, name):
+        return [(self.begin * 1_000_000 + micros, frame, original)
+                for _, micros, side, frame, original, _ in self.packets if side == name]
+
+    def check_order(self):
+        """Rows stand in the order in which replay takes them: by time, ties inside first, then file order."""
+        waiting = {name: [micros for _, micros, side, *_ in self.packets if side == name]
+                   for name in ("inside", "outside")}
+        for text, micros, side, *_ in self.packets:
+            heads = {name: times[0] for name, times in waiting.items() if times}
+            first = min(heads, key=lambda name: (heads[name], name == "outside"))
+            if first != side:
+                sys.exit(f"{self.path.name}: replay takes another packet before this row: {text}")
+            waiting[side].pop(0)
+
+    def export(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "policy.toml").write_text(self.policy)
+        (folder / "arguments.json").write_text(json.dumps(self.arguments))
+        for side in ("inside", "outside"):
+            (folder / f"{side}.pcap").write_bytes(frames.pcap(self.side(side)))
+
+    def replay(self, weir, folder):
+        """The decisions of `weir replay`, as objects; its files stay in `folder`/out."""
+        self.export(folder)
+        command = [weir, "replay", folder / "policy.toml", "--inside", folder / "inside.pcap",
+                   "--outside", folder / "outside.pcap", "--write", folder / "out"]
+        if "flows" in self.arguments:
+            command += ["--flows", str(self.arguments["flows"])]
+        for side, name in self.arguments["names"].items():
+            command += ["--name", f"{side}={name}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            sys.exit(f"{self.path.name}: weir replay ends with {done.returncode}:\n{done.stderr}")
+        return [json.loads(line) for line in (folder / "out" / "decisions.jsonl").read_text().splitlines()]
+
+
+def wrong_in(expected, decision):
+    """What of a decision is not as the row says, or nothing."""
+    verdict, reason, *rest = expected
+    wanted = {"verdict": verdict, "reason": reason, "rule": None}
+    for word in rest:
+        if word.startswith("#"):
+            wanted["flow"] = None if word == "#-" else int(word[1:])
+        elif ">" in word:
+            names = [None if name == "?" else name for name in word.split(">")]
+            wanted["from"], wanted["to"] = names
+        else:
+            wanted["rule"] = word
+    return [f"{key} {decision[key]}, not {value}" for key, value in wanted.items() if decision[key] != value]
+
+
+def wrong_files(scenario, decisions, folder):
+    """What leaves each port is what was forwarded there: the same bytes at the capture's times."""
+    wrong, latest = [], 0
+    leaving = {"inside": [], "outside": []}
+    for (_, micros, side, frame, _, _), decision in zip(scenario.packets, decisions):
+        latest = max(latest, scenario.begin * 1_000_000 + micros)
+        if decision["verdict"] == "forward":
+            leaving["outside" if side == "inside" else "inside"].append((latest, frame))
+    for side, wanted in leaving.items():
+        if frames.read_pcap((folder / "out" / f"{side}.pcap").read_bytes()) != wanted:
+            wrong.append(f"{side}.pcap is not what was forwarded there")
+    return wrong
+
+
+def judge(scenario, weir, folder):
+    decisions = scenario.replay(weir, folder)
+    if len(decisions) != len(scenario.packets):
+        return [f"{len(decisions)} decisions for {len(scenario.packets)} packets"]
+    wrong = []
+    for index, ((text, _, side, _, _, expected), decision) in enumerate(zip(scenario.packets, decisions)):
+        faults = wrong_in(expected, decision)
+        if decision["port"] != side or decision["index"] != index:
+            faults.append("another packet's line")
+        if faults:
+            wrong.append(f"{text}\n    {', '.join(faults)}")
+    return wrong + wrong_files(scenario, decisions, folder)
+
+
+def run(weir, paths):
+    failed = 0
+    for path in paths:
+        scenario = Scenario(pathlib.Path(path))
+        with tempfile.TemporaryDirectory() as folder:
+            wrong = judge(scenario, weir, pathlib.Path(folder))
+        said = "\n  ".join(["wrong"] + wrong) if wrong else f"{len(scenario.packets)} packets as written"
+        print(f"{scenario.path.name}: {said}")
+        failed += bool(wrong)
+    sys.exit(1 if failed or not paths else 0)
+
+
+def show(weir, path):
+    scenario = Scenario(pathlib.Path(path))
+    with tempfile.TemporaryDirectory() as folder:
+        for (text, *_), decision in zip(scenario.packets, scenario.replay(weir, pathlib.Path(folder))):
+            row = re.sub(r"\s*->.*", "", text)
+            names = f" {decision['from'] or '?'}>{decision['to'] or '?'}" if decision["from"] or decision["to"] else ""
+            flow = "" if decision["flow"] is None else f" #{decision['flow']}"
+            print(f"{row} -> {decision['verdict']} {decision['reason']} {decision['rule'] or ''}{names}{flow}")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["run", weir, *paths]: run(weir, paths)
+        case ["export", path, folder]: Scenario(pathlib.Path(path)).export(pathlib.Path(folder))
+        case ["show", weir, path]: show(weir, path)
+        case _: sys.exit(__doc__)
