@@ -1,0 +1,86 @@
+#include "tools/weir/replay_run.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <cstdlib>
+
+namespace weir {
+namespace {
+
+// In a file nobody aims collisions at a table that lives for one command, and the same run must give the same lines.
+constexpr HashKey replay_secret{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89}};
+
+// Zeroed, and touched only where flows are; the pages of an unused table cost nothing.
+std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory(u32 flows) {
+  const std::size_t bytes = FlowTable::bytes_needed(flows) + 64;
+  auto* const memory = static_cast<std::byte*>(std::calloc(bytes, 1));
+  WEIR_CHECK(memory != nullptr);
+  return {memory, [](std::byte* at) { std::free(at); }};
+}
+
+std::span<std::byte> aligned(std::byte* memory, u32 flows) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  return {memory + (64 - address % 64) % 64, FlowTable::bytes_needed(flows)};
+}
+
+}  // namespace
+
+ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, std::function<void(const Decided&)> decided)
+    : policy_(policy),
+      decided_(std::move(decided)),
+      table_memory_(table_memory(flows)),
+      table_(aligned(table_memory_.get(), flows), flows),
+      counters_{},
+      pipeline_({.secret = replay_secret, .name_segments = true}, table_, counters_) {}
+
+void ReplayRun::take(const capture::MergedPacket& packet) {
+  const u64 token = free_frame();
+  Frame& frame = frames_[token];
+  frame.bytes.assign(packet.bytes.begin(), packet.bytes.end());
+  frame.index = packets_++;
+  frame.time = packet.time;
+  frame.port = packet.side;
+  frame.original_bytes = packet.original_bytes;
+  frame.held = false;
+  waiting_.push_back({frame.bytes.data(), static_cast<u32>(frame.bytes.size()), frame.port, frame.time, token,
+                      std::span(frame.answer)});
+  if (waiting_.size() == burst_packets_max) burst();
+}
+
+void ReplayRun::finish() {
+  burst();
+  while (!pipeline_.idle()) burst();
+}
+
+u64 ReplayRun::free_frame() {
+  if (free_.empty()) {
+    frames_.emplace_back();
+    return frames_.size() - 1;
+  }
+  const u64 token = free_.back();
+  free_.pop_back();
+  return token;
+}
+
+void ReplayRun::burst() {
+  Outcome outcomes[outcomes_max];
+  const BurstResult result = pipeline_.process(waiting_, policy_, outcomes, {});
+  waiting_.clear();
+  for (u32 index = 0; index < result.outcomes; ++index) hand_on(outcomes[index]);
+}
+
+void ReplayRun::hand_on(const Outcome& outcome) {
+  Frame& frame = frames_[outcome.token];
+  u64 flow_number = no_flow_number;
+  if (outcome.flow != no_flow) {
+    if (outcome.flow >= flow_numbers_.size()) flow_numbers_.resize(outcome.flow + 1, no_flow_number);
+    if (outcome.flow_is_new) flow_numbers_[outcome.flow] = flows_++;
+    flow_number = flow_numbers_[outcome.flow];
+  }
+  decided_({frame.index, frame.time, frame.port, frame.original_bytes, frame.bytes,
+            std::span(frame.answer).first(outcome.answer_bytes), &outcome, flow_number, frame.held});
+  if (outcome.verdict == Verdict::hold) frame.held = true;
+  else free_.push_back(outcome.token);
+}
+
+}  // namespace weir

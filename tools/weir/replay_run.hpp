@@ -1,0 +1,71 @@
+// Packets of a capture through the pipeline, one worker, in bursts: the same judgement as in the dataplane. It keeps
+// frames until they are decided, numbers packets and flows, and hands each decision on in order; it writes no file.
+//
+// Threads: one. Memory: the flow table at its capacity, the frames inside the pipeline and those held.
+#pragma once
+#include "dataplane/share/decision_line.hpp"
+#include "tools/capture/merge.hpp"
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace weir {
+
+// One decision, as long as the call lasts.
+struct Decided {
+  u64 index;                          // of the packet, from 0
+  Tick time;
+  u16 port;                           // 0 inside, 1 outside: where it came in
+  u32 original_bytes;                 // on the wire; frame.size() is what the capture has
+  std::span<const std::byte> frame;   // after a rewrite: as it leaves
+  std::span<const std::byte> answer;  // verdict answer only: leaves by `port`
+  const Outcome* outcome;
+  u64 flow_number;                    // flows in order of their first packet, or no_flow_number
+  bool was_held;                      // an earlier decision of this packet said hold
+};
+
+class ReplayRun {
+ public:
+  // `policy` (null: deny all) outlives the run. `flows` is the flow table's capacity.
+  ReplayRun(const InstalledPolicy* policy, u32 flows, std::function<void(const Decided&)> decided);
+
+  void take(const capture::MergedPacket& packet);
+  // Decides what is still inside. Frames that stay held then never leave.
+  void finish();
+
+  u64 packets() const { return packets_; }
+  u64 flows() const { return flows_; }
+
+ private:
+  static constexpr std::size_t answer_bytes_max = 2048;
+  struct Frame {
+    std::vector<std::byte> bytes;
+    std::array<std::byte, answer_bytes_max> answer;
+    u64 index;
+    Tick time;
+    u16 port;
+    u32 original_bytes;
+    bool held;
+  };
+
+  u64 free_frame();
+  void burst();
+  void hand_on(const Outcome& outcome);
+
+  const InstalledPolicy* policy_;
+  std::function<void(const Decided&)> decided_;
+  std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory_;
+  FlowTable table_;
+  WorkerCounters counters_;
+  Pipeline pipeline_;
+  std::deque<Frame> frames_;       // by token; a deque keeps their places
+  std::vector<u64> free_;          // tokens
+  std::vector<Packet> waiting_;    // of the burst being filled
+  std::vector<u64> flow_numbers_;  // by record index
+  u64 packets_ = 0, flows_ = 0;
+};
+
+}  // namespace weir
