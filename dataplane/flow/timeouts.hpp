@@ -34,12 +34,10 @@ inline constexpr u32 timeout_ms[] = {
 
 constexpr u32 idle_ms(Timeout timeout) { return timeout_ms[static_cast<u8>(timeout)]; }
 
-constexpr Timeout tcp_timeout(TcpState state) {
-  constexpr Timeout by_state[tcp_states_count] = {
-      Timeout::tcp_opening,     Timeout::tcp_opening,     Timeout::tcp_opening, Timeout::tcp_established,
-      Timeout::tcp_half_closed, Timeout::tcp_half_closed, Timeout::tcp_closed,  Timeout::tcp_reset};
-  return by_state[static_cast<u8>(state)];
-}
+inline constexpr Timeout tcp_timeouts[tcp_states_count] = {
+    Timeout::tcp_opening,     Timeout::tcp_opening,     Timeout::tcp_opening, Timeout::tcp_established,
+    Timeout::tcp_half_closed, Timeout::tcp_half_closed, Timeout::tcp_closed,  Timeout::tcp_reset};
+constexpr Timeout tcp_timeout(TcpState state) { return tcp_timeouts[static_cast<u8>(state)]; }
 
 constexpr Timeout exchange_timeout(FlowClass flow_class, Exchange exchange) {
   switch (flow_class) {

@@ -9,7 +9,7 @@ namespace {
 // Ageing goes by packets decided, not by bursts or calls, so that what a full table answers does not depend on how
 // packets fell into bursts.
 constexpr u32 packets_per_ageing = 32;
-constexpr u32 deadlines_per_ageing = 128;
+constexpr u32 deadlines_per_ageing = 32;
 
 // A jump further than any deadline lies ahead: modular deadlines can no longer be told apart, and all have passed.
 constexpr Tick jump_that_expires_all = Tick{12} * 24 * 3600 * tick_second;
@@ -29,9 +29,18 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   Stage& entering = stages_[newest_];
   Stage& matching = stages_[newest_ == 0 ? 2 : newest_ - 1];
   Stage& deciding = stages_[newest_ == 2 ? 0 : newest_ + 1];
-  const u32 handed_over = take(packets, entering, misdirected);
-  match(matching);
-  return {decide(deciding, policy, outcomes), handed_over};
+  const u32 taken = static_cast<u32>(packets.size()), matched = matching.count, decided = deciding.count;
+  entering.count = 0;
+  u32 handed_over = 0;
+  for (u32 i = 0; i < taken; ++i) {
+    const u32 owner = take(packets[i], entering);
+    if (owner != config_.self) misdirected[handed_over++] = {packets[i].token, owner};
+  }
+  for (u32 i = 0; i < matched; ++i) matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
+  for (u32 i = 0; i < decided; ++i) decide(deciding.entries[i], policy, outcomes[i]);
+  deciding.count = 0;
+  count_burst(taken, handed_over);
+  return {decided, handed_over};
 }
 
 u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) {
@@ -42,7 +51,8 @@ bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stage
 
 void Pipeline::age(Tick now) {
   if (!idle()) return;
-  counters_.flows_expired.add(table_.age(deadline_ms(now), deadlines_per_ageing, config_.secret));
+  begin_time(now);
+  counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));
   counters_.flows_live.set(table_.live());
 }
 
@@ -51,83 +61,67 @@ void Pipeline::flush() {
   counters_.flows_live.set(0);
 }
 
-u32 Pipeline::take(std::span<const Packet> packets, Stage& into, std::span<Misdirected> misdirected) {
-  u32 handed_over = 0;
-  u32 count = 0;
-  for (const Packet& packet : packets) {
-    Entry& entry = into.entries[count];
-    entry.packet = packet;
-    parse_into(entry.headers, {packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
-    if (config_.workers > 1) {
-      const u32 owner = entry.headers.well_formed() ? owner_of(entry.headers.hash, config_.workers) : config_.self;
-      if (owner != config_.self) {
-        misdirected[handed_over++] = {packet.token, owner};
-        continue;
-      }
-    }
-    table_.prefetch_bucket(entry.headers.hash);
-    ++count;
+// Parses the packet into the stage and returns this worker; or another one that owns it, and it is not taken.
+inline u32 Pipeline::take(const Packet& packet, Stage& into) {
+  Entry& entry = into.entries[into.count];
+  entry.packet = packet;
+  parse_into(entry.headers, {packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
+  if (config_.workers > 1 && entry.headers.well_formed()) {
+    const u32 owner = owner_of(entry.headers.hash, config_.workers);
+    if (owner != config_.self) return owner;
   }
-  into.count = count;
-  if (!packets.empty()) {
-    counters_.received.add(packets.size());
-    counters_.handed_over.add(handed_over);
-    counters_.bursts.add(1);
-  }
-  return handed_over;
+  table_.prefetch_bucket(entry.headers.hash);
+  ++into.count;
+  return config_.self;
 }
 
-void Pipeline::match(Stage& stage) {
-  for (u32 i = 0; i < stage.count; ++i) stage.entries[i].guess = table_.guess(stage.entries[i].headers.hash);
+inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy, Outcome& outcome) {
+  outcome = Outcome{};
+  outcome.token = entry.packet.token;
+  if (policy != nullptr) [[likely]] {
+    begin_packet(*policy, entry.packet.time);
+    decide_packet(entry, *policy, outcome);
+  } else {
+    outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
+  }
+  if (outcome.reason == Reason::flow_established) [[likely]] {
+    ++established_packets_;
+    established_bytes_ += entry.packet.bytes;
+  } else {
+    count_outcome(entry, outcome);
+  }
+  if (config_.name_segments && policy != nullptr) name_segments(entry, *policy, outcome);
 }
 
-u32 Pipeline::decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes) {
-  u64 established = 0, established_bytes = 0;  // nearly every packet: counted once a burst
-  for (u32 i = 0; i < stage.count; ++i) {
-    const Entry& entry = stage.entries[i];
-    Outcome& outcome = outcomes[i];
-    outcome = Outcome{};
-    outcome.token = entry.packet.token;
-    if (policy != nullptr) [[likely]] {
-      begin_packet(*policy, entry.packet.time);
-      decide_packet(entry, *policy, outcome);
-    } else {
-      outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
-    }
-    if (outcome.reason == Reason::flow_established) [[likely]] {
-      ++established;
-      established_bytes += entry.packet.bytes;
-    } else {
-      count_outcome(entry, outcome);
-    }
-    if (config_.name_segments && policy != nullptr) name_segments(entry, *policy, outcome);
-  }
-  const u32 decided = stage.count;
-  stage.count = 0;
-  if (decided == 0) return 0;
+// What is counted once a burst: nearly every packet's reason among it.
+void Pipeline::count_burst(u32 taken, u32 handed_over) {
   ReasonCounter& counter = counters_.reasons[static_cast<u8>(Reason::flow_established)];
-  counter.packets.add(established);
-  counter.bytes.add(established_bytes);
+  counter.packets.add(established_packets_);
+  counter.bytes.add(established_bytes_);
+  established_packets_ = established_bytes_ = 0;
+  counters_.received.add(taken);
+  counters_.handed_over.add(handed_over);
+  counters_.bursts.add(taken != 0);
   counters_.heartbeat.set(now_);
   counters_.flows_live.set(table_.live());
-  return decided;
 }
 
 // What must hold before any packet is decided: cached decisions belong to this policy and to this time, and idle
 // flows make room.
 inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
-  if (now != now_) {
-    if (now - now_ > jump_that_expires_all && table_.live() != 0) [[unlikely]]
-      flush();
-    now_ = now;
-    now_ms_ = deadline_ms(now);
-  }
+  if (now != now_) begin_time(now);
   if (installed.generation != epoch_generation_ || now >= epoch_ends_) [[unlikely]]
     begin_epoch(installed, now);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
     counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));
   }
+}
+
+void Pipeline::begin_time(Tick now) {
+  if (now - now_ > jump_that_expires_all && table_.live() != 0) flush();
+  now_ = now;
+  now_ms_ = deadline_ms(now);
 }
 
 void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {

@@ -98,11 +98,12 @@ class Pipeline {
     u32 count = 0;
   };
 
-  u32 take(std::span<const Packet> packets, Stage& into, std::span<Misdirected> misdirected);
-  void match(Stage& stage);
-  u32 decide(Stage& stage, const InstalledPolicy* policy, std::span<Outcome> outcomes);
+  u32 take(const Packet& packet, Stage& into);
+  void decide(const Entry& entry, const InstalledPolicy* policy, Outcome& outcome);
+  void count_burst(u32 taken, u32 handed_over);
 
   void begin_packet(const InstalledPolicy& installed, Tick now);
+  void begin_time(Tick now);
   void begin_epoch(const InstalledPolicy& installed, Tick now);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -124,6 +125,7 @@ class Pipeline {
   Stage stages_[3];
   u32 newest_ = 0;
   u32 packets_until_ageing_;
+  u64 established_packets_ = 0, established_bytes_ = 0;  // of this burst, not yet in counters_
   u32 epoch_ = 0;              // grows when cached decisions must be judged again
   u64 epoch_generation_ = 0;   // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
