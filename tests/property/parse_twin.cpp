@@ -107,8 +107,7 @@ void read_sctp(Reading& r, const Part& l4) {
   const bool untagged = all_zero(l4.copy(4, 4));
   if (l4.byte(12) == 1)
     demand(untagged && rest - chunk < 4 && (rest == chunk || rest <= (chunk + 3) / 4 * 4), Reason::sctp_header_bad);
-  else
-    demand(!untagged, Reason::sctp_header_bad);
+  else demand(!untagged, Reason::sctp_header_bad);
   set_ports(r, FlowClass::sctp, l4);
   r.payload += 12;
 }
