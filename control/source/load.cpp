@@ -1,0 +1,192 @@
+// The root first, then each include pattern in turn; a file reached twice is read once.
+#include "control/source/load.hpp"
+
+#include "control/source/toml.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <set>
+
+namespace weir::control {
+namespace {
+
+bool is_pattern(std::string_view path) { return path.find_first_of("*?") != std::string_view::npos; }
+
+// `*` and `?` within one component.
+bool matches(std::string_view pattern, std::string_view name) {
+  std::size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') {
+      ++p;
+      ++n;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+// Files that `pattern` names below `directory` ("" or ending in a slash).
+void expand(const FileAccess& access, const std::string& directory, std::string_view pattern,
+            std::vector<std::string>& out) {
+  const std::size_t slash = pattern.find('/');
+  const std::string_view part = pattern.substr(0, slash);
+  const bool last = slash == std::string_view::npos;
+  for (const std::string& name : access.list(directory)) {
+    const bool is_directory = name.ends_with('/');
+    const std::string_view bare = std::string_view(name).substr(0, name.size() - (is_directory ? 1 : 0));
+    if (is_directory == last || !matches(part, bare)) continue;
+    if (last) out.push_back(directory + name);
+    else expand(access, directory + name, pattern.substr(slash + 1), out);
+    if (out.size() > include_files_max) return;
+  }
+}
+
+class Loader {
+ public:
+  Loader(Loaded& loaded, std::string root, std::string shown) : loaded_(loaded), root_(std::move(root)) {
+    shown_ = std::move(shown);
+  }
+
+  void run() {
+    auto text = loaded_.access.read(root_, rule_file_bytes_max);
+    if (!text) {
+      loaded_.sources.add(root_, shown_ + root_, "");
+      loaded_.diagnostics.add("E0105", {}, text.error());
+      return;
+    }
+    document(root_, std::move(*text), true);
+    if (loaded_.documents.empty()) return;
+    const Node tree = loaded_.documents.front().tree;
+    if (const Entry* include = tree.find("include"); include != nullptr && include->value.kind == NodeKind::array)
+      for (const Node& item : include->value.items)
+        if (item.kind == NodeKind::string) this->include(item);
+    std::vector<std::string> beside;
+    expand(loaded_.access, "", "policy.d/*.toml", beside);
+    for (const std::string& path : beside) file(path, {});
+    std::stable_sort(loaded_.documents.begin(), loaded_.documents.end(), [this](const auto& a, const auto& b) {
+      if (a.is_root != b.is_root) return a.is_root;
+      return loaded_.sources.files[a.file].name < loaded_.sources.files[b.file].name;
+    });
+  }
+
+ private:
+  void document(const std::string& path, std::string text, bool is_root) {
+    seen_.insert(path);
+    const std::uint32_t file = loaded_.sources.add(path, shown_ + path, std::move(text));
+    if (auto tree = parse_toml(loaded_.sources, file, loaded_.diagnostics))
+      loaded_.documents.push_back({file, is_root, std::move(*tree)});
+  }
+
+  void include(const Node& item) {
+    std::string pattern = item.text;
+    while (pattern.starts_with("./")) pattern.erase(0, 2);
+    if (const auto fault = path_fault(pattern)) {
+      loaded_.diagnostics.add("E0106", item.span, *fault, "not a path that can be included")
+          .note("includes are relative to the root file's directory and stay below it");
+      return;
+    }
+    if (pattern == root_) {
+      loaded_.diagnostics.add("E0106", item.span, "the root file includes itself", "this is the root file");
+      return;
+    }
+    if (pattern.ends_with('/')) pattern += "*.toml";
+    if (!is_pattern(pattern)) {
+      const auto names = loaded_.access.list(pattern);
+      if (names.empty()) return file(pattern, item.span);
+      pattern += "/*.toml";
+    }
+    std::vector<std::string> paths;
+    expand(loaded_.access, "", pattern, paths);
+    std::erase(paths, root_);
+    if (paths.empty())
+      loaded_.diagnostics.add("W0101", item.span, fmt::format("no file matches `{}`", item.text), "nothing included");
+    if (paths.size() > include_files_max) {
+      loaded_.diagnostics.add("E0107", item.span, fmt::format("more than {} files", include_files_max), "too many");
+      return;
+    }
+    for (const std::string& path : paths) file(path, item.span);
+  }
+
+  void file(const std::string& path, Span span) {
+    if (seen_.contains(path)) return;
+    seen_.insert(path);
+    auto text = loaded_.access.read(path, rule_file_bytes_max);
+    if (!text) loaded_.diagnostics.add("E0105", span, text.error(), "included here");
+    else document(path, std::move(*text), false);
+  }
+
+  Loaded& loaded_;
+  std::string root_, shown_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+std::optional<std::string> path_fault(std::string_view path) {
+  if (path.empty()) return "an empty path";
+  if (path.front() == '/') return fmt::format("`{}` is an absolute path", path);
+  for (const char c : path)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "a path with control characters";
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part == "..") return fmt::format("`{}` leaves the directory with `..`", path);
+    if (part == "**") return fmt::format("`{}` would recurse; name each directory", path);
+    begin = end + 1;
+  }
+  return std::nullopt;
+}
+
+Loaded load(FileAccess access, const std::string& root, const std::string& shown_directory) {
+  Loaded loaded;
+  loaded.access = std::move(access);
+  Loader(loaded, root, shown_directory).run();
+  return loaded;
+}
+
+Loaded load(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  return load(disk(directory, name), name, slash == std::string::npos ? "" : path.substr(0, slash + 1));
+}
+
+std::optional<std::uint32_t> open_named(Loaded& loaded, std::uint32_t from_file, const std::string& path, Span span) {
+  if (const auto fault = path_fault(path)) {
+    loaded.diagnostics.add("E0106", span, *fault, "not a path that can be read")
+        .note("paths are relative to the file that states them and stay below it");
+    return std::nullopt;
+  }
+  const std::string& from = loaded.sources.files[from_file].name;
+  const std::string& shown = loaded.sources.files[from_file].shown;
+  const std::size_t slash = from.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : from.substr(0, slash + 1);
+  auto text = loaded.access.read(directory + path, list_bytes_max);
+  if (!text) {
+    loaded.diagnostics.add("E0105", span, text.error(), "named here");
+    return std::nullopt;
+  }
+  return loaded.sources.add(directory + path, shown.substr(0, shown.size() - from.size()) + directory + path,
+                            std::move(*text));
+}
+
+const Entry* Node::find(std::string_view key) const {
+  const auto found = std::ranges::find(entries, key, &Entry::key);
+  return found == entries.end() ? nullptr : &*found;
+}
+
+std::string_view kind_name(NodeKind kind) {
+  constexpr std::string_view names[] = {"a table",       "an array", "text",  "an integer", "a number with a point",
+                                        "true or false", "a date",   "a time"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace weir::control
