@@ -1,0 +1,31 @@
+// Shape, names, classes, and lints when nothing is wrong: warnings about a broken policy would be noise.
+#include "control/check/check.hpp"
+
+#include "control/check/classes.hpp"
+#include "control/check/lints.hpp"
+#include "control/check/shape.hpp"
+
+namespace weir::control {
+
+Checked check(Loaded loaded, std::int64_t now_s) {
+  Diagnostics out;
+  check_shape(loaded, out);
+  // A file that could not be read or parsed would make every name in it unknown: one fault, told once.
+  if (loaded.diagnostics.errors() > 0) {
+    out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
+    out.sort();
+    return {std::move(loaded.sources), std::move(out), {}, {}, {}};
+  }
+  Resolved resolved = resolve(loaded, out);
+  std::vector<const AddressSet*> sets;
+  for (const Segment& segment : resolved.model.segments) sets.push_back(&segment.addresses);
+  const Zones zones = split(sets);
+  check_classes(resolved, zones, out);
+  out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
+  if (out.errors() == 0) lint(resolved, zones, now_s, out);
+  out.sort();
+  return {std::move(loaded.sources), std::move(out), std::move(resolved.model), std::move(resolved.names),
+          std::move(resolved.tests)};
+}
+
+}  // namespace weir::control

@@ -1,0 +1,12 @@
+// Information flow (rule language, 1.5): an allow that lets bytes go from a higher class to a lower one, in either
+// direction of the connection, is E0301; a segment without a class among segments that have one is E0302.
+#pragma once
+#include "control/check/resolve.hpp"
+#include "control/model/zones.hpp"
+
+namespace weir::control {
+
+// `zones` are those of the model's segments, by index.
+void check_classes(const Resolved& resolved, const Zones& zones, Diagnostics& out);
+
+}  // namespace weir::control

@@ -1,0 +1,273 @@
+// The rows. Documentation sentences stand here and nowhere else; docs/rules.md adds the prose around them.
+#include "control/check/keys.hpp"
+
+#include <algorithm>
+
+namespace weir::control {
+namespace {
+
+using enum KeyType;
+using enum Shape;
+
+constexpr KeyTypeRow type_rows[] = {
+    {"true or false", "true"},
+    {"an integer", "1"},
+    {"a number", "1"},
+    {"a list of integers", "[50, 80, 95]"},
+    {"a date", "2027-03-31"},
+    {"text", "\"...\""},
+    {"one of a few words", "\"...\""},
+    {"a name", "\"trainers\""},
+    {"a name or a list of names", "[\"trainers\", \"ci\"]"},
+    {"a list of texts", "[\"teams/*.toml\"]"},
+    {"a list of prefixes", "[\"10.20.0.0/18\", \"fd20:a::/48\"]"},
+    {"a list of ports and port ranges", "[443, \"8000-8010\"]"},
+    {"a list of ICMP types", "[\"echo\"]"},
+    {"a list of IP protocols", "[\"esp\", 47]"},
+    {"a list of MAC addresses", "[\"02:00:5e:00:00:07\"]"},
+    {"a size with its unit", "\"64 KiB\""},
+    {"a rate with its unit", "\"20 Mbit/s\""},
+    {"a number per time", "\"10/min\""},
+    {"a time with its unit", "\"1d\""},
+    {"a percentage", "\"10%\""},
+    {"a time with its unit", "\"90d\""},
+    {"a table", "{ }"},
+    {"a list of tables", "[{ }]"},
+    {"a table", "{ }"},
+};
+
+constexpr TableRow tables_[] = {
+    {"policy", single, true, true, "The policy as a whole."},
+    {"segment", named, true, true,
+     "A named set of addresses, ports, or both. Segments may overlap; an address may be in several."},
+    {"group", named, true, true, "A named union of segments, groups and lists."},
+    {"service", named, false, true, "A named set of ports, ICMP types and protocols; what `with` names."},
+    {"list", named, false, true,
+     "Prefixes from a text file, one a line, `#` begins a comment; usable wherever a segment is."},
+    {"link", single, true, true, "What hosts on one wire need of each other. What is not switched on is dropped."},
+    {"port", named, true, true, "What one port may claim to be: its pin."},
+    {"allow", array, false, true, "`from` may open connections to `to`; replies follow by state."},
+    {"forbid", array, false, true, "Beats every allow, in any file."},
+    {"test", array, false, true, "A claim about the policy that `check` and `test` verify on the compiled image."},
+    {"limit", array, false, false, "How fast: a token bucket over the connections that `from` dials."},
+    {"budget", array, false, false, "How much: a hard cap on the bytes that leave `from` for `to`."},
+    {"asset", named, true, false, "Something whose copying out is measured: a model's weights, a data set."},
+    {"invariant", array, true, false, "A property of the whole policy that must hold."},
+    {"inspect", named, false, false, "What traffic may look like: signatures and tensor tests."},
+    {"inspect.pattern", inner, false, false, "One signature."},
+    {"job", named, false, false, "A training job: a closed set of members that learn their queue pairs, then seal."},
+    {"fleet", single, true, false, "How many enforcement points share the policy's budgets."},
+    {"delegate", named, true, false, "Limits a team's files to statements inside its own segments."},
+    {"invariant.never", inner, false, false, "A pair of which no packet may be forwarded."},
+};
+
+#define GOVERNANCE(table)                                                         \
+  {table, "owner", text, false, true, "", "", "Who answers for this statement."}, \
+      {table, "why", text, false, true, "", "", "The reason, in a sentence."},    \
+      {table, "ticket", text, false, true, "", "", "Where the decision was taken."}
+#define FROM_TO_WITH(table, from_required, to_doc, with_doc)                                                 \
+  {table, "from", names, from_required, true, "", "", "Who opens the connection: segments, groups, lists."}, \
+      {table, "to", names, false, true, "", "", to_doc}, {                                                   \
+    table, "with", names, false, true, "", "", with_doc                                                      \
+  }
+#define MODE(table)                                                                                           \
+  {table, "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."}, \
+      {table, "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."}
+
+constexpr KeyRow keys_[] = {
+    {"", "version", integer, true, true, "", "", "Of the rule language: 1. Required in the root file."},
+    {"", "include", texts, false, true, "", "",
+     "Files to merge, relative to the root file, `*` and `?` within one component. Root file only. Files of a "
+     "directory `policy.d` beside the root file are included without being named."},
+
+    {"policy", "name", text, false, true, "", "", "Shown wherever the policy is."},
+    {"policy", "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."},
+    {"policy", "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."},
+    {"policy", "require", texts, false, true, "", "",
+     "Governance keys that every allow must state: `owner`, `why`, `ticket`, `expires`."},
+    {"policy", "pins", choice, false, false, "required|optional", "",
+     "Whether an attached port of a segment that holds an asset may go without a pin."},
+    {"policy", "about", text, false, true, "", "", "For people."},
+
+    {"segment", "cidr", address, false, true, "", "", "The prefixes that are in it."},
+    {"segment", "except", address, false, true, "", "",
+     "Prefixes that are not. Without `cidr` it starts from globally routable unicast (IANA's registries)."},
+    {"segment", "attach", names, false, true, "", "",
+     "Port names, or beginnings of them with `*`, that belong to it. With `cidr` both must hold."},
+    {"segment", "class", choice, false, true, "public|internal|restricted|secret", "",
+     "How sensitive it is. Bytes flow down only under a budget (E0301)."},
+    {"segment", "rate", rate, false, false, "", "", "The most that can leave it at all, for `bound`."},
+    {"segment", "hosts", integer, false, false, "", "", "How many hosts it has, for budgets per host."},
+    {"segment", "about", text, false, true, "", "", "For people."},
+
+    {"group", "members", names, true, true, "", "", "Segments, lists, or other groups."},
+    {"group", "about", text, false, true, "", "", "For people."},
+
+    {"service", "tcp", ports, false, true, "", "", "TCP target ports."},
+    {"service", "udp", ports, false, true, "", "", "UDP target ports. 4791 alone opens no RDMA queue pair."},
+    {"service", "sctp", ports, false, true, "", "", "SCTP target ports."},
+    {"service", "icmp", icmp, false, true, "", "", "ICMP queries of both families, by name."},
+    {"service", "icmp4", icmp, false, true, "", "", "ICMP types, `\"8\"` or type and code `\"8/0\"`."},
+    {"service", "icmp6", icmp, false, true, "", "", "ICMPv6 types, `\"128\"` or type and code `\"128/0\"`."},
+    {"service", "protocol", protocols, false, true, "", "",
+     "Any other IP protocol: `\"esp\"`, `\"ah\"`, `\"gre\"`, `\"ipip\"`, or its number."},
+    {"service", "rdma", protocols, false, false, "", "", "RDMA: a connection-manager port, `\"nccl\"` or `\"any\"`."},
+    {"service", "about", text, false, true, "", "", "For people."},
+
+    {"list", "file", text, true, true, "", "", "Path relative to the file that states it."},
+    {"list", "class", choice, false, true, "public|internal|restricted|secret", "",
+     "Without it a list counts as `public` as a target and as `secret` as a source."},
+    {"list", "about", text, false, true, "", "", "For people."},
+
+    {"link", "arp", boolean, false, true, "", "", "ARP in canonical form, checked against pins."},
+    {"link", "nd", boolean, false, true, "", "",
+     "IPv6 neighbour solicitation and advertisement, checked against pins."},
+    {"link", "ra", boolean, false, true, "", "", "IPv6 router solicitation and advertisement."},
+    {"link", "dhcp", boolean, false, true, "", "", "DHCP and DHCPv6."},
+    {"link", "rate", rate, false, false, "", "", "The most of each, per port."},
+    {"link", "budget", size, false, false, "", "", "Bytes a day of each, per port."},
+
+    {"port", "addresses", address, false, true, "", "", "Addresses that the port may claim; no others."},
+    {"port", "macs", macs, false, true, "", "", "MAC addresses that the port may claim; no others."},
+    {"port", "about", text, false, true, "", "", "For people."},
+
+    {"allow", "name", text, false, true, "", "", "Shown in decisions and counters. Without one: its place."},
+    {"allow", "from", names, true, true, "", "", "Who opens the connection: segments, groups, lists."},
+    {"allow", "to", names, true, true, "", "", "Whom it may reach: segments, groups, lists."},
+    {"allow", "with", names, false, true, "", "",
+     "Services. Without it: TCP, UDP without tunnel and RDMA ports, SCTP and ping."},
+    {"allow", "log", choice, false, true, "none|opened|all", "", "What to report: nothing, connections, every packet."},
+    {"allow", "expires", date, false, true, "", "", "The last day, UTC, on which it holds. The dataplane enforces it."},
+    {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
+    {"allow", "operations", texts, false, false, "", "", "RDMA operations beyond writes and sends."},
+    {"allow", "read_mtu", integer, false, false, "", "", "Path MTU by which RDMA READ responses are charged."},
+    {"allow", "read_credit", size, false, false, "", "", "Outstanding RDMA READ bytes of one queue pair."},
+    {"allow", "about", text, false, true, "", "", "For people."},
+    GOVERNANCE("allow"),
+
+    {"forbid", "name", text, false, true, "", "", "Shown in decisions and counters. Without one: its place."},
+    FROM_TO_WITH("forbid", false, "Whom it must not reach. Without it: everybody.",
+                 "Services. Without it: everything, all protocols."),
+    {"forbid", "log", choice, false, true, "none|opened|all", "", "What to report."},
+    MODE("forbid"),
+    {"forbid", "about", text, false, true, "", "", "For people."},
+    GOVERNANCE("forbid"),
+
+    {"test", "name", text, false, true, "", "", "Shown when it fails."},
+    {"test", "from", names, true, true, "", "", "Segments, groups, lists or addresses."},
+    {"test", "allow", texts, false, true, "", "",
+     "`\"target service\"` or `\"address proto/port\"`: every combination must be allowed."},
+    {"test", "deny", texts, false, true, "", "", "The same: every combination must be denied."},
+    {"test", "at", date, false, true, "", "", "The day on which it is judged; without it, today."},
+    {"test", "expires", date, false, true, "", "", "The last day on which the test is run."},
+    {"test", "about", text, false, true, "", "", "For people."},
+    GOVERNANCE("test"),
+
+    {"limit", "name", text, false, true, "", "", "Shown in decisions and counters."},
+    FROM_TO_WITH("limit", true, "Whom it dials.", "Services. Without it: everything."),
+    {"limit", "rate", rate, false, true, "", "", "Bytes over time, both directions, in frame bytes."},
+    {"limit", "burst", size, false, true, "", "", "What may pass at once; one second of `rate` without it."},
+    {"limit", "packets", frequency, false, true, "", "", "Packets over time."},
+    {"limit", "new_connections", frequency, false, true, "", "", "New connections over time."},
+    {"limit", "connections", integer, false, true, "", "", "Connections at once."},
+    {"limit", "per", choice, false, true, "source|target|pair|rule", "", "What has a bucket of its own."},
+    MODE("limit"),
+    GOVERNANCE("limit"),
+
+    {"budget", "name", text, false, true, "", "", "Shown in decisions and counters."},
+    FROM_TO_WITH("budget", true, "For whom the bytes leave. Without it: everything outside `from`.",
+                 "The connection's service. Without it: everything."),
+    {"budget", "windows", map, false, true, "", "", "`{ \"1h\" = \"10 GB\", lifetime = \"20 TB\" }`."},
+    {"budget", "bytes", size, false, true, "", "", "With `every`: one window."},
+    {"budget", "every", duration, false, true, "", "", "Length of that window."},
+    {"budget", "count", choice, false, true, "wire|payload", "", "What is counted."},
+    {"budget", "surcharge", integer, false, true, "", "", "Bytes added per packet with `payload`."},
+    {"budget", "on_exceed", text, false, true, "", "", "`deny`, `throttle RATE`, or `alert`."},
+    {"budget", "alert_at", integers, false, true, "", "", "Percentages at which to tell."},
+    {"budget", "scope", choice, false, true, "host|segment|fleet", "", "How many accounts it has."},
+    {"budget", "max_share", percent, false, true, "", "", "The most of a window that one host may spend."},
+    {"budget", "reserve", map, false, true, "", "", "Parts that only one segment or service may use."},
+    {"budget", "opening", choice, false, true, "empty|spent", "", "How a new budget's first window begins."},
+    MODE("budget"),
+    GOVERNANCE("budget"),
+
+    {"asset", "size", size, true, true, "", "", "Of one copy."},
+    {"asset", "held", names, true, true, "", "", "Segments that hold it."},
+    {"asset", "compression", number, false, true, "", "", "The ratio an attacker is thought to reach; 100."},
+    {"asset", "about", text, false, true, "", "", "For people."},
+
+    {"invariant", "name", text, false, true, "", "", "Shown when it fails."},
+    {"invariant", "asset", name, false, true, "", "", "What must not leave quickly."},
+    {"invariant", "to", names, false, true, "", "", "For whom."},
+    {"invariant", "at_least", at_least, false, true, "", "", "How long one copy must take."},
+    {"invariant", "at_most", size, false, true, "", "", "The most bytes that may ever leave."},
+    {"invariant", "ratio", number, false, true, "", "", "Compression to assume."},
+    {"invariant", "never", table, false, true, "", "", "A pair that never speaks."},
+    GOVERNANCE("invariant"),
+    {"invariant.never", "from", names, true, true, "", "", "One side."},
+    {"invariant.never", "to", names, true, true, "", "", "The other."},
+    {"invariant.never", "via", choice, false, true, "any", "", "Over any number of allowed hops."},
+
+    {"inspect", "direction", choice, false, true, "both|out|in", "", "Which way to look."},
+    {"inspect", "first", size, false, true, "", "", "How much of each direction is scanned."},
+    {"inspect", "on_match", choice, false, true, "deny|alert|quarantine", "", "What a match does."},
+    {"inspect", "opaque", choice, false, true, "allow|alert|deny", "", "What traffic that cannot be read does."},
+    {"inspect", "signatures", texts, false, true, "", "", "Signature sets."},
+    {"inspect", "tensors", boolean, false, true, "", "", "Whether to run the tensor tests."},
+    {"inspect", "max_quarantined", percent, false, true, "", "", "Hosts that may be cut off at once."},
+    {"inspect", "pattern", tables, false, true, "", "", "Signatures of its own."},
+    MODE("inspect"),
+    {"inspect", "about", text, false, true, "", "", "For people."},
+    {"inspect.pattern", "name", text, false, true, "", "", "Shown when it matches."},
+    {"inspect.pattern", "hex", text, false, true, "", "", "Bytes."},
+    {"inspect.pattern", "text", text, false, true, "", "", "Text."},
+    {"inspect.pattern", "regex", text, false, true, "", "", "A regular expression."},
+    {"inspect.pattern", "at", integer, false, true, "", "", "Offset in the stream."},
+
+    {"job", "members", names, true, true, "", "", "Segments of the job."},
+    {"job", "transport", texts, false, true, "", "", "`roce`, `nccl`, `tcp`."},
+    {"job", "tag", text, false, true, "", "", "The NCCL magic of the tenant."},
+    {"job", "operations", texts, false, true, "", "", "RDMA operations."},
+    {"job", "seal_after", duration, false, true, "", "", "When new queue pairs end."},
+    {"job", "read_mtu", integer, false, true, "", "", "Path MTU by which READ responses are charged."},
+    {"job", "read_credit", size, false, true, "", "", "Outstanding READ bytes of one queue pair."},
+    {"job", "about", text, false, true, "", "", "For people."},
+
+    {"fleet", "instances", integer, true, true, "", "", "Enforcement points; each gets an equal part."},
+
+    {"delegate", "files", text, true, true, "", "", "The team's files."},
+    {"delegate", "from", names, false, true, "", "", "What they may name as `from`."},
+    {"delegate", "to", names, false, true, "", "", "What they may name as `to`."},
+};
+
+#undef GOVERNANCE
+#undef FROM_TO_WITH
+#undef MODE
+
+}  // namespace
+
+const KeyTypeRow& row(KeyType type) { return type_rows[static_cast<std::size_t>(type)]; }
+std::span<const TableRow> table_rows() { return tables_; }
+std::span<const KeyRow> key_rows() { return keys_; }
+
+const TableRow* find_table(std::string_view wanted) {
+  const auto found = std::ranges::find(tables_, wanted, &TableRow::name);
+  return found == std::end(tables_) ? nullptr : found;
+}
+
+const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_key) {
+  const auto found = std::ranges::find_if(
+      keys_, [&](const KeyRow& one) { return one.table == wanted_table && one.key == wanted_key; });
+  return found == std::end(keys_) ? nullptr : found;
+}
+
+bool is_choice(std::string_view choices, std::string_view value) {
+  for (std::size_t begin = 0; begin <= choices.size() && !choices.empty();) {
+    const std::size_t end = std::min(choices.find('|', begin), choices.size());
+    if (choices.substr(begin, end - begin) == value) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+}  // namespace weir::control

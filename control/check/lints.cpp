@@ -1,0 +1,156 @@
+// One function per lint.
+#include "control/check/lints.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+#include <set>
+
+namespace weir::control {
+namespace {
+
+constexpr std::int64_t day_s = 86400;
+constexpr std::int64_t warning_days = 14;
+constexpr std::uint64_t wide_addresses = std::uint64_t{1} << 24;
+
+void unused(const Names& names, Diagnostics& out) {
+  constexpr std::string_view codes[] = {"W0201", "W0203", "W0204"};
+  constexpr std::string_view kinds[] = {"segment", "group", "list"};
+  for (const auto& [name, noun] : names.nouns) {
+    const auto kind = static_cast<std::size_t>(noun.kind);
+    if (!noun.used)
+      out.add(codes[kind], noun.span, fmt::format("{} `{}` is never named", kinds[kind], name), "no statement uses it");
+  }
+  for (const auto& [name, service] : names.services)
+    if (!service.used)
+      out.add("W0202", service.span, fmt::format("service `{}` is never named", name), "no statement uses it");
+}
+
+void expiring(const Model& model, std::int64_t now_s, Diagnostics& out) {
+  for (const Statement& statement : model.statements) {
+    if (!statement.expires_s) continue;
+    const std::int64_t left_s = *statement.expires_s - now_s;
+    if (left_s <= 0)
+      out.add("W0406", statement.span, fmt::format("`{}` has expired and allows nothing", statement.name), "expired")
+          .helped("delete it, or give it a later `expires`");
+    else if (left_s <= warning_days * day_s)
+      out.add("W0405", statement.span,
+              fmt::format("`{}` expires in {} day{}", statement.name, (left_s + day_s - 1) / day_s,
+                          left_s > day_s ? "s" : ""),
+              "will allow nothing then")
+          .note("flows that are established then end as well");
+  }
+}
+
+bool pinned(const Model& model, std::string_view pattern) {
+  return std::ranges::any_of(model.ports, [&](const PortPin& pin) {
+    if (!pin.has_addresses) return false;
+    return pattern.ends_with('*') ? pin.name.starts_with(pattern.substr(0, pattern.size() - 1)) : pin.name == pattern;
+  });
+}
+
+void unpinned(const Model& model, Diagnostics& out) {
+  for (const Segment& segment : model.segments)
+    for (const std::string& pattern : segment.attach)
+      if (!pinned(model, pattern))
+        out.add("W0407", segment.span, fmt::format("port `{}` of segment `{}` has no pin", pattern, segment.name),
+                "any address of the segment may be claimed there")
+            .helped(fmt::format("[port.{}] with addresses = [\"...\"]", pattern.ends_with('*') ? "NAME" : pattern));
+}
+
+void detached_pins(const Model& model, Diagnostics& out) {
+  for (const PortPin& pin : model.ports) {
+    const bool attached = std::ranges::any_of(model.segments, [&](const Segment& segment) {
+      return std::ranges::any_of(segment.attach, [&](const std::string& pattern) {
+        return pattern.ends_with('*') ? pin.name.starts_with(pattern.substr(0, pattern.size() - 1))
+                                      : pin.name == pattern;
+      });
+    });
+    if (!attached)
+      out.add("W0411", pin.span, fmt::format("port `{}` is pinned but no segment is attached to it", pin.name),
+              "nothing it sends can be in an attached segment")
+          .helped(fmt::format("attach = [\"{}\"] on the segment behind this port", pin.name));
+  }
+}
+
+std::uint64_t ipv4_count(const AddressSet& set) {
+  std::uint64_t count = 0;
+  for (const auto [first, last] : set.ipv4) count += std::uint64_t{last} - first + 1;
+  return count;
+}
+
+bool is_wide(const AddressSet& set) {
+  if (ipv4_count(set) > wide_addresses) return true;
+  return std::ranges::any_of(set.ipv6, [](const Ipv6Range& range) { return (range.last - range.first) >> 112 != 0; });
+}
+
+void too_wide(const Resolved& resolved, Diagnostics& out) {
+  const Model& model = resolved.model;
+  std::vector<bool> wide;
+  for (const Segment& segment : model.segments) wide.push_back(!segment.is_list && is_wide(segment.addresses));
+  for (std::size_t i = 0; i < model.statements.size(); ++i) {
+    const Statement& statement = model.statements[i];
+    if (statement.is_forbid || !resolved.facts[i].default_services) continue;
+    for (const auto* side : {&statement.from, &statement.to})
+      if (const auto at = std::ranges::find_if(*side, [&](auto one) { return wide[one]; }); at != side->end()) {
+        out.add("W0404", statement.span,
+                fmt::format("`{}` opens every TCP, UDP and SCTP port {} all of `{}`", statement.name,
+                            side == &statement.to ? "toward" : "to", model.segments[*at].name),
+                "no `with`")
+            .helped("name the services: with = [\"...\"]");
+        break;
+      }
+  }
+}
+
+void carriers(const Names& names, Diagnostics& out) {
+  for (const auto& [name, service] : names.services)
+    for (const std::uint16_t port : carrier_ports)
+      if (overlaps(service.set.udp, {{port, port}}))
+        out.add("W0408", service.span,
+                fmt::format("service `{}` opens udp/{}: nothing inside {} is looked at yet", name, port, carries(port)),
+                "what it carries passes unjudged")
+            .note("inner packets and queue pairs are judged by a later version; until then only the outer pair is");
+}
+
+void overlapping(const Model& model, const Zones& zones, Diagnostics& out) {
+  std::set<std::pair<std::uint32_t, std::uint32_t>> told;
+  for (const Zone& zone : zones.zones)
+    for (std::size_t i = 0; i < zone.sets.size() && zone.sets.size() <= 64; ++i)
+      for (std::size_t j = i + 1; j < zone.sets.size(); ++j) {
+        const std::uint32_t a = zone.sets[i], b = zone.sets[j];
+        if (model.segments[a].is_list || model.segments[b].is_list || !told.emplace(a, b).second) continue;
+        if (std::ranges::includes(zones.of_set[a], zones.of_set[b]) ||
+            std::ranges::includes(zones.of_set[b], zones.of_set[a]))
+          continue;
+        const std::string example = zone.ipv4 ? show(*zone.ipv4) : show(*zone.ipv6);
+        out.add("W0409", model.segments[b].span,
+                fmt::format("segments `{}` and `{}` overlap in part", model.segments[a].name, model.segments[b].name),
+                fmt::format("{} is in both", example))
+            .with(model.segments[a].span, "the other")
+            .note("an address in several segments has the rights of all of them");
+      }
+}
+
+void empty_segments(const Model& model, Diagnostics& out) {
+  for (const Segment& segment : model.segments)
+    if (segment.has_addresses && empty(segment.addresses))
+      out.add("W0410", segment.span,
+              fmt::format("{} `{}` contains no address", segment.is_list ? "list" : "segment", segment.name),
+              "statements that name it do nothing");
+}
+
+}  // namespace
+
+void lint(const Resolved& resolved, const Zones& zones, std::int64_t now_s, Diagnostics& out) {
+  unused(resolved.names, out);
+  expiring(resolved.model, now_s, out);
+  unpinned(resolved.model, out);
+  detached_pins(resolved.model, out);
+  too_wide(resolved, out);
+  carriers(resolved.names, out);
+  overlapping(resolved.model, zones, out);
+  empty_segments(resolved.model, out);
+  lint_cover(resolved, zones, out);
+}
+
+}  // namespace weir::control

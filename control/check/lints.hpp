@@ -1,0 +1,16 @@
+// What is permitted and probably not meant (W…). Every lint is sound: what it says of the policy holds. It does not
+// claim to find everything; set cover is computed where it is cheap and not at all elsewhere.
+#pragma once
+#include "control/check/resolve.hpp"
+#include "control/model/zones.hpp"
+
+#include <cstdint>
+
+namespace weir::control {
+
+void lint(const Resolved& resolved, const Zones& zones, std::int64_t now_s, Diagnostics& out);
+
+// cover.cpp: allows that a forbid or another allow takes over whole (W0401 to W0403).
+void lint_cover(const Resolved& resolved, const Zones& zones, Diagnostics& out);
+
+}  // namespace weir::control

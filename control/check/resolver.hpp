@@ -1,0 +1,61 @@
+// The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp).
+// Private to control/check.
+#pragma once
+#include "control/check/resolve.hpp"
+
+namespace weir::control {
+
+// A named table under [segment], [group], [service], [list] or [port].
+struct NamedTable {
+  std::uint32_t file;
+  const Entry* entry;
+};
+
+class Resolver {
+ public:
+  Resolver(Loaded& loaded, Diagnostics& out) : loaded_(loaded), out_(out) {}
+  Resolved run();
+
+ private:
+  // nouns.cpp
+  std::vector<NamedTable> tables(std::string_view kind) const;
+  void collect_nouns();
+  void add_segment(const NamedTable& table);
+  void add_list(const NamedTable& table);
+  void read_list(Segment& segment, std::uint32_t file);
+  void add_port_pin(const NamedTable& table);
+  void add_macs(PortPin& pin, const Node& macs);
+  void add_services();
+  void resolve_groups();
+  void expand_group(const std::string& name, std::vector<std::string>& path);
+  bool claim_name(const std::string& name, NounKind kind, Span span);
+  AddressSet addresses(const Node& node);
+  std::optional<Class> class_of(const Entry& table, Span& span) const;
+  void check_shared_ports();
+
+  // statements.cpp
+  void policy_and_link();
+  void add_statements();
+  void add_statement(const Node& node, bool is_forbid);
+  std::string statement_name(const Node& node, Span& span, std::string_view kind);
+  void check_governance(const Node& node, Span span);
+  bool segments_of(const Node* node, std::vector<std::uint32_t>& out);
+  bool services_of(const Node* node, ServiceSet& out);
+  void walk_refused(const Document& document);
+  void add_test(const Node& node);
+  void add_claims(Test& test, const Node& node, bool allow);
+  void unknown(std::string_view code, std::string_view kind, const Node& at,
+               const std::vector<std::string_view>& known);
+  void unknown_noun(const Node& at);
+
+  Loaded& loaded_;
+  Diagnostics& out_;
+  Resolved made_;
+  std::vector<Segment> segments_;                          // in the order found, before sorting
+  std::map<std::string, const Entry*, std::less<>> groups_;
+  std::vector<std::string> require_;
+  std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"
+  std::vector<std::pair<Statement, StatementFacts>> statements_;
+};
+
+}  // namespace weir::control
