@@ -1,0 +1,178 @@
+// Long texts: what it means, why it is so, and what to write instead.
+#include "control/report/catalogue.hpp"
+
+#include <algorithm>
+
+namespace weir::control {
+namespace {
+
+constexpr CodeRow rows[] = {
+    {"E0101", "the file is not TOML",
+     "The text could not be read as TOML 1.0. The usual reasons: text without quotes, a quote or bracket that is not "
+     "closed, a comma forgotten between values, a key written twice, or a table defined twice. Nothing else of this "
+     "file is checked until it reads."},
+    {"E0102", "unknown key or table",
+     "The rule language has a fixed set of tables and keys; anything else is refused, since a misspelt key that is "
+     "ignored would be a rule that is not enforced. In TOML a key belongs to the header above it until the next "
+     "header: `version` or `include` below `[policy]` are keys of [policy]. Keys of the file itself stand first."},
+    {"E0103", "a value of the wrong kind",
+     "Each key takes one kind of value; docs/rules.md lists them. Lists stay lists when they have one member: "
+     "tcp = [443]. Dates stand without quotes. Statements are arrays of tables: [[allow]], not [allow]."},
+    {"E0104", "a required key is missing",
+     "The table cannot mean anything without this key. An allow states `from` and `to`: there is no implied "
+     "\"everybody\" on the side that permits. A segment states `cidr`, `except` or `attach`. The root file states "
+     "`version = 1`."},
+    {"E0105", "a file cannot be read",
+     "A file that the policy names does not exist, is not a regular file, is a symbolic link, or may not be read. A "
+     "literal path in `include` must exist; a pattern may match nothing (W0101)."},
+    {"E0106", "a path that may not be named",
+     "Includes and lists are relative paths below the directory of the file that states them: no absolute path, no "
+     "`..`, no recursion with `**`. So a policy is a directory that can be copied, signed and reviewed as one."},
+    {"E0107", "too large or too deep",
+     "Limits on what is read: 16 MiB a rule file, 256 MiB a list, 4096 files, 32 levels of nesting. They keep a "
+     "broken or hostile file from exhausting the machine that checks it."},
+    {"E0108", "may stand only in the root file",
+     "Only the root file may hold [policy], [segment], [group], [asset], [link], [port], [fleet], [delegate], "
+     "[[invariant]], `include` and `mode`. Included files add services, lists, statements and tests. So whoever owns "
+     "the root decides who is who, and a team's file cannot redefine it."},
+    {"E0109", "unknown version of the rule language",
+     "This program knows version 1. A later version may give words another meaning, so it is not guessed at."},
+    {"E0110", "known, but not yet enforced",
+     "The word is part of the rule language, but this version of Weir does not enforce it. A policy that declares it "
+     "is refused rather than loaded without it: a budget that is written and not kept is worse than none. Take the "
+     "statement out until a version enforces it, knowing that what it would have limited is then unlimited."},
+    {"E0111", "an unquoted port range",
+     "TOML has no ranges: 8000-8010 without quotes reads as a broken date. Write it as text: \"8000-8010\"."},
+    {"E0112", "a value that is not permitted",
+     "The key takes one of a few words, or a number within bounds; the message lists them."},
+    {"E0113", "a number that does not fit",
+     "Integers have 64 bits. A larger one would silently become the largest, so it is refused."},
+    {"E0114", "a governance key is missing",
+     "[policy] require = [...] demands these keys of every allow: who owns it, why it exists, where it was decided, "
+     "until when it holds. Forbids and tests may state them as well."},
+    {"E0201", "an unknown segment, group or list",
+     "`from`, `to` and `members` name what [segment], [group] or [list] define, in any file. Addresses do not stand "
+     "in statements: give them a name, so that a reader knows who is meant and a change is made in one place."},
+    {"E0202", "an unknown service",
+     "`with` names what [service] defines. Ports do not stand in statements: name them."},
+    {"E0203", "a name defined twice",
+     "Files merge as sets, without order, so that neither of two definitions could win. Segments, groups and lists "
+     "share one namespace; services have one; allows and forbids share one, since decisions are reported by name."},
+    {"E0204", "not a name",
+     "A name has lower-case letters, digits and dashes, begins with a letter, and has at most 63 characters. Names "
+     "of ports are those of the devices: printable, without blanks. `*` stands only at the end of a pattern in "
+     "`attach`."},
+    {"E0205", "a group that contains itself", "Following the members of this group leads back to it."},
+    {"E0206", "segments that cannot be told apart",
+     "Two segments are attached to one port and their addresses overlap, or one of them has none: a packet from that "
+     "port would belong to both or to either. Give them disjoint `cidr`, or one port each."},
+    {"E0207", "an empty list",
+     "An empty `from`, `to`, `with` or `members` names nothing, and a statement with it would silently do nothing. "
+     "Delete the statement, or name somebody."},
+    {"E0301", "bytes would flow from a higher class to a lower one",
+     "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
+     "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
+     "push. If either direction goes down in class, something must bound how much may leave: a [[budget]] whose "
+     "`from`, `to` and `with` contain every source, target and service of the flow, alone or together with others.\n"
+     "An address in several segments has the highest of their classes as a source and the lowest as a target. A list "
+     "without a class counts as `public` as a target and as `secret` as a source.\n"
+     "This version does not enforce budgets yet, so that a policy with such an allow cannot be compiled with "
+     "classes."},
+    {"E0302", "a segment without a class",
+     "If one segment has a class, all must have one: an unclassed segment between a secret and a public one would be "
+     "a way around every class. Lists may go without."},
+    {"E0401", "a quantity without a unit",
+     "Sizes, rates and times are written with their unit, as text: \"20 Mbit/s\", \"150 GB\", \"1 GiB\", \"1d\", "
+     "\"10/min\". A bare number would leave bits or bytes, seconds or days, to be guessed."},
+    {"E0402", "a quantity that cannot be read",
+     "A quantity is a decimal number, at most one blank, and a unit. Units are case-sensitive: kB, MB, GB are powers "
+     "of 1000, KiB, MiB, GiB of 1024; bit/s counts bits, B/s bytes."},
+    {"E0403", "not an address or prefix",
+     "Addresses are dotted quads without leading zeros (010 is octal to some programs and decimal to others) or IPv6 "
+     "as in RFC 4291; a prefix adds / and a length of at most 32 or 128. Host names are not looked up: what they "
+     "mean would change under the policy."},
+    {"E0404", "a prefix with host bits",
+     "10.20.0.7/18 could mean one host or the 16384 around it. The message shows the prefix it lies in; one address "
+     "is written without a length."},
+    {"E0405", "not a port", "A port is a number from 1 to 65535, a range is \"8000-8010\", in quotes."},
+    {"E0406", "a range that runs backwards",
+     "The lower port stands first. An empty range would open nothing, silently."},
+    {"E0407", "not an ICMP type",
+     "`icmp` takes names that exist in both families, such as \"echo\". Numbers mean different things in ICMP and "
+     "ICMPv6: write them under `icmp4` or `icmp6`, as \"8\" (every code) or \"8/0\". Errors such as unreachable "
+     "follow their flow by state and are never named."},
+    {"E0408", "not an IP protocol",
+     "`protocol` takes names such as \"esp\" or numbers 0 to 255, for protocols without ports. TCP, UDP, SCTP and "
+     "ICMP have keys of their own."},
+    {"E0409", "not a MAC address", "Six bytes in hex, separated by colons; not a group address and not zero."},
+    {"E0410", "a list with many faults",
+     "Each line of a list is one prefix or address, or blank; `#` begins a comment. The first faults are shown, the "
+     "rest are counted."},
+    {"E0501", "a test failed",
+     "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
+     "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
+     "The message shows an example that contradicts, and where there is a mixture one of each."},
+    {"E0502", "a test that cannot be read",
+     "A claim is \"TARGET SERVICE\", \"ADDRESS SERVICE\" or \"ADDRESS PROTO/PORT\": \"internet https\", "
+     "\"10.31.0.5 tcp/2049\", \"gateway icmp/echo\"."},
+    {"E0503", "a test about nobody",
+     "No address and port can be the source or target that the test names: the segment is empty, or every address of "
+     "it is spoofed wherever it could come from. A test that can never be asked proves nothing."},
+    {"E0601", "a capacity of the policy image is exceeded",
+     "The policy needs more zones, services, decisions, rules or bytes than an image can hold. The message says "
+     "which, how much, and the limit. Fewer overlapping segments and fewer distinct port sets make it smaller."},
+    {"E0602", "the compiled image does not hold",
+     "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
+     "not of the policy; nothing was written."},
+    {"W0101", "a pattern that matches nothing",
+     "An `include` with `*` or `?` matched no file. That is permitted, since teams come and go, but may be a "
+     "misspelt directory."},
+    {"W0201", "a segment that no statement names", "It changes nothing but the names shown for its addresses."},
+    {"W0202", "a service that no statement names", "It can be deleted, or a statement misses it."},
+    {"W0203", "a group that no statement names", "It can be deleted, or a statement misses it."},
+    {"W0204", "a list that no statement names", "It is read and compiled for nothing."},
+    {"W0302", "classes are off",
+     "No segment has a class, so that nothing says which way bytes must not flow. Give every segment one of public, "
+     "internal, restricted, secret, and E0301 finds the exits."},
+    {"W0303", "classes are not judged",
+     "The policy declares budgets, which this version does not enforce; whether they cover a flow is therefore not "
+     "judged, and E0301 is silent. The policy is refused by E0110 anyway."},
+    {"W0401", "an allow that never takes effect",
+     "Forbids cover every source, target and service of this allow. A forbid beats every allow, whatever the order."},
+    {"W0402", "an allow that another allow contains",
+     "Deleting it would change nothing but whose name is counted. Two teams may want that; otherwise one is left "
+     "over."},
+    {"W0403", "a forbid that leaves nothing allowed",
+     "This forbid alone covers every allow of the policy: nothing can pass. What no allow covers is denied already; "
+     "a forbid is for what no allow may ever open."},
+    {"W0404", "an allow without services over a wide range",
+     "The allow has no `with` and one of its sides covers more than 16 million addresses: every TCP, UDP and SCTP "
+     "port to or from there."},
+    {"W0405", "an allow that expires soon",
+     "Within 14 days. The dataplane ends it at the end of the day stated, UTC, established flows included."},
+    {"W0406", "an allow that has expired", "Its last day is over; it allows nothing."},
+    {"W0407", "an attached port without a pin",
+     "The host behind this port may claim any address of the segment. [port.NAME] addresses = [...] says which it "
+     "may."},
+    {"W0408", "a carrier that is not looked into",
+     "UDP ports of VXLAN, Geneve, RoCEv2 and Ultra Ethernet carry traffic of their own. Naming the port opens it "
+     "between the outer addresses, and this version looks at nothing inside."},
+    {"W0409", "segments that overlap in part",
+     "Neither contains the other, and some addresses are in both: these have the rights of both. Nested segments are "
+     "not warned about."},
+    {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
+    {"W0411", "a pin without a segment",
+     "The port is pinned, so that it is an attached port; but no segment's `attach` names it, so that whatever it "
+     "sends is spoofed."},
+};
+
+}  // namespace
+
+std::span<const CodeRow> code_rows() { return rows; }
+
+const CodeRow* find_code(std::string_view code) {
+  const auto found = std::ranges::find(rows, code, &CodeRow::code);
+  return found == std::end(rows) ? nullptr : found;
+}
+
+}  // namespace weir::control
