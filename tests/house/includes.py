@@ -22,9 +22,12 @@ MAY_INCLUDE = {
     "control/model": (),
     "control/source": ("control/model",),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source"),
+    "control/report": ("control/model", "control/source", "control/check"),
+    "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
     "control/compile": CONTROL_ENGINE + ("control/model",),
     "tools/capture": ("dataplane/base",),
-    "tools/weir": ENGINE + ("tools/capture", "control/model", "control/source", "control/check", "control/compile"),
+    "tools/weir": ENGINE + ("tools/capture", "control/model", "control/source", "control/check", "control/report",
+                            "control/compile", "control/ask"),
     "tests": ("dataplane", "control", "tools"),
 }
 

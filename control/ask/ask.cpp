@@ -1,0 +1,187 @@
+// Representatives: one address per zone and family, one port per stretch between the edges of services.
+#include "control/ask/ask.hpp"
+
+#include <fmt/format.h>
+#include <algorithm>
+
+namespace weir::control {
+namespace {
+
+Address address_of(std::uint32_t ipv4) { return Address::ipv4(swap(ipv4)); }
+Address address_of(Ipv6Number ipv6) { return {swap(static_cast<u64>(ipv6 >> 64)), swap(static_cast<u64>(ipv6))}; }
+
+std::string address_text(const Address& address) {
+  if (address.is_ipv4()) return show(swap(static_cast<u32>(address.low)));
+  return show(Ipv6Number{swap(address.high)} << 64 | swap(address.low));
+}
+
+constexpr std::vector<PortRange> ServiceSet::* families[] = {&ServiceSet::tcp, &ServiceSet::udp, &ServiceSet::sctp,
+                                                             &ServiceSet::icmp4, &ServiceSet::icmp6};
+
+}  // namespace
+
+const Example* Answer::first(bool is_allowed) const {
+  const auto found = std::ranges::find_if(examples, [&](const Example& one) { return one.allowed() == is_allowed; });
+  return found == examples.end() ? nullptr : &*found;
+}
+
+Asker::Asker(const Checked& checked, const Policy& policy, const std::vector<Prefix>& prefixes)
+    : checked_(checked), policy_(policy) {
+  for (const Prefix& prefix : prefixes) {
+    AddressSet set;
+    add(set, prefix);
+    prefix_sets_.push_back(std::move(set));
+  }
+  // Whatever is in no set: one address of each family that nobody names, if the rest leaves one.
+  AddressSet everywhere;
+  everywhere.ipv4 = {{0x01000000, 0xDFFFFFFF}};
+  everywhere.ipv6 = {{Ipv6Number{1} << 125, (Ipv6Number{1} << 126) - 1}};
+  prefix_sets_.push_back(std::move(everywhere));
+  std::vector<const AddressSet*> sets;
+  for (const Segment& segment : checked.model.segments) sets.push_back(&segment.addresses);
+  for (const AddressSet& set : prefix_sets_) sets.push_back(&set);
+  for (const PortPin& pin : checked.model.ports) sets.push_back(&pin.addresses);
+  zones_ = split(sets);
+  for (const Statement& statement : checked.model.statements) mark_edges(statement.services);
+  for (auto& edges : edges_) {
+    std::ranges::sort(edges);
+    edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+  }
+}
+
+void Asker::mark_edges(const ServiceSet& services) {
+  for (std::size_t i = 0; i < std::size(families); ++i)
+    for (const auto [first, last] : services.*families[i]) {
+      edges_[i].push_back(first);
+      edges_[i].push_back(last + 1u);
+    }
+}
+
+bool Asker::attached(std::uint16_t port_class, std::uint32_t segment) const {
+  const auto& entry = policy_.view().port_classes[port_class];
+  const auto segments = policy_.view().class_segments.subspan(entry.segments_first, entry.segments_count);
+  return std::ranges::find(segments, segment) != segments.end();
+}
+
+// Identity is the port where one is attached, the address elsewhere.
+bool Asker::member(std::uint16_t port_class, std::uint32_t segment, const Zone& zone) const {
+  const bool by_port = policy_.view().port_classes[port_class].segments_count > 0;
+  if (by_port && !attached(port_class, segment)) return false;
+  if (!checked_.model.segments[segment].has_addresses) return by_port;
+  return std::ranges::binary_search(zone.sets, segment);
+}
+
+std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::uint16_t> only_class) const {
+  std::vector<Endpoint> found;
+  const auto take = [&](const Zone& zone, std::uint16_t port_class) {
+    if (zone.ipv4 && policy_.source_allowed(port_class, address_of(*zone.ipv4)))
+      found.push_back({port_class, address_of(*zone.ipv4)});
+    if (zone.ipv6 && policy_.source_allowed(port_class, address_of(*zone.ipv6)))
+      found.push_back({port_class, address_of(*zone.ipv6)});
+  };
+  const auto in_prefix = [&](const Zone& zone) {
+    AddressSet set;
+    add(set, *party.prefix);
+    return (zone.ipv4 && contains(set, *zone.ipv4)) || (zone.ipv6 && contains(set, *zone.ipv6));
+  };
+  const auto classes = static_cast<std::uint16_t>(policy_.view().port_classes.size());
+  for (std::uint16_t port_class = 0; port_class < classes; ++port_class) {
+    if (only_class && *only_class != port_class) continue;
+    for (const Zone& zone : zones_.zones) {
+      const bool named =
+          party.prefix ? in_prefix(zone) : std::ranges::any_of(party.segments, [&](std::uint32_t segment) {
+            return member(port_class, segment, zone);
+          });
+      if (named) take(zone, port_class);
+    }
+  }
+  if (!party.prefix) return found;
+  std::erase_if(found, [&](const Endpoint& one) { return one.address.is_ipv4() != party.prefix->is_ipv4; });
+  return found;
+}
+
+std::vector<Asker::Probe> Asker::probes(const ServiceSet& services, bool is_ipv4) const {
+  std::vector<Probe> made;
+  constexpr std::uint8_t protocols[] = {6, 17, 132, 1, 58};
+  for (std::size_t i = 0; i < std::size(families); ++i) {
+    if ((i == 3 && !is_ipv4) || (i == 4 && is_ipv4)) continue;
+    for (const auto [first, last] : services.*families[i]) {
+      const auto push = [&](std::uint32_t number) {
+        const bool icmp = i >= 3;
+        made.push_back({protocols[i], static_cast<std::uint8_t>(icmp ? number >> 8 : 0),
+                        static_cast<std::uint8_t>(icmp ? number & 255 : 0),
+                        static_cast<std::uint16_t>(icmp ? 0 : number)});
+      };
+      push(first);
+      for (auto edge = std::ranges::upper_bound(edges_[i], first); edge != edges_[i].end() && *edge <= last; ++edge)
+        push(*edge);
+    }
+  }
+  for (const std::uint8_t protocol : services.protocols) made.push_back({protocol, 0, 0, 0});
+  return made;
+}
+
+Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
+                  std::optional<std::string_view> port) const {
+  Answer answer;
+  const auto only = port ? std::optional<std::uint16_t>(policy_.port_class(*port)) : std::nullopt;
+  const auto sources = endpoints(from, only), targets = endpoints(to, std::nullopt);
+  const std::vector<Probe> probes_of[] = {probes(services, false), probes(services, true)};
+  const std::uint64_t most = std::max(probes_of[0].size(), probes_of[1].size());
+  answer.too_many = sources.size() * targets.size() * most > questions_max;
+  if (answer.too_many) return answer;
+  for (const Endpoint& source : sources) {
+    for (const Endpoint& target : targets) {
+      const auto& entry = policy_.view().port_classes[source.port_class];
+      // What never leaves a port never crosses this firewall.
+      const bool same_port = source.port_class == target.port_class && source.port_class != 0 && !entry.is_prefix;
+      if (source.address.is_ipv4() != target.address.is_ipv4() || same_port) continue;
+      for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
+        const Question question{source.address, target.address,  source.port_class, target.port_class,
+                                probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
+        const Example one{question, policy_.judge(question, now)};
+        ++answer.asked;
+        answer.allowed += one.allowed() ? 1 : 0;
+        const bool known = std::ranges::any_of(answer.examples, [&](const Example& other) {
+          return other.judgement.reason == one.judgement.reason && other.judgement.rule == one.judgement.rule;
+        });
+        if (!known) answer.examples.push_back(one);
+      }
+    }
+  }
+  return answer;
+}
+
+std::string Asker::show(const Endpoint& endpoint) const {
+  const std::uint16_t segment = policy_.source_segment(endpoint.port_class, endpoint.address);
+  std::string facts = segment == no_segment ? "no segment" : std::string(policy_.segment_name(segment));
+  if (endpoint.port_class != 0) {
+    const auto& entry = policy_.view().port_classes[endpoint.port_class];
+    facts += fmt::format(", port {}{}", policy_.text(entry.pattern), entry.is_prefix ? "*" : "");
+  }
+  return fmt::format("{} ({})", address_text(endpoint.address), facts);
+}
+
+std::string Asker::show_service(const Question& question) {
+  switch (question.protocol) {
+    case 6: return fmt::format("tcp/{}", question.target_port);
+    case 17: return fmt::format("udp/{}", question.target_port);
+    case 132: return fmt::format("sctp/{}", question.target_port);
+    case 1: return fmt::format("icmp4/{}/{}", question.icmp_type, question.icmp_code);
+    case 58: return fmt::format("icmp6/{}/{}", question.icmp_type, question.icmp_code);
+    default: return fmt::format("protocol/{}", question.protocol);
+  }
+}
+
+std::string Asker::show(const Question& question) const {
+  return fmt::format("{} > {} {}", show(Endpoint{question.source_class, question.source}),
+                     show(Endpoint{question.target_class, question.target}), show_service(question));
+}
+
+std::string Asker::show(const Judgement& judgement) const {
+  if (judgement.rule == no_rule) return std::string(row(judgement.reason).sentence);
+  const RuleView rule = policy_.rule(judgement.rule);
+  return fmt::format("{} `{}` at {}:{}", rule.is_forbid ? "forbid" : "allow", rule.name, rule.file, rule.line);
+}
+
+}  // namespace weir::control
