@@ -1,0 +1,21 @@
+// The subcommands of `weir`. Each add_ function declares one; its callback runs it and stores the exit code. They are
+// 0 yes or clean, 1 a negative answer, 2 usage or an invalid policy. stdout is the result, stderr the diagnostics.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace weir {
+
+inline constexpr int exit_yes = 0, exit_no = 1, exit_invalid = 2;
+inline constexpr char version_text[] = WEIR_VERSION;
+
+void add_check(CLI::App& app, int& exit_code);
+void add_compile(CLI::App& app, int& exit_code);
+void add_test(CLI::App& app, int& exit_code);
+void add_explain(CLI::App& app, int& exit_code);
+void add_dump(CLI::App& app, int& exit_code);
+void add_schema(CLI::App& app, int& exit_code);
+
+}  // namespace weir

@@ -1,0 +1,124 @@
+// The same steps for check, compile, test, explain and replay, so that none of them can mean another policy.
+#include "tools/weir/rules.hpp"
+
+#include "control/report/report.hpp"
+#include "control/source/scan.hpp"
+#include "dataplane/policy/verify.hpp"
+#include "tools/weir/commands.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace weir {
+namespace {
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+std::expected<std::vector<std::byte>, std::string> read_bytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::unexpected(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  std::vector<std::byte> bytes;
+  char chunk[1 << 16];
+  while (file.read(chunk, sizeof chunk), file.gcount() > 0) {
+    const auto* begin = reinterpret_cast<const std::byte*>(chunk);
+    bytes.insert(bytes.end(), begin, begin + file.gcount());
+  }
+  if (file.bad()) return std::unexpected(fmt::format("cannot read {}", path));
+  return bytes;
+}
+
+bool is_image(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  u64 magic = 0;
+  file.read(reinterpret_cast<char*>(&magic), sizeof magic);
+  return file.gcount() == sizeof magic && magic == image::magic;
+}
+
+}  // namespace
+
+void add_rules_options(CLI::App& command, RulesOptions& options) {
+  command.add_option("policy", options.policy, "The root rule file")->required();
+  command.add_option("--format", options.format, "Of diagnostics: human (stderr), json or sarif (stdout)")
+      ->check(CLI::IsMember({"human", "json", "sarif"}));
+  command.add_option("--at", options.at, "YYYY-MM-DD: as if today were that day");
+}
+
+std::optional<std::int64_t> time_of(const std::string& at) {
+  using namespace std::chrono;
+  if (at.empty()) return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+  int year = 0;
+  unsigned month = 0, day = 0;
+  char behind = 0;
+  if (std::sscanf(at.c_str(), "%4d-%2u-%2u%c", &year, &month, &day, &behind) != 3) return std::nullopt;
+  const year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  if (!date.ok()) return std::nullopt;
+  return sys_days(date).time_since_epoch().count() * 86400LL + 43200;
+}
+
+std::expected<PolicyFile, std::string> take_image(const std::vector<std::byte>& image) {
+  if (image.empty() || image.size() % image::alignment_bytes != 0)
+    return std::unexpected(fmt::format("not a policy image: {} bytes", image.size()));
+  std::unique_ptr<std::byte, void (*)(void*)> memory(
+      static_cast<std::byte*>(std::aligned_alloc(image::alignment_bytes, image.size())), std::free);
+  if (memory == nullptr) return std::unexpected(fmt::format("no memory for an image of {} bytes", image.size()));
+  std::memcpy(memory.get(), image.data(), image.size());
+  const auto policy = verify({memory.get(), image.size()});
+  if (!policy)
+    return std::unexpected(fmt::format("bad policy image: {}: {}", policy.error().section, policy.error().sentence));
+  return PolicyFile{std::move(memory), *policy, ""};
+}
+
+Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation) {
+  Rules rules{control::check(control::load(path), now_s), std::nullopt, std::nullopt, now_s};
+  if (!rules.checked.ok()) return rules;
+  auto compiled = control::compile(rules.checked.model, generation);
+  if (!compiled) {
+    rules.checked.diagnostics.add(compiled.error().code, {~0u, 0, 0}, compiled.error().sentence);
+    return rules;
+  }
+  rules.report = compiled->report;
+  auto file = take_image(compiled->image);
+  if (!file) {
+    rules.checked.diagnostics.add("E0602", {~0u, 0, 0}, file.error());
+    return rules;
+  }
+  rules.compiled.emplace(std::move(*file));
+  rules.compiled->rule_directory = directory_of(path);
+  return rules;
+}
+
+std::expected<PolicyFile, std::string> open_policy(const std::string& path) {
+  if (is_image(path)) {
+    const auto bytes = read_bytes(path);
+    if (!bytes) return std::unexpected(bytes.error());
+    auto file = take_image(*bytes);
+    if (!file) return std::unexpected(fmt::format("{}: {}", path, file.error()));
+    return file;
+  }
+  Rules rules = read_rules(path, *time_of(""), 0);
+  if (!rules.ok())
+    return std::unexpected(control::human(rules.checked.diagnostics, rules.checked.sources, colours_on(STDERR_FILENO)));
+  return std::move(*rules.compiled);
+}
+
+bool colours_on(int fd) {
+  const char* const no_colour = std::getenv("NO_COLOR");
+  return isatty(fd) != 0 && (no_colour == nullptr || *no_colour == '\0');
+}
+
+void print(const control::Diagnostics& diagnostics, const control::Sources& sources, const std::string& format) {
+  if (format == "json") fmt::print("{}", control::json(diagnostics, sources));
+  else if (format == "sarif") fmt::print("{}", control::sarif(diagnostics, sources, version_text));
+  else fmt::print(stderr, "{}", control::human(diagnostics, sources, colours_on(STDERR_FILENO)));
+}
+
+}  // namespace weir

@@ -1,0 +1,46 @@
+// A rule file through the whole front half: load, check, compile, verify, test. What the commands share.
+#pragma once
+#include "control/check/check.hpp"
+#include "control/compile/compile.hpp"
+#include "tools/weir/policy_file.hpp"
+
+#include <optional>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace weir {
+
+struct RulesOptions {
+  std::string policy;
+  std::string format = "human";  // of diagnostics: human, json, sarif
+  std::string at;                // YYYY-MM-DD: check as if today were that day
+};
+// Declares POLICY, --format and --at.
+void add_rules_options(CLI::App& command, RulesOptions& options);
+
+struct Rules {
+  control::Checked checked;
+  std::optional<control::CompileReport> report;
+  std::optional<PolicyFile> compiled;  // when the rules hold
+  std::int64_t now_s = 0;
+
+  bool ok() const { return compiled.has_value() && checked.ok(); }
+};
+
+// Capacity errors are added to the diagnostics. Tests are not run.
+Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation);
+
+// Noon of the day in `at`, or the present when it is empty; nullopt when it is no date.
+std::optional<std::int64_t> time_of(const std::string& at);
+
+// Diagnostics in the format asked for: for people to stderr, for machines to stdout.
+void print(const control::Diagnostics& diagnostics, const control::Sources& sources, const std::string& format);
+bool colours_on(int fd);
+
+// `image` in memory as verify() wants it, and verified.
+std::expected<PolicyFile, std::string> take_image(const std::vector<std::byte>& image);
+
+}  // namespace weir
