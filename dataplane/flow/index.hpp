@@ -32,7 +32,8 @@ class FlowIndex {
   // `count` is 1 or even: then the two choices are never the same bucket.
   FlowIndex(FlowBucket* buckets, u32 count);
 
-  void prefetch(u64 hash) const { __builtin_prefetch(buckets_ + first_of(hash)); }
+  // Into the second-level cache, where a core can wait for more lines at a time than in the first.
+  void prefetch(u64 hash) const { __builtin_prefetch(buckets_ + first_of(hash), 0, 2); }
   // The first entry with the hash's bucket and tag, or no_flow. One line, seldom two.
   u32 guess(u64 hash) const;
   // The first such entry for which same(entry) holds, or no_flow.

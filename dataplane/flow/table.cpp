@@ -78,6 +78,10 @@ u32 FlowTable::age(u32 now_ms, u32 deadlines, const HashKey& secret) {
     cursor_ += count;
     left -= count;
   }
+  // The next call's looks start loading: a burst later nothing else would have brought them.
+  const u32 next = cursor_ < fresh_ ? cursor_ : 0;
+  const u32 end = next + std::min({deadlines, stretch_max, fresh_ - next});
+  for (u32 at = next; at < end; at += look_lanes) __builtin_prefetch(looks_ + at);
   return erased;
 }
 

@@ -86,7 +86,7 @@ class FlowTable {
 
 inline u32 FlowTable::guess(u64 hash) const {
   const u32 flow = index_.guess(hash);
-  if (flow != no_flow) __builtin_prefetch(records_ + flow, 1);
+  if (flow != no_flow) __builtin_prefetch(records_ + flow, 0, 2);
   return flow;
 }
 
