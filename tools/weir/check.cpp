@@ -19,7 +19,7 @@ namespace {
 struct CheckOptions : RulesOptions {
   bool strict = false;
   std::string image;
-  std::uint64_t generation = 0;
+  std::uint64_t generation = first_generation;
   std::string output = "table";
 };
 

@@ -104,7 +104,7 @@ std::expected<PolicyFile, std::string> open_policy(const std::string& path) {
     if (!file) return std::unexpected(fmt::format("{}: {}", path, file.error()));
     return file;
   }
-  Rules rules = read_rules(path, *time_of(""), 0);
+  Rules rules = read_rules(path, *time_of(""), first_generation);
   if (!rules.ok())
     return std::unexpected(control::human(rules.checked.diagnostics, rules.checked.sources, colours_on(STDERR_FILENO)));
   return std::move(*rules.compiled);

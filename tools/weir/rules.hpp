@@ -30,6 +30,9 @@ struct Rules {
   bool ok() const { return compiled.has_value() && checked.ok(); }
 };
 
+// The dataplane takes only what is above the generation in force, and 0 is none.
+inline constexpr std::uint64_t first_generation = 1;
+
 // Capacity errors are added to the diagnostics. Tests are not run.
 Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation);
 
