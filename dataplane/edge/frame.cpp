@@ -20,6 +20,14 @@ void write_back(rte_mbuf* mbuf, const std::byte* flat) {
   }
 }
 
+// net_pcap keeps 16 bits of a frame's length while it cuts it into a chain: beyond 65,535 bytes the chain holds less
+// than it promises.
+bool holds_what_it_promises(const rte_mbuf* mbuf) {
+  u32 bytes = 0;
+  for (const rte_mbuf* part = mbuf; part != nullptr; part = part->next) bytes += part->data_len;
+  return bytes == mbuf->pkt_len;
+}
+
 rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
   rte_mbuf* mbuf = bytes <= answer_bytes ? rte_pktmbuf_alloc(pool) : nullptr;
   char* room = mbuf != nullptr ? rte_pktmbuf_append(mbuf, bytes) : nullptr;
@@ -34,7 +42,7 @@ rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
 }  // namespace
 
 Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token) {
-  const bool is_whole = put_tag_back(mbuf) && mbuf->pkt_len <= flat_bytes;
+  const bool is_whole = put_tag_back(mbuf) && mbuf->pkt_len <= flat_bytes && holds_what_it_promises(mbuf);
   frame.mbuf = mbuf;
   frame.port = port;
   std::byte* data = rte_pktmbuf_mtod(mbuf, std::byte*);
