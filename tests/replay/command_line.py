@@ -58,7 +58,7 @@ def usage(bench):
     bench.refused("policy.toml: byte 0: neither pcap nor pcapng", "--inside", "policy.toml")
     bench.refused("gone.pcap: byte 0: cannot be opened: No such file", "--inside", "gone.pcap")
     bench.refused("--name pf0hpf: write inside=NAME", *pair, "--name", "pf0hpf")
-    bench.refused("bad.img: not a valid policy image", *pair, policy="bad.img")
+    bench.refused("bad.img: bad policy image", *pair, policy="bad.img")
     bench.refused("gone.toml", *pair, policy="gone.toml")
     bench.refused("cannot be made", *pair, "--write", "policy.toml/x")
     bench.refused("/dev/full: writing failed", *pair, "--annotated", "/dev/full")
@@ -99,6 +99,17 @@ def summaries_add_up(bench):
            and "\x1b" not in table)
 
 
+def giant_frames(bench):
+    """Frames larger than any port takes are judged and written whole; above 256 KiB the capture is damaged."""
+    _, _, frame, _ = rows.packet("0 inside udp 10.20.0.7:40000 > 10.62.0.5:53 pad=262144", rows.Connections())
+    capture = frames.pcap([(1_700_000_000_000_000, frame, len(frame))])
+    (bench.folder / "giant.pcap").write_bytes(capture)
+    bench.replay("--inside", "giant.pcap", "--write", "giant")
+    expect("a giant frame does not leave whole", (bench.folder / "giant" / "outside.pcap").read_bytes() == capture)
+    (bench.folder / "giant.pcap").write_bytes(frames.pcap([(0, frame + b"x", len(frame) + 1)]))
+    bench.refused("a packet of 262145 bytes; the largest frame is 262144", "--inside", "giant.pcap")
+
+
 def large_capture(bench):
     """Some 200 MB through a replay that may use far less."""
     _, _, frame, _ = rows.packet("0 inside udp 10.20.0.7:40000 > 10.62.0.5:53 size=8900", rows.Connections())
@@ -119,7 +130,7 @@ def large_capture(bench):
 def main(weir):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(weir, pathlib.Path(folder))
-        for part in (usage, both_forms_agree, summaries_add_up, large_capture):
+        for part in (usage, both_forms_agree, summaries_add_up, giant_frames, large_capture):
             part(bench)
     print("\n".join(failures) if failures else "as specified")
     sys.exit(1 if failures else 0)

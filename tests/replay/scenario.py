@@ -3,6 +3,7 @@
 
     scenario.py run WEIR SCENARIO...      compares verdict, reason, rule (and segments, flow) of every packet
     scenario.py export SCENARIO DIR       writes policy.toml, inside.pcap, outside.pcap and arguments.json
+    scenario.py listed NAME...            whether these are all there are
     scenario.py show WEIR SCENARIO        prints the rows with what `weir replay` says of them
 
 A scenario is text. Lines before the packets: `# ...` says what it shows; `policy NAME` takes policies/NAME.toml, or
@@ -153,6 +154,13 @@ def run(weir, paths):
     sys.exit(1 if failed or not paths else 0)
 
 
+def listed(names):
+    """A scenario that no test runs proves nothing."""
+    there = {path.stem for path in (HERE / "scenarios").iterdir()}
+    if there != set(names):
+        sys.exit(f"tests/replay/meson.build and scenarios/ differ in {', '.join(sorted(there ^ set(names)))}")
+
+
 def show(weir, path):
     scenario = Scenario(pathlib.Path(path))
     with tempfile.TemporaryDirectory() as folder:
@@ -166,6 +174,7 @@ def show(weir, path):
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["run", weir, *paths]: run(weir, paths)
+        case ["listed", *names]: listed(names)
         case ["export", path, folder]: Scenario(pathlib.Path(path)).export(pathlib.Path(folder))
         case ["show", weir, path]: show(weir, path)
         case _: sys.exit(__doc__)

@@ -18,7 +18,7 @@ def checksum(data):
 
 
 def mac_of(address):
-    """A MAC that tells whose it is: groups map as RFC 1112 and 2464 say, others carry their address's last four bytes."""
+    """A MAC that tells whose it is: groups map as RFC 1112 and 2464 say, others carry the address's last four bytes."""
     packed = address.packed
     if address.version == 4 and packed == b"\xff" * 4:
         return b"\xff" * 6
