@@ -4,41 +4,48 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <span>
+#include <string>
 
 namespace weir::bench {
 
-// Reserves 2 MiB pages while it lives, where this process may (root), and puts the number back as it was.
+// Reserves 2 MiB pages while it lives, where this process may (root), and gives back what it added: as a difference,
+// since others may add and give back meanwhile. Keep it in a static, so that exit() gives back too.
 class PageReserve {
  public:
   explicit PageReserve(std::size_t bytes) {
     const long wanted = static_cast<long>((bytes >> 21) + 1);
-    long free = 0;
-    std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> free;
-    std::ifstream(knob) >> before_;
-    if (free < wanted) {
-      std::ofstream(knob) << before_ + wanted - free << std::flush;
-      std::ifstream(knob) >> raised_;
-      std::ifstream("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") >> free;
+    long spare = read("free_hugepages") - read("resv_hugepages");
+    if (spare < wanted) {
+      const long before = read("nr_hugepages");
+      write(before + wanted - spare);
+      added_ = read("nr_hugepages") - before;
+      spare = read("free_hugepages") - read("resv_hugepages");
     }
-    enough_ = free >= wanted;
+    enough_ = spare >= wanted;
   }
   ~PageReserve() {
-    long now = 0;
-    std::ifstream(knob) >> now;
-    if (raised_ > 0 && now == raised_) std::ofstream(knob) << before_ << std::flush;
+    if (added_ > 0) write(std::max(0l, read("nr_hugepages") - added_));
   }
   PageReserve(const PageReserve&) = delete;
 
   bool enough() const { return enough_; }
 
  private:
-  static constexpr const char* knob = "/proc/sys/vm/nr_hugepages";
-  long before_ = 0, raised_ = 0;
+  static std::string file(const char* name) { return std::string("/sys/kernel/mm/hugepages/hugepages-2048kB/") + name; }
+  static long read(const char* name) {
+    long value = 0;
+    std::ifstream(file(name)) >> value;
+    return value;
+  }
+  static void write(long value) { std::ofstream(file("nr_hugepages")) << value << std::flush; }
+
+  long added_ = 0;
   bool enough_ = false;
 };
 
