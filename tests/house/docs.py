@@ -65,8 +65,8 @@ def broken_commands(page, text, commands):
 def main(root, weir=None):
     commands = None
     if weir:
-        shown = subprocess.run([weir, "help"], capture_output=True, text=True, check=False).stdout
-        commands = set(re.findall(r"[a-z]+", shown))
+        shown = subprocess.run([weir, "--help"], capture_output=True, text=True, check=True).stdout
+        commands = set(re.findall(r"^  ([a-z]+) ", shown, re.M))
     broken = []
     for page in tree.files(root, {".md"}):
         text = tree.text(root, page)

@@ -54,7 +54,8 @@ class Draw:
     def __init__(self, random, policy):
         self.random, self.used = random, set()
         self.prefixes = policy.prefixes()
-        around = {port + step for port in policy.ports() for step in (-1, 0, 1)} | {1, 80, policies.PORT_MAX}
+        edges = {*policy.ports(), *policies.CARRIER_PORTS, 1, 80, policies.PORT_MAX}
+        around = {port + step for port in edges for step in (-1, 0, 1)}
         self.edges = sorted(port for port in around if 1 <= port <= policies.PORT_MAX)
 
     def address(self, family):

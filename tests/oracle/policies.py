@@ -1,13 +1,15 @@
 """Random policies, printed twice: as a rule file of ours and as an nftables ruleset that means the same. The two
 printings share the nouns below and nothing else: no address or port is computed here that only one of them needs.
 
-The stateless part: segments (cidr, except), lists, groups, services (TCP, UDP, SCTP, ICMP of both families), allow
-and forbid with omitted sides and services. In nftables that is forbids first, then allows, then deny."""
+The stateless part: segments (cidr, except), lists, groups, services (TCP, UDP, SCTP, ICMP of both families), allow and
+forbid, either without services, a forbid without one side. In nftables: forbids first, then allows, then deny."""
 import ipaddress
 
 PORT_MAX = 65535
 ICMP4_QUERIES = (8, 13, 15, 17)
 ICMP6_QUERIES = (128,)
+# UDP ports whose payload is packets of somebody else: opened only by name (docs/rules.md).
+CARRIER_PORTS = (4789, 4791, 4793, 6081, 8472)
 # Prefixes are drawn from a few blocks, so that they overlap often.
 BLOCKS = [ipaddress.ip_network(block) for block in ("10.0.0.0/12", "198.18.0.0/20", "fd00:a::/32", "2a00:b:c::/48")]
 
@@ -61,8 +63,9 @@ class Policy:
             self.services[f"v{number}"] = self.random_service(random)
         for number in range(random.randint(1, 24)):
             kind = random.choice(("allow", "allow", "forbid"))
-            sides = [random.sample(nouns, random.randint(1, min(2, len(nouns)))) if random.random() < 0.85 else []
-                     for _ in range(2)]
+            sides = [random.sample(nouns, random.randint(1, min(2, len(nouns)))) for _ in range(2)]
+            if kind == "forbid" and random.random() < 0.3:  # only a forbid may leave one out
+                sides[random.randint(0, 1)] = []
             names = random.sample(list(self.services), random.randint(1, min(2, len(self.services))))
             self.statements.append((kind, f"r{number}", *sides, names if random.random() < 0.85 else []))
 
@@ -146,11 +149,13 @@ def side_matches(policy, key, names, family):
 
 
 def service_matches(policy, kind, names, family):
-    """Match texts for the services; an omitted `with` means TCP, UDP, SCTP and ping in an allow, else everything."""
+    """Match texts for the services; an omitted `with` means everything in a forbid, and in an allow TCP, SCTP, UDP but
+    for carriers, and ping."""
     icmp = "icmp" if family == 4 else "icmpv6"
     if not names:
         ping = 8 if family == 4 else 128
-        every = ["meta l4proto { tcp, udp, sctp }", f"{icmp} type {ping} {icmp} code 0"]
+        carriers = ", ".join(map(str, CARRIER_PORTS))
+        every = ["meta l4proto { tcp, sctp }", f"udp dport != {{ {carriers} }}", f"{icmp} type {ping} {icmp} code 0"]
         return every if kind == "allow" else [""]
     found = []
     for name in names:
