@@ -31,6 +31,7 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
 TAP_MAC = bytes.fromhex("020000000001")
 SHOWN = 20
+COMMANDS_AT_ONCE = 200  # what an ordinary user's netlink buffer takes
 
 
 def skip(reason):
@@ -64,9 +65,10 @@ def open_tap():
     return tap
 
 
-def ask_kernel(tap, ruleset, packets):
+def ask_kernel(tap, commands, packets):
     """The verdict of each packet by nftables; None for one that no set holds."""
-    subprocess.run(["nft", "-f", "-"], input=ruleset, text=True, check=True)
+    for at in range(0, len(commands), COMMANDS_AT_ONCE):
+        subprocess.run(["nft", "-f", "-"], input="\n".join(commands[at:at + COMMANDS_AT_ONCE]), text=True, check=True)
     for data in packets:
         os.write(tap, data)
     verdicts = [None] * len(packets)

@@ -135,7 +135,7 @@ def address_set(name, family, prefixes):
     kind = "ipv4_addr" if family == 4 else "ipv6_addr"
     rows = ", ".join(str(prefix) for prefix in prefixes if prefix.version == family)
     elements = f" elements = {{ {rows} }};" if rows else ""
-    return f"  set {name} {{ type {kind}; flags interval; auto-merge;{elements} }}"
+    return f"add set inet oracle {name} {{ type {kind}; flags interval; auto-merge;{elements} }}"
 
 
 def side_matches(policy, key, names, family):
@@ -169,17 +169,19 @@ def service_matches(policy, kind, names, family):
 
 
 def to_nftables(policy):
-    """A ruleset whose one chain writes each frame's source MAC into the set of its verdict and drops the frame."""
-    lines = ["flush ruleset", "table inet oracle {"]
+    """Commands that make a ruleset whose one chain writes each frame's source MAC into the set of its verdict and drops
+    the frame."""
+    lines = ["flush ruleset", "add table inet oracle"]
     for verdict in ("forbidden", "allowed", "no_allow"):
-        lines.append(f"  set {verdict} {{ type ether_addr; size 1000000; flags dynamic; }}")
+        lines.append(f"add set inet oracle {verdict} {{ type ether_addr; size 1000000; flags dynamic; }}")
     nouns = {name: pair for name, pair in policy.segments.items()} | {n: (p, []) for n, p in policy.lists.items()}
     for name, (prefixes, excepted) in nouns.items():
         for family in (4, 6):
             lines += [address_set(f"{name}_{family}", family, prefixes),
                       address_set(f"{name}_{family}_except", family, excepted)]
-    lines += ["  chain judge {", "    type filter hook prerouting priority raw; policy drop;",
-              "    ether saddr & ff:ff:ff:00:00:00 != 02:57:52:00:00:00 drop"]
+    rule = "add rule inet oracle judge"
+    lines += ["add chain inet oracle judge { type filter hook prerouting priority raw; policy drop; }",
+              f"{rule} ether saddr & ff:ff:ff:00:00:00 != 02:57:52:00:00:00 drop"]
     for wanted, verdict in (("forbid", "forbidden"), ("allow", "allowed")):
         for kind, _, source, target, services in policy.statements:
             if kind != wanted:
@@ -188,7 +190,6 @@ def to_nftables(policy):
                 for one in side_matches(policy, "saddr", source, family):
                     for other in side_matches(policy, "daddr", target, family):
                         for service in service_matches(policy, kind, services, family):
-                            lines.append(f"    meta nfproto ipv{family} {one} {other} {service}"
+                            lines.append(f"{rule} meta nfproto ipv{family} {one} {other} {service}"
                                          f" add @{verdict} {{ ether saddr }} drop")
-    lines += ["    add @no_allow { ether saddr } drop", "  }", "}"]
-    return "\n".join(lines) + "\n"
+    return lines + [f"{rule} add @no_allow {{ ether saddr }} drop"]
