@@ -1,4 +1,4 @@
-// Representatives: one address per zone and family, one port per stretch between the edges of services.
+// Representatives: one address per cell and family, one port per stretch between the edges of services.
 #include "control/ask/ask.hpp"
 
 #include <fmt/format.h>
@@ -41,7 +41,7 @@ Asker::Asker(const Checked& checked, const Policy& policy, const std::vector<Pre
   for (const Segment& segment : checked.model.segments) sets.push_back(&segment.addresses);
   for (const AddressSet& set : prefix_sets_) sets.push_back(&set);
   for (const PortPin& pin : checked.model.ports) sets.push_back(&pin.addresses);
-  zones_ = split(sets);
+  cells_ = split(sets);
   for (const Statement& statement : checked.model.statements) mark_edges(statement.services);
   for (auto& edges : edges_) {
     std::ranges::sort(edges);
@@ -64,39 +64,42 @@ bool Asker::attached(std::uint16_t port_class, std::uint32_t segment) const {
 }
 
 // Identity is the port where one is attached, the address elsewhere.
-bool Asker::member(std::uint16_t port_class, std::uint32_t segment, const Zone& zone) const {
+bool Asker::member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const {
   const bool by_port = policy_.view().port_classes[port_class].segments_count > 0;
   if (by_port && !attached(port_class, segment)) return false;
   if (!checked_.model.segments[segment].has_addresses) return by_port;
-  return std::ranges::binary_search(zone.sets, segment);
+  return std::ranges::binary_search(cell.sets, segment);
 }
 
 std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::uint16_t> only_class) const {
   std::vector<Endpoint> found;
-  const auto take = [&](const Zone& zone, std::uint16_t port_class) {
-    if (zone.ipv4 && policy_.source_allowed(port_class, address_of(*zone.ipv4)))
-      found.push_back({port_class, address_of(*zone.ipv4)});
-    if (zone.ipv6 && policy_.source_allowed(port_class, address_of(*zone.ipv6)))
-      found.push_back({port_class, address_of(*zone.ipv6)});
+  AddressSet prefix;
+  if (party.prefix) add(prefix, *party.prefix);
+  const auto take = [&](std::uint16_t port_class, const Address& address, bool also_spoofed) {
+    const bool right_family = !party.prefix || party.prefix->is_ipv4 == address.is_ipv4();
+    if (right_family && (also_spoofed || policy_.source_allowed(port_class, address)))
+      found.push_back({port_class, address});
   };
-  const auto in_prefix = [&](const Zone& zone) {
-    AddressSet set;
-    add(set, *party.prefix);
-    return (zone.ipv4 && contains(set, *zone.ipv4)) || (zone.ipv6 && contains(set, *zone.ipv6));
+  const auto named = [&](std::uint16_t port_class, const Cell& cell, bool by_address) {
+    if (party.prefix) return (cell.ipv4 && contains(prefix, *cell.ipv4)) || (cell.ipv6 && contains(prefix, *cell.ipv6));
+    return std::ranges::any_of(party.segments, [&](std::uint32_t segment) {
+      return by_address ? std::ranges::binary_search(cell.sets, segment) : member(port_class, segment, cell);
+    });
+  };
+  const auto walk = [&](std::uint16_t port_class, bool by_address, bool also_spoofed) {
+    for (const Cell& cell : cells_.cells) {
+      if (!named(port_class, cell, by_address)) continue;
+      if (cell.ipv4) take(port_class, address_of(*cell.ipv4), also_spoofed);
+      if (cell.ipv6) take(port_class, address_of(*cell.ipv6), also_spoofed);
+    }
   };
   const auto classes = static_cast<std::uint16_t>(policy_.view().port_classes.size());
-  for (std::uint16_t port_class = 0; port_class < classes; ++port_class) {
-    if (only_class && *only_class != port_class) continue;
-    for (const Zone& zone : zones_.zones) {
-      const bool named =
-          party.prefix ? in_prefix(zone) : std::ranges::any_of(party.segments, [&](std::uint32_t segment) {
-            return member(port_class, segment, zone);
-          });
-      if (named) take(zone, port_class);
-    }
+  for (std::uint32_t i = 1; i <= classes; ++i) {
+    const auto port_class = static_cast<std::uint16_t>(i % classes);  // named ports first
+    if (!only_class || *only_class == port_class) walk(port_class, false, only_class && party.prefix);
   }
-  if (!party.prefix) return found;
-  std::erase_if(found, [&](const Endpoint& one) { return one.address.is_ipv4() != party.prefix->is_ipv4; });
+  // Asked about a port where nobody of them can be: let the engine say so.
+  if (only_class && found.empty()) walk(*only_class, true, true);
   return found;
 }
 

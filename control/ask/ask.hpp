@@ -3,7 +3,7 @@
 // It matches nothing by itself.
 #pragma once
 #include "control/check/check.hpp"
-#include "control/model/zones.hpp"
+#include "control/model/cells.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <cstdint>
@@ -61,7 +61,7 @@ class Asker {
     std::uint16_t port;
   };
   std::vector<Endpoint> endpoints(const Party& party, std::optional<std::uint16_t> only_class) const;
-  bool member(std::uint16_t port_class, std::uint32_t segment, const Zone& zone) const;
+  bool member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const;
   bool attached(std::uint16_t port_class, std::uint32_t segment) const;
   std::vector<Probe> probes(const ServiceSet& services, bool is_ipv4) const;
   void mark_edges(const ServiceSet& services);
@@ -69,7 +69,7 @@ class Asker {
   const Checked& checked_;
   const Policy& policy_;
   std::vector<AddressSet> prefix_sets_;
-  Zones zones_;
+  Cells cells_;
   std::vector<std::uint32_t> edges_[5];  // tcp, udp, sctp, icmp4, icmp6: where some service begins, or ends before
 };
 

@@ -19,10 +19,10 @@ Checked check(Loaded loaded, std::int64_t now_s) {
   Resolved resolved = resolve(loaded, out);
   std::vector<const AddressSet*> sets;
   for (const Segment& segment : resolved.model.segments) sets.push_back(&segment.addresses);
-  const Zones zones = split(sets);
-  check_classes(resolved, zones, out);
+  const Cells cells = split(sets);
+  check_classes(resolved, cells, out);
   out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
-  if (out.errors() == 0) lint(resolved, zones, now_s, out);
+  if (out.errors() == 0) lint(resolved, cells, now_s, out);
   out.sort();
   return {std::move(loaded.sources), std::move(out), std::move(resolved.model), std::move(resolved.names),
           std::move(resolved.tests)};

@@ -1,5 +1,5 @@
 // An address in several segments has the highest class as a source and the lowest as a target, so that classes are
-// taken per zone and then per segment: the worst of its zones.
+// taken per cell and then per segment: the worst of its cells.
 #include "control/check/classes.hpp"
 
 #include <fmt/format.h>
@@ -16,19 +16,24 @@ struct Worst {
   std::uint32_t by;
 };
 
-Class as_source(const Segment& segment) { return segment.security_class.value_or(Class::secret); }
-Class as_target(const Segment& segment) { return segment.security_class.value_or(Class::public_); }
+// A list without a class is the worst on either side; a segment without one is E0302 and accuses nobody else.
+Class as_source(const Segment& segment) {
+  return segment.security_class.value_or(segment.is_list ? Class::secret : Class::public_);
+}
+Class as_target(const Segment& segment) {
+  return segment.security_class.value_or(segment.is_list ? Class::public_ : Class::secret);
+}
 
 class ClassCheck {
  public:
-  ClassCheck(const Resolved& resolved, const Zones& zones, Diagnostics& out)
-      : model_(resolved.model), zones_(zones), out_(out) {
+  ClassCheck(const Resolved& resolved, const Cells& cells, Diagnostics& out)
+      : model_(resolved.model), cells_(cells), out_(out) {
     for (std::uint32_t i = 0; i < model_.segments.size(); ++i) {
       highest_.push_back({as_source(model_.segments[i]), i});
       lowest_.push_back({as_target(model_.segments[i]), i});
     }
-    for (const Zone& zone : zones_.zones) {
-      for (const std::uint32_t one : zone.sets) raise(one, zone.sets);
+    for (const Cell& cell : cells_.cells) {
+      for (const std::uint32_t one : cell.sets) raise(one, cell.sets);
     }
   }
 
@@ -93,14 +98,14 @@ class ClassCheck {
   }
 
   const Model& model_;
-  const Zones& zones_;
+  const Cells& cells_;
   Diagnostics& out_;
   std::vector<Worst> highest_, lowest_;
 };
 
 }  // namespace
 
-void check_classes(const Resolved& resolved, const Zones& zones, Diagnostics& out) {
+void check_classes(const Resolved& resolved, const Cells& cells, Diagnostics& out) {
   const auto& segments = resolved.model.segments;
   const auto has_class = [](const Segment& one) { return one.security_class.has_value(); };
   const auto first = std::ranges::find_if(segments, has_class);
@@ -123,7 +128,7 @@ void check_classes(const Resolved& resolved, const Zones& zones, Diagnostics& ou
         .note("budgets are not enforced yet, so that what they cover is not known");
     return;
   }
-  ClassCheck check(resolved, zones, out);
+  ClassCheck check(resolved, cells, out);
   for (const Statement& statement : resolved.model.statements) check.statement(statement);
 }
 

@@ -2,11 +2,11 @@
 // direction of the connection, is E0301; a segment without a class among segments that have one is E0302.
 #pragma once
 #include "control/check/resolve.hpp"
-#include "control/model/zones.hpp"
+#include "control/model/cells.hpp"
 
 namespace weir::control {
 
-// `zones` are those of the model's segments, by index.
-void check_classes(const Resolved& resolved, const Zones& zones, Diagnostics& out);
+// `cells` are those of the model's segments, by index.
+void check_classes(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 
 }  // namespace weir::control

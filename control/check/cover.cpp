@@ -1,158 +1,170 @@
-// Exact cover over (source zone, target zone, services), within a bound on the work; beyond it nothing is said.
+// Exact cover over (source cell, target cell, services), within a bound on the work; beyond it nothing is said.
 // On an attached port a source is in the segments attached there and in no other, so that there one segment covers
 // another only by name; elsewhere, and for targets, by address.
-#include "control/check/lints.hpp"
-
 #include <fmt/format.h>
 #include <algorithm>
+
+#include "control/check/lints.hpp"
 
 namespace weir::control {
 namespace {
 
-constexpr std::size_t pairs_max = 4096;       // (source, target) zone pairs looked at per allow
-constexpr std::size_t work_max = 400'000'000;  // words compared in all
+constexpr std::size_t pairs_max = 4096;           // (source, target) cell pairs looked at per allow
+constexpr std::size_t steps_max = 200'000'000;    // candidates and pairs looked at in all
 
-using Bits = std::vector<std::uint64_t>;
-
-bool has(const Bits& bits, std::size_t index) { return (bits[index >> 6] >> (index & 63) & 1) != 0; }
-bool meet(const Bits& a, const Bits& b) {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if ((a[i] & b[i]) != 0) return true;
-  return false;
-}
+using Indices = std::vector<std::uint32_t>;
 
 class CoverLint {
  public:
-  CoverLint(const Resolved& resolved, const Zones& zones, Diagnostics& out)
-      : model_(resolved.model), out_(out), cells_(zones.zones.size() + model_.segments.size()) {
-    // A segment known by port alone has a cell of its own behind the zones.
-    for (std::uint32_t s = 0; s < model_.segments.size(); ++s) {
-      cells_of_.push_back(zones.of_set[s]);
-      if (!model_.segments[s].has_addresses)
-        cells_of_.back().push_back(static_cast<std::uint32_t>(zones.zones.size()) + s);
-    }
+  CoverLint(const Resolved& resolved, const Cells& cells, Diagnostics& out)
+      : model_(resolved.model), cells_of_(cells.of_set), out_(out) {
+    // A segment known by port alone has a cell of its own behind the others.
+    const std::size_t alone = cells.cells.size();
+    for (std::uint32_t s = 0; s < model_.segments.size(); ++s)
+      if (!model_.segments[s].has_addresses) cells_of_[s].push_back(static_cast<std::uint32_t>(alone + s));
+    forbids_at_.resize(alone + model_.segments.size());
+    allows_from_.resize(model_.segments.size());
+    for (std::uint32_t i = 0; i < model_.statements.size(); ++i) enter(i);
   }
 
   void run() {
-    const auto& all = model_.statements;
-    const auto forbids = static_cast<std::size_t>(std::ranges::count_if(all, &Statement::is_forbid));
-    const std::size_t words = (cells_ + 63) / 64 + 1;
-    if (all.size() * all.size() > work_max / words) return;
-    for (const Statement& one : all) {
-      from_.push_back(cells(one.from, one.from_any));
-      to_.push_back(cells(one.to, one.to_any));
-    }
-    std::vector<std::size_t> shadowed;
-    for (std::size_t i = 0; i < all.size() && forbids > 0; ++i)
-      if (!all[i].is_forbid && is_shadowed(i)) shadowed.push_back(i);
-    tell_shadowed(shadowed, all.size() - forbids);
-    for (std::size_t i = 0; i < all.size(); ++i)
-      if (!all[i].is_forbid && std::ranges::find(shadowed, i) == shadowed.end()) overlapped(i);
+    Indices shadowed;
+    for (const std::uint32_t i : allows_)
+      if (!is_shadowed(i)) overlapped(i);
+      else shadowed.push_back(i);
+    if (steps_ <= steps_max) tell_shadowed(shadowed);
+    if (steps_ <= steps_max) out_.all.insert(out_.all.end(), found_.all.begin(), found_.all.end());
   }
 
  private:
-  Bits cells(const std::vector<std::uint32_t>& segments, bool any) const {
-    Bits bits((cells_ + 63) / 64 + 1, any ? ~std::uint64_t{0} : 0);
-    for (const std::uint32_t segment : segments)
-      for (const std::uint32_t cell : cells_of_[segment]) bits[cell >> 6] |= std::uint64_t{1} << (cell & 63);
-    return bits;
+  void enter(std::uint32_t index) {
+    const Statement& statement = model_.statements[index];
+    if (!statement.is_forbid) {
+      allows_.push_back(index);
+      for (const std::uint32_t segment : statement.from) allows_from_[segment].push_back(index);
+      return;
+    }
+    if (statement.from_any) from_anywhere_.push_back(index);
+    for (const std::uint32_t segment : statement.from)
+      for (const std::uint32_t cell : cells_of_[segment])
+        if (forbids_at_[cell].empty() || forbids_at_[cell].back() != index) forbids_at_[cell].push_back(index);
   }
 
-  // Whether every source of `segment` in `cell` is also in one of `segments`, whatever port it comes in by.
-  bool source_covers(const Statement& by, const Bits& bits, std::uint32_t segment, std::uint32_t cell) const {
+  bool has_cell(const Indices& segments, std::uint32_t cell) const {
+    return std::ranges::any_of(segments, [&](auto one) { return std::ranges::binary_search(cells_of_[one], cell); });
+  }
+
+  // Whether every source of `segment` in `cell` is also in one of `by`, whatever port it comes in by.
+  bool source_covers(const Statement& by, std::uint32_t segment, std::uint32_t cell) const {
     if (by.from_any || std::ranges::binary_search(by.from, segment)) return true;
-    if (!has(bits, cell) || !model_.segments[segment].attach.empty()) return false;
+    if (!model_.segments[segment].attach.empty()) return false;
     return std::ranges::any_of(by.from, [&](std::uint32_t one) {
       return model_.segments[one].attach.empty() && std::ranges::binary_search(cells_of_[one], cell);
     });
   }
-  bool target_covers(const Statement& by, const Bits& bits, std::uint32_t segment, std::uint32_t cell) const {
+  bool target_covers(const Statement& by, std::uint32_t segment, std::uint32_t cell) const {
     return by.to_any || std::ranges::binary_search(by.to, segment) ||
-           (has(bits, cell) && model_.segments[segment].has_addresses);
+           (model_.segments[segment].has_addresses && has_cell(by.to, cell));
   }
 
-  bool is_shadowed(std::size_t index) const {
+  // Forbids that share a source cell and a service with the allow.
+  Indices against(const Statement& allow) {
+    Indices found = from_anywhere_;
+    for (const std::uint32_t segment : allow.from)
+      for (const std::uint32_t cell : cells_of_[segment])
+        found.insert(found.end(), forbids_at_[cell].begin(), forbids_at_[cell].end());
+    steps_ += found.size();
+    std::ranges::sort(found);
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    std::erase_if(found, [&](auto i) { return !overlaps(model_.statements[i].services, allow.services); });
+    return found;
+  }
+
+  bool is_shadowed(std::uint32_t index) {
     const Statement& allow = model_.statements[index];
-    std::vector<std::size_t> against;
-    for (std::size_t i = 0; i < model_.statements.size(); ++i)
-      if (model_.statements[i].is_forbid && meet(from_[i], from_[index]) && meet(to_[i], to_[index]) &&
-          overlaps(model_.statements[i].services, allow.services))
-        against.push_back(i);
-    if (against.empty()) return false;
+    if (steps_ > steps_max) return false;
+    const Indices candidates = against(allow);
+    if (candidates.empty()) return false;
     std::size_t pairs = 0;
     for (const std::uint32_t s : allow.from)
       for (const std::uint32_t source : cells_of_[s])
         for (const std::uint32_t t : allow.to)
           for (const std::uint32_t target : cells_of_[t])
-            if (++pairs > pairs_max || !pair_covered(allow, against, s, source, t, target)) return false;
+            if (++pairs > pairs_max || !pair_covered(allow, candidates, s, source, t, target)) return false;
     return pairs > 0;
   }
 
-  bool pair_covered(const Statement& allow, const std::vector<std::size_t>& against, std::uint32_t s,
-                    std::uint32_t source, std::uint32_t t, std::uint32_t target) const {
+  bool pair_covered(const Statement& allow, const Indices& candidates, std::uint32_t s, std::uint32_t source,
+                    std::uint32_t t, std::uint32_t target) {
     ServiceSet left = allow.services;
-    for (const std::size_t i : against) {
+    for (const std::uint32_t i : candidates) {
       const Statement& forbid = model_.statements[i];
-      if (source_covers(forbid, from_[i], s, source) && target_covers(forbid, to_[i], t, target))
-        left = subtract(left, forbid.services);
+      ++steps_;
+      if (source_covers(forbid, s, source) && target_covers(forbid, t, target)) left = subtract(left, forbid.services);
       if (empty(left)) return true;
     }
     return false;
   }
 
-  // One forbid that alone covers the allow by name, if there is one: the likeliest culprit to show.
-  const Statement* culprit(const Statement& allow) const {
-    const Statement* touching = nullptr;
-    for (const Statement& one : model_.statements) {
-      if (!one.is_forbid || !overlaps(one.services, allow.services)) continue;
+  // The forbid that covers the allow by name, else one that takes part: the likeliest culprit to show.
+  const Statement* culprit(const Statement& allow) {
+    const Statement* part = nullptr;
+    for (const std::uint32_t i : against(allow)) {
+      const Statement& one = model_.statements[i];
       const bool whole = (one.from_any || std::ranges::includes(one.from, allow.from)) &&
                          (one.to_any || std::ranges::includes(one.to, allow.to));
       if (whole && empty(subtract(allow.services, one.services))) return &one;
-      if (touching == nullptr && meet(cells(one.from, one.from_any), cells(allow.from, false)) &&
-          meet(cells(one.to, one.to_any), cells(allow.to, false)))
-        touching = &one;
+      const std::uint32_t s = allow.from.front(), t = allow.to.front();
+      if (part == nullptr && !cells_of_[s].empty() && !cells_of_[t].empty() &&
+          source_covers(one, s, cells_of_[s].front()) && target_covers(one, t, cells_of_[t].front()))
+        part = &one;
     }
-    return touching;
+    return part;
   }
 
-  void tell_shadowed(const std::vector<std::size_t>& shadowed, std::size_t allows) {
+  void tell_shadowed(const Indices& shadowed) {
     if (shadowed.empty()) return;
     const Statement* first = culprit(model_.statements[shadowed.front()]);
-    const bool all_by_one = shadowed.size() == allows && first != nullptr && std::ranges::all_of(shadowed, [&](auto i) {
-                              return culprit(model_.statements[i]) == first;
-                            });
-    if (all_by_one) {
-      auto& made =
-          out_.add("W0403", first->span, fmt::format("`{}` forbids everything that this policy allows", first->name),
-                   "a forbid beats every allow");
-      for (std::size_t i = 0; i < shadowed.size() && i < 3; ++i)
-        made.with(model_.statements[shadowed[i]].span, "never takes effect");
-      made.note(
-          fmt::format("all {} allow{} of this policy are covered; nothing can pass", allows, allows == 1 ? "" : "s"));
-      made.helped("everything not allowed is denied already: name in the forbid only what no allow may ever open");
-      return;
-    }
-    for (const std::size_t i : shadowed) {
+    const bool all_by_one =
+        shadowed.size() == allows_.size() && first != nullptr &&
+        std::ranges::all_of(shadowed, [&](auto i) { return culprit(model_.statements[i]) == first; });
+    if (all_by_one) return tell_all(*first, shadowed);
+    for (const std::uint32_t i : shadowed) {
       const Statement& allow = model_.statements[i];
-      auto& made = out_.add("W0401", allow.span, fmt::format("`{}` never takes effect", allow.name), "forbidden whole");
+      auto& made =
+          found_.add("W0401", allow.span, fmt::format("`{}` never takes effect", allow.name), "forbidden whole");
       if (const Statement* by = culprit(allow)) made.with(by->span, "covered by this forbid");
       made.note("a forbid beats every allow, in any file");
     }
   }
 
+  void tell_all(const Statement& forbid, const Indices& shadowed) {
+    auto& made =
+        found_.add("W0403", forbid.span, fmt::format("`{}` forbids everything that this policy allows", forbid.name),
+                   "a forbid beats every allow");
+    for (std::size_t i = 0; i < shadowed.size() && i < 3; ++i)
+      made.with(model_.statements[shadowed[i]].span, "never takes effect");
+    made.note(shadowed.size() == 1
+                  ? "the only allow of this policy is covered; nothing can pass"
+                  : fmt::format("all {} allows of this policy are covered; nothing can pass", shadowed.size()));
+    made.helped("everything not allowed is denied already: name in the forbid only what no allow may ever open");
+  }
+
   // Another allow that opens all of this one and lasts as long.
-  void overlapped(std::size_t index) {
+  void overlapped(std::uint32_t index) {
     const Statement& allow = model_.statements[index];
-    for (std::size_t i = 0; i < model_.statements.size(); ++i) {
+    for (const std::uint32_t i : allows_from_[allow.from.front()]) {
       const Statement& other = model_.statements[i];
-      if (i == index || other.is_forbid || !std::ranges::includes(other.from, allow.from) ||
-          !std::ranges::includes(other.to, allow.to) || !empty(subtract(allow.services, other.services)))
+      if (++steps_ > steps_max) return;
+      if (i == index || !std::ranges::includes(other.from, allow.from) || !std::ranges::includes(other.to, allow.to) ||
+          !empty(subtract(allow.services, other.services)))
         continue;
       if (other.expires_s && (!allow.expires_s || *allow.expires_s > *other.expires_s)) continue;
-      const bool equal = other.from == allow.from && other.to == allow.to &&
-                         empty(subtract(other.services, allow.services)) && other.expires_s == allow.expires_s;
+      const bool equal = other.from == allow.from && other.to == allow.to && other.expires_s == allow.expires_s &&
+                         empty(subtract(other.services, allow.services));
       if (equal && i > index) continue;
-      out_.add("W0402", allow.span, fmt::format("`{}` opens nothing that `{}` does not open", allow.name, other.name),
+      found_
+          .add("W0402", allow.span, fmt::format("`{}` opens nothing that `{}` does not open", allow.name, other.name),
                "overlapped whole")
           .with(other.span, "by this allow");
       return;
@@ -160,16 +172,19 @@ class CoverLint {
   }
 
   const Model& model_;
+  std::vector<Indices> cells_of_;      // by segment
   Diagnostics& out_;
-  std::size_t cells_;
-  std::vector<std::vector<std::uint32_t>> cells_of_;
-  std::vector<Bits> from_, to_;
+  Diagnostics found_;                  // told only when the work stayed within its bound
+  std::vector<Indices> forbids_at_;    // by source cell
+  std::vector<Indices> allows_from_;   // by source segment
+  Indices allows_, from_anywhere_;
+  std::size_t steps_ = 0;
 };
 
 }  // namespace
 
-void lint_cover(const Resolved& resolved, const Zones& zones, Diagnostics& out) {
-  CoverLint(resolved, zones, out).run();
+void lint_cover(const Resolved& resolved, const Cells& cells, Diagnostics& out) {
+  CoverLint(resolved, cells, out).run();
 }
 
 }  // namespace weir::control

@@ -57,21 +57,6 @@ void unpinned(const Model& model, Diagnostics& out) {
             .helped(fmt::format("[port.{}] with addresses = [\"...\"]", pattern.ends_with('*') ? "NAME" : pattern));
 }
 
-void detached_pins(const Model& model, Diagnostics& out) {
-  for (const PortPin& pin : model.ports) {
-    const bool attached = std::ranges::any_of(model.segments, [&](const Segment& segment) {
-      return std::ranges::any_of(segment.attach, [&](const std::string& pattern) {
-        return pattern.ends_with('*') ? pin.name.starts_with(pattern.substr(0, pattern.size() - 1))
-                                      : pin.name == pattern;
-      });
-    });
-    if (!attached)
-      out.add("W0411", pin.span, fmt::format("port `{}` is pinned but no segment is attached to it", pin.name),
-              "nothing it sends can be in an attached segment")
-          .helped(fmt::format("attach = [\"{}\"] on the segment behind this port", pin.name));
-  }
-}
-
 std::uint64_t ipv4_count(const AddressSet& set) {
   std::uint64_t count = 0;
   for (const auto [first, last] : set.ipv4) count += std::uint64_t{last} - first + 1;
@@ -112,17 +97,17 @@ void carriers(const Names& names, Diagnostics& out) {
             .note("inner packets and queue pairs are judged by a later version; until then only the outer pair is");
 }
 
-void overlapping(const Model& model, const Zones& zones, Diagnostics& out) {
+void overlapping(const Model& model, const Cells& cells, Diagnostics& out) {
   std::set<std::pair<std::uint32_t, std::uint32_t>> told;
-  for (const Zone& zone : zones.zones)
-    for (std::size_t i = 0; i < zone.sets.size() && zone.sets.size() <= 64; ++i)
-      for (std::size_t j = i + 1; j < zone.sets.size(); ++j) {
-        const std::uint32_t a = zone.sets[i], b = zone.sets[j];
+  for (const Cell& cell : cells.cells)
+    for (std::size_t i = 0; i < cell.sets.size() && cell.sets.size() <= 64; ++i)
+      for (std::size_t j = i + 1; j < cell.sets.size(); ++j) {
+        const std::uint32_t a = cell.sets[i], b = cell.sets[j];
         if (model.segments[a].is_list || model.segments[b].is_list || !told.emplace(a, b).second) continue;
-        if (std::ranges::includes(zones.of_set[a], zones.of_set[b]) ||
-            std::ranges::includes(zones.of_set[b], zones.of_set[a]))
+        if (std::ranges::includes(cells.of_set[a], cells.of_set[b]) ||
+            std::ranges::includes(cells.of_set[b], cells.of_set[a]))
           continue;
-        const std::string example = zone.ipv4 ? show(*zone.ipv4) : show(*zone.ipv6);
+        const std::string example = cell.ipv4 ? show(*cell.ipv4) : show(*cell.ipv6);
         out.add("W0409", model.segments[b].span,
                 fmt::format("segments `{}` and `{}` overlap in part", model.segments[a].name, model.segments[b].name),
                 fmt::format("{} is in both", example))
@@ -141,16 +126,15 @@ void empty_segments(const Model& model, Diagnostics& out) {
 
 }  // namespace
 
-void lint(const Resolved& resolved, const Zones& zones, std::int64_t now_s, Diagnostics& out) {
+void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diagnostics& out) {
   unused(resolved.names, out);
   expiring(resolved.model, now_s, out);
   unpinned(resolved.model, out);
-  detached_pins(resolved.model, out);
   too_wide(resolved, out);
   carriers(resolved.names, out);
-  overlapping(resolved.model, zones, out);
+  overlapping(resolved.model, cells, out);
   empty_segments(resolved.model, out);
-  lint_cover(resolved, zones, out);
+  lint_cover(resolved, cells, out);
 }
 
 }  // namespace weir::control

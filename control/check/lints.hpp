@@ -2,15 +2,15 @@
 // claim to find everything; set cover is computed where it is cheap and not at all elsewhere.
 #pragma once
 #include "control/check/resolve.hpp"
-#include "control/model/zones.hpp"
+#include "control/model/cells.hpp"
 
 #include <cstdint>
 
 namespace weir::control {
 
-void lint(const Resolved& resolved, const Zones& zones, std::int64_t now_s, Diagnostics& out);
+void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diagnostics& out);
 
 // cover.cpp: allows that a forbid or another allow takes over whole (W0401 to W0403).
-void lint_cover(const Resolved& resolved, const Zones& zones, Diagnostics& out);
+void lint_cover(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 
 }  // namespace weir::control

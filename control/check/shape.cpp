@@ -5,6 +5,7 @@
 #include "control/check/values.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 namespace weir::control {
 namespace {
@@ -109,10 +110,11 @@ class ShapeCheck {
   }
 
   void check_table(const TableRow& row, const Node& node, std::string_view name, Span place, bool refused) {
+    std::vector<std::string> meant;  // keys that a misspelt one stands for: not missing as well
     for (const Entry& entry : node.entries) {
       const KeyRow* key = find_key(row.name, entry.key);
       if (key == nullptr) {
-        unknown_key(row, node, name, entry);
+        meant.push_back(unknown_key(row, node, name, entry));
         continue;
       }
       if (!key->enforced && !refused) not_enforced(fmt::format("{}.{}", row.name, key->key), entry.key_span, out_);
@@ -123,7 +125,8 @@ class ShapeCheck {
       inner_tables(row, *key, entry.value, refused);
     }
     for (const KeyRow& key : key_rows())
-      if (key.required && key.table == row.name && node.find(key.key) == nullptr)
+      if (key.required && key.table == row.name && node.find(key.key) == nullptr &&
+          std::ranges::find(meant, key.key) == meant.end())
         out_.add("E0104", place, fmt::format("{} lacks `{}`", written(row, name), key.key),
                  fmt::format("`{}` is required", key.key))
             .helped(fmt::format("add {} = {}", key.key, control::row(key.type).example));
@@ -138,8 +141,9 @@ class ShapeCheck {
         if (item.kind == NodeKind::table) check_table(*inner, item, "", item.span, refused);
   }
 
-  // Keys after a header join that table silently: the likeliest reason why a top key is unknown here.
-  void unknown_key(const TableRow& row, const Node& node, std::string_view name, const Entry& entry) {
+  // Keys after a header join that table silently: the likeliest reason why a top key is unknown here. Returns the key
+  // that was probably meant, or "".
+  std::string unknown_key(const TableRow& row, const Node& node, std::string_view name, const Entry& entry) {
     const std::string table = written(row, name);
     auto& made = out_.add("E0102", entry.key_span, fmt::format("{} has no key `{}`", table, entry.key),
                           fmt::format("not a key of {}", table));
@@ -150,19 +154,20 @@ class ShapeCheck {
                             entry.key));
       made.helped(fmt::format("move `{}` above the first header of the file", entry.key));
       if (entry.key == "version") misplaced_version_ = true;
-      return;
+      return "";
     }
     std::vector<std::string_view> known;
     for (const KeyRow& key : key_rows())
       if (key.table == row.name) known.push_back(key.key);
     if (const std::string meant = nearest(entry.key, known); !meant.empty()) {
       made.helped(fmt::format("did you mean `{}`?", meant));
-      return;
+      return meant;
     }
-    for (const TableRow& other : table_rows())
-      if (find_key(other.name, entry.key) != nullptr)
-        return static_cast<void>(made.note(fmt::format("`{}` is a key of {}", entry.key, written(other, "NAME"))));
-    made.note(fmt::format("{} has {}", table, listing(known, known.size())));
+    const auto other = std::ranges::find_if(
+        table_rows(), [&](const TableRow& one) { return find_key(one.name, entry.key) != nullptr; });
+    if (other != table_rows().end()) made.note(fmt::format("`{}` is a key of {}", entry.key, written(*other, "NAME")));
+    else made.note(fmt::format("{} has {}", table, listing(known, known.size())));
+    return "";
   }
 
   const Loaded& loaded_;

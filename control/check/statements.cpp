@@ -65,8 +65,7 @@ void Resolver::policy_and_link() {
       if (const Node* require = value_of(*policy, "require"))
         each_text(*require, [&](const Node& item) {
           const std::vector<std::string_view> known = {"owner", "why", "ticket", "expires"};
-          if (std::ranges::find(known, item.text) == known.end())
-            unknown("E0112", "key that `require` can demand", item, known);
+          if (std::ranges::find(known, item.text) == known.end()) unknown("E0112", "governance key", item, known);
           else require_.push_back(item.text);
         });
     }
@@ -101,7 +100,6 @@ std::string Resolver::statement_name(const Node& node, Span& span, std::string_v
     return fmt::format("{}:{}", loaded_.sources.files[span.file].name, place.line);
   }
   span = given->span;
-  if (span.end - span.begin >= 2) span = {span.file, span.begin + 1, span.end - 1};
   if (!is_name(given->text)) {
     auto& made = out_.add("E0204", span, fmt::format("`{}` is not a name", given->text), "");
     made.note(

@@ -118,10 +118,25 @@ constexpr CodeRow rows[] = {
     {"E0503", "a test about nobody",
      "No address and port can be the source or target that the test names: the segment is empty, or every address of "
      "it is spoofed wherever it could come from. A test that can never be asked proves nothing."},
-    {"E0601", "a capacity of the policy image is exceeded",
-     "The policy needs more zones, services, decisions, rules or bytes than an image can hold. The message says "
-     "which, how much, and the limit. Fewer overlapping segments and fewer distinct port sets make it smaller."},
-    {"E0602", "the compiled image does not hold",
+    {"E0601", "too many segments", "Segments and lists together; the message says how many an image can hold."},
+    {"E0602", "too many statements",
+     "Allows and forbids together; the message says how many an image can hold. Statements that differ only in one "
+     "side "
+     "or one service can be one statement with lists."},
+    {"E0603", "too many address atoms",
+     "Overlapping segments are split into disjoint pieces of the address space; there are more than an image can hold. "
+     "Fewer overlaps make fewer pieces."},
+    {"E0604", "too many disjoint services",
+     "Overlapping port sets are split into disjoint services; there are more than an image can hold."},
+    {"E0605", "too many port names and patterns", "Distinct names and patterns in `attach` and [port] together."},
+    {"E0606", "too many zones",
+     "Zones are sets of addresses that some statement tells apart; there are more than an image can hold. Segments "
+     "that "
+     "statements treat alike cost nothing: name groups rather than single segments where you can."},
+    {"E0607", "too many zones for a decision matrix",
+     "The table of (zone, zone, service) would be larger than an image can hold."},
+    {"E0608", "the image is too large", "The message says by how much."},
+    {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
     {"W0101", "a pattern that matches nothing",
@@ -161,9 +176,6 @@ constexpr CodeRow rows[] = {
      "Neither contains the other, and some addresses are in both: these have the rights of both. Nested segments are "
      "not warned about."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
-    {"W0411", "a pin without a segment",
-     "The port is pinned, so that it is an attached port; but no segment's `attach` names it, so that whatever it "
-     "sends is spoofed."},
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // A sweep over range boundaries. The open sets are kept sorted with a running hash, so that a combination met before
 // is found by one probe and one comparison.
-#include "control/model/zones.hpp"
+#include "control/model/cells.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -14,9 +14,15 @@ std::uint64_t mixed(std::uint64_t value) {
   return value ^ value >> 31;
 }
 
+// An example reads better as a host than as the name of a network.
+template <class Number>
+Number host_of(Number at, Number count) {
+  return (at & 255) == 0 && count > 1 ? 1 : 0;
+}
+
 class Sweep {
  public:
-  explicit Sweep(Zones& out) : out_(out) {}
+  explicit Sweep(Cells& out) : out_(out) {}
 
   template <class Number>
   struct Edge {
@@ -33,7 +39,7 @@ class Sweep {
     for (std::size_t i = 0; i < edges.size();) {
       const Number at = edges[i].at;
       for (; i < edges.size() && edges[i].at == at; ++i) toggle(edges[i].set, edges[i].opens);
-      if (!open_.empty()) use(zone(), at);
+      if (!open_.empty()) use(cell(), at, i < edges.size() ? edges[i].at - at : Number{2});
     }
   }
 
@@ -45,17 +51,17 @@ class Sweep {
     hash_ ^= mixed(set);
   }
 
-  Zone& zone() {
+  Cell& cell() {
     const auto [begin, end] = known_.equal_range(hash_);
     for (auto one = begin; one != end; ++one)
-      if (out_.zones[one->second].sets == open_) return out_.zones[one->second];
-    const auto index = static_cast<std::uint32_t>(out_.zones.size());
+      if (out_.cells[one->second].sets == open_) return out_.cells[one->second];
+    const auto index = static_cast<std::uint32_t>(out_.cells.size());
     known_.emplace(hash_, index);
     for (const std::uint32_t set : open_) out_.of_set[set].push_back(index);
-    return out_.zones.emplace_back(Zone{open_, std::nullopt, std::nullopt});
+    return out_.cells.emplace_back(Cell{open_, std::nullopt, std::nullopt});
   }
 
-  Zones& out_;
+  Cells& out_;
   std::vector<std::uint32_t> open_;
   std::uint64_t hash_ = 0;
   std::unordered_multimap<std::uint64_t, std::uint32_t> known_;
@@ -63,8 +69,8 @@ class Sweep {
 
 }  // namespace
 
-Zones split(const std::vector<const AddressSet*>& sets) {
-  Zones made;
+Cells split(const std::vector<const AddressSet*>& sets) {
+  Cells made;
   made.of_set.resize(sets.size());
   Sweep sweep(made);
   std::vector<Sweep::Edge<std::uint64_t>> ipv4;
@@ -79,11 +85,11 @@ Zones split(const std::vector<const AddressSet*>& sets) {
       if (last != ~Ipv6Number{0}) ipv6.push_back({last + 1, set, false});
     }
   }
-  sweep.run(ipv4, [](Zone& zone, std::uint64_t at) {
-    if (!zone.ipv4) zone.ipv4 = static_cast<std::uint32_t>(at);
+  sweep.run(ipv4, [](Cell& cell, std::uint64_t at, std::uint64_t count) {
+    if (!cell.ipv4) cell.ipv4 = static_cast<std::uint32_t>(at + host_of(at, count));
   });
-  sweep.run(ipv6, [](Zone& zone, Ipv6Number at) {
-    if (!zone.ipv6) zone.ipv6 = at;
+  sweep.run(ipv6, [](Cell& cell, Ipv6Number at, Ipv6Number count) {
+    if (!cell.ipv6) cell.ipv6 = at + host_of(at, count);
   });
   return made;
 }
