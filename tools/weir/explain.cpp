@@ -144,7 +144,7 @@ void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, co
 int explain_code(const std::string& code) {
   const control::CodeRow* found = control::find_code(code);
   if (found == nullptr) {
-    fmt::print(stderr, "weir explain: there is no code {}; codes are E0101 to W0411, see docs/rules.md\n",
+    fmt::print(stderr, "weir explain: there is no code {}; docs/rules.md lists them all\n",
                control::harmless(code));
     return exit_invalid;
   }

@@ -88,7 +88,7 @@ Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t gene
   rules.report = compiled->report;
   auto file = take_image(compiled->image);
   if (!file) {
-    rules.checked.diagnostics.add("E0602", {~0u, 0, 0}, file.error());
+    rules.checked.diagnostics.add("E0699", {~0u, 0, 0}, file.error());
     return rules;
   }
   rules.compiled.emplace(std::move(*file));
