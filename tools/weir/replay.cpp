@@ -71,9 +71,15 @@ std::expected<std::array<std::string, 2>, std::string> port_names(const std::vec
   return names;
 }
 
+void print_decision(const Decided& decided, const Policy* policy) {
+  char line[decision_line_bytes_max];
+  std::fwrite(line, 1, decision_line(line, decided, policy), stdout);
+}
+
 void print_summary(const ReplayOptions& options, const ReplaySummary& summary) {
   const char* const no_colour = std::getenv("NO_COLOR");
   const bool colour = isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
+  if (options.output == "jsonl") return;
   const std::string text = options.output == "json" ? summary.json().dump(2) + '\n' : summary.table(colour);
   fmt::print("{}", text);
 }
@@ -99,6 +105,7 @@ int replay(const ReplayOptions& options) {
   ReplaySummary summary(options.by == "flow", file->rule_directory);
   ReplayRun run(&installed, options.flows, [&](const Decided& decided) {
     files->add(decided, &file->policy);
+    if (options.output == "jsonl" && !decided.was_held) print_decision(decided, &file->policy);
     summary.add(decided, &file->policy);
   });
   capture::MergedPacket packet;
@@ -125,7 +132,8 @@ void add_replay_options(CLI::App& command, ReplayOptions& options) {
   command.add_option("--annotated", options.annotated, "pcapng of every packet with its verdict as comment");
   command.add_option("--flows", options.flows, "Capacity of the flow table")->check(CLI::Range(1u, 1u << 28));
   command.add_option("--by", options.by, "What the summary's lines are")->check(CLI::IsMember({"reason", "flow"}));
-  command.add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  command.add_option("-o,--output", options.output, "table or json, or jsonl: each decision instead of a summary")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}));
 }
 
 }  // namespace weir

@@ -20,7 +20,7 @@ struct ReplayOptions {
   std::vector<std::string> names;            // inside=pf0hpf
   std::string write_directory;
   std::string annotated;                     // pcapng of every packet, the verdict as its comment
-  std::string output = "table";              // or json
+  std::string output = "table";              // or json, or jsonl: each decision
   std::string by = "reason";                 // or flow
   u32 flows = 1 << 20;                       // capacity of the flow table
 };

@@ -21,6 +21,11 @@ std::string in_words(const Decided& decided, const Policy* policy) {
   return words;
 }
 
+std::size_t decision_line(std::span<char, decision_line_bytes_max> line, const Decided& decided, const Policy* policy) {
+  return format_decision(line, {decided.index, decided.time, decided.port, decided.flow_number}, *decided.outcome,
+                         policy);
+}
+
 std::expected<ReplayFiles, std::string> ReplayFiles::create(const std::string& directory,
                                                             const std::string& annotated) {
   ReplayFiles files;
@@ -54,8 +59,7 @@ void ReplayFiles::add(const Decided& decided, const Policy* policy) {
       directory_->ports[decided.port].write(decided.time, decided.answer, outcome.answer_bytes);
     if (!decided.was_held) {
       char line[decision_line_bytes_max];
-      const DecisionContext context{decided.index, decided.time, decided.port, decided.flow_number};
-      directory_->decisions.write({line, format_decision(line, context, outcome, policy)});
+      directory_->decisions.write({line, decision_line(line, decided, policy)});
     }
   }
   if (annotated_)

@@ -11,6 +11,9 @@ namespace weir {
 // "forward flow_new by read-shards (policy.toml:84), trainers > shards, flow 3": a decision in words.
 std::string in_words(const Decided& decided, const Policy* policy);
 
+// The decision as its line; the line's length.
+std::size_t decision_line(std::span<char, decision_line_bytes_max> line, const Decided& decided, const Policy* policy);
+
 class ReplayFiles {
  public:
   // An empty path: not wanted. Makes the directory. The error is a sentence.

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <algorithm>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 namespace weir {
@@ -15,6 +16,16 @@ std::string address_text(const Address& address) {
   u64 words[] = {address.high, address.low};
   if (address.is_ipv4()) return inet_ntop(AF_INET, &address.low, text, sizeof text);
   return inet_ntop(AF_INET6, words, text, sizeof text);
+}
+
+// RFC 3339, in UTC.
+std::string time_text(Tick time) {
+  const auto seconds = static_cast<std::time_t>(time / tick_second);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  const std::size_t bytes = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  return fmt::format("{}.{:06}Z", fmt::string_view(text, bytes), time % tick_second);
 }
 
 bool has_ports(u8 protocol) { return protocol == 6 || protocol == 17 || protocol == 132; }
@@ -83,8 +94,16 @@ void ReplaySummary::add(const Decided& decided, const Policy* policy) {
   generation_ = std::max(generation_, outcome.generation);
   if (!by_flow_) return;
   const Headers headers = parse(decided.frame, {});
-  const auto [at, is_new] = line_of_.try_emplace(conversation_key(decided, headers), lines_.size());
-  if (is_new) lines_.push_back(describe(decided, headers, policy));
+  std::string key = conversation_key(decided, headers);
+  auto at = line_of_.find(key);
+  if (at == line_of_.end()) {
+    if (lines_.size() == conversations_max) {
+      ++untold_;
+      return;
+    }
+    at = line_of_.emplace(std::move(key), lines_.size()).first;
+    lines_.push_back(describe(decided, headers, policy));
+  }
   ConversationLine& line = lines_[at->second];
   ++line.packets;
   line.bytes += decided.frame.size();
@@ -113,6 +132,8 @@ std::string ReplaySummary::table(bool colour) const {
       if (reason_rows[reason].verdict == verdict) packets += reasons_[reason].packets;
     return packets;
   };
+  if (untold_ != 0)
+    text += fmt::format("... and {} packets of further conversations than the first {}\n", untold_, conversations_max);
   text += fmt::format("\n{} packets in {}.{:03} s: {} forwarded, {} dropped; {} flows; generation {}\n", packets_,
                       (last_ - first_) / tick_second, (last_ - first_) % tick_second / 1000, total(Verdict::forward),
                       total(Verdict::drop), flows_, generation_);
@@ -120,10 +141,9 @@ std::string ReplaySummary::table(bool colour) const {
 }
 
 nlohmann::json ReplaySummary::json() const {
-  const auto seconds = [](Tick time) { return static_cast<double>(time) / 1e6; };
-  nlohmann::json out{{"packets", packets_},         {"flows", flows_},
-                     {"generation", generation_},   {"first_time", seconds(first_)},
-                     {"last_time", seconds(last_)}, {"reasons", nlohmann::json::array()}};
+  nlohmann::json out{{"packets", packets_},           {"flows", flows_},
+                     {"generation", generation_},     {"first_time", time_text(first_)},
+                     {"last_time", time_text(last_)}, {"reasons", nlohmann::json::array()}};
   for (std::size_t reason = 0; reason < reasons_count; ++reason)
     if (reasons_[reason].packets != 0)
       out["reasons"].push_back({{"verdict", verdict_name(reason_rows[reason].verdict)},
@@ -131,6 +151,7 @@ nlohmann::json ReplaySummary::json() const {
                                 {"packets", reasons_[reason].packets},
                                 {"bytes", reasons_[reason].bytes}});
   if (!by_flow_) return out;
+  out["packets_untold"] = untold_;
   out["conversations"] = nlohmann::json::array();
   for (const ConversationLine& line : lines_) {
     const auto or_null = [](const std::string& text) { return text.empty() ? nlohmann::json() : nlohmann::json(text); };
@@ -141,7 +162,7 @@ nlohmann::json ReplaySummary::json() const {
                                     {"source", line.source},
                                     {"target", line.target},
                                     {"service", line.service},
-                                    {"first_time", seconds(line.first)},
+                                    {"first_time", time_text(line.first)},
                                     {"packets", line.packets},
                                     {"bytes", line.bytes}});
   }

@@ -22,6 +22,9 @@ struct ConversationLine {
   u64 packets = 0, bytes = 0;
 };
 
+// Conversations told apart; the packets of what comes after so many are only counted.
+inline constexpr std::size_t conversations_max = 100'000;
+
 class ReplaySummary {
  public:
   // `by_flow` costs a parse and a look-up per packet. `rule_directory` ("" or "dir/") is put before rule files.
@@ -45,6 +48,7 @@ class ReplaySummary {
   Tally reasons_[reasons_count];
   u64 packets_ = 0, flows_ = 0, generation_ = 0;
   Tick first_ = 0, last_ = 0;
+  u64 untold_ = 0;                                        // packets of conversations beyond the limit
   std::vector<ConversationLine> lines_;                   // in order of their first packets
   std::unordered_map<std::string, std::size_t> line_of_;  // by conversation_key()
 };
