@@ -82,7 +82,8 @@ def both_forms_agree(bench):
 
 
 def summaries_add_up(bench):
-    done = bench.replay("--inside", "inside.pcap", "--outside", "outside.pcap", "-o", "json", "--by", "flow")
+    pair = ("--inside", "inside.pcap", "--outside", "outside.pcap")
+    done = bench.replay(*pair, "-o", "json", "--by", "flow")
     summary = json.loads(done.stdout)
     counted = {row["reason"]: row["packets"] for row in summary["reasons"]}
     expect(f"reasons {counted}", counted == {"flow_new": 2, "flow_established": 1, "forbidden": 3, "no_allow": 2})
@@ -95,9 +96,9 @@ def summaries_add_up(bench):
     text = (bench.folder / "policy.toml").read_text().splitlines()
     expect(f"place {copy['place']} is not the rule's", "stay-home" in text[line - 1])
     expect(f"first_time {summary['first_time']}", summary["first_time"] == "2023-11-14T22:13:20.000000Z")
-    lines = bench.replay("--inside", "inside.pcap", "--outside", "outside.pcap", "-o", "jsonl", "--write", "lines").stdout
+    lines = bench.replay(*pair, "-o", "jsonl", "--write", "lines").stdout
     expect("-o jsonl is not decisions.jsonl", lines == (bench.folder / "lines" / "decisions.jsonl").read_text() != "")
-    table = bench.replay("--inside", "inside.pcap", "--outside", "outside.pcap").stdout
+    table = bench.replay(*pair).stdout
     expect(f"table:\n{table}", "8 packets in 6.000 s: 3 forwarded, 5 dropped; 2 flows; generation 1" in table
            and "\x1b" not in table)
 
