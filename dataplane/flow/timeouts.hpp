@@ -5,6 +5,8 @@
 #include "dataplane/flow/tcp.hpp"
 #include "dataplane/packet/key.hpp"
 
+#include <array>
+
 namespace weir {
 
 // X(name, milliseconds, source)
@@ -34,10 +36,27 @@ inline constexpr u32 timeout_ms[] = {
 
 constexpr u32 idle_ms(Timeout timeout) { return timeout_ms[static_cast<u8>(timeout)]; }
 
-inline constexpr Timeout tcp_timeouts[tcp_states_count] = {
-    Timeout::tcp_opening,     Timeout::tcp_opening,     Timeout::tcp_opening, Timeout::tcp_established,
-    Timeout::tcp_half_closed, Timeout::tcp_half_closed, Timeout::tcp_closed,  Timeout::tcp_reset};
-constexpr Timeout tcp_timeout(TcpState state) { return tcp_timeouts[static_cast<u8>(state)]; }
+constexpr Timeout tcp_timeout(TcpState state) {
+  switch (state) {
+    case TcpState::syn_sent:
+    case TcpState::syn_both:
+    case TcpState::syn_received: return Timeout::tcp_opening;
+    case TcpState::established: return Timeout::tcp_established;
+    case TcpState::fin_opener:
+    case TcpState::fin_replier: return Timeout::tcp_half_closed;
+    case TcpState::fin_both: return Timeout::tcp_closed;
+    case TcpState::reset: break;
+  }
+  return Timeout::tcp_reset;
+}
+
+// By TcpState: one load for each packet.
+inline constexpr auto tcp_idle_ms = [] {
+  std::array<u32, tcp_states_count> idle{};
+  for (u32 state = 0; state < tcp_states_count; ++state)
+    idle[state] = idle_ms(tcp_timeout(static_cast<TcpState>(state)));
+  return idle;
+}();
 
 constexpr Timeout exchange_timeout(FlowClass flow_class, Exchange exchange) {
   switch (flow_class) {

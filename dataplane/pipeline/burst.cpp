@@ -1,15 +1,20 @@
-// The stages and how they overlap. What a packet means is in flow_path.cpp and link_path.cpp.
+// The stages and how they overlap. What a packet means is in known_flow.hpp, flow_path.cpp and link_path.cpp.
 #include "dataplane/pipeline/burst.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/pipeline/known_flow.hpp"
+
+#include <algorithm>
 
 namespace weir {
 namespace {
 
 // Ageing goes by packets decided, not by bursts or calls, so that what a full table answers does not depend on how
 // packets fell into bursts.
-constexpr u32 packets_per_ageing = 32;
-constexpr u32 deadlines_per_ageing = 32;
+constexpr u32 packets_per_ageing = 256;
+constexpr u32 deadlines_per_ageing = 128;
+
+constexpr u32 packets_per_turn = 8;
 
 // A jump further than any deadline lies ahead: modular deadlines can no longer be told apart, and all have passed.
 constexpr Tick jump_that_expires_all = Tick{12} * 24 * 3600 * tick_second;
@@ -32,12 +37,17 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   const u32 taken = static_cast<u32>(packets.size()), matched = matching.count, decided = deciding.count;
   entering.count = 0;
   u32 handed_over = 0;
-  for (u32 i = 0; i < taken; ++i) {
-    const u32 owner = take(packets[i], entering);
-    if (owner != config_.self) misdirected[handed_over++] = {packets[i].token, owner};
+  // The stages take turns, a few packets each, so that the lines one asks for are spread over the work of the others.
+  for (u32 first = 0; first < burst_packets_max; first += packets_per_turn) {
+    const u32 end = first + packets_per_turn;
+    for (u32 i = first; i < std::min(end, taken); ++i) {
+      const u32 owner = take(packets[i], entering);
+      if (owner != config_.self) misdirected[handed_over++] = {packets[i].token, owner};
+    }
+    for (u32 i = first; i < std::min(end, matched); ++i)
+      matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
+    for (u32 i = first; i < std::min(end, decided); ++i) decide(deciding.entries[i], policy, outcomes[i]);
   }
-  for (u32 i = 0; i < matched; ++i) matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
-  for (u32 i = 0; i < decided; ++i) decide(deciding.entries[i], policy, outcomes[i]);
   deciding.count = 0;
   count_burst(taken, handed_over);
   return {decided, handed_over};

@@ -111,7 +111,6 @@ class Pipeline {
   void first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
-  Reason step_state(const Headers& headers, FlowRecord& record, bool& reopens);
   u32 live_flow(const Entry& entry);
   u32 insert(const Entry& entry);
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);

@@ -1,31 +1,10 @@
-// Packets that belong to flows: known ones by their state, first ones by policy, ICMP errors by the flow they quote.
-// The order of the questions is the contract: does the flow live, is its decision current, did the packet come in by
-// the right side, does the state permit it. Whatever is not answered yes is a drop.
-#include "dataplane/flow/timeouts.hpp"
-#include "dataplane/pipeline/burst.hpp"
+// What known_flow.hpp leaves: first packets by policy, flows to be judged again, ICMP errors by the flow they quote.
+#include "dataplane/pipeline/known_flow.hpp"
 
 namespace weir {
 namespace {
 
 constexpr u32 ageing_when_full = 1024;  // deadlines: a full table looks further before it refuses
-
-bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
-
-// The ICMP query that opened a flow: kept in the record, so that an allowed echo does not carry other messages.
-u8& icmp_type_of(FlowRecord& record) { return record.sequence_room[0]; }
-u8& icmp_code_of(FlowRecord& record) { return record.sequence_room[1]; }
-
-u32 new_deadline(const FlowRecord& record, u32 now_ms) {
-  const FlowClass flow_class = record.key.flow_class();
-  const Timeout timeout = flow_class == FlowClass::tcp
-                              ? tcp_timeout(static_cast<TcpState>(record.state))
-                              : exchange_timeout(flow_class, static_cast<Exchange>(record.state));
-  return now_ms + idle_ms(timeout);
-}
-
-bool came_from_opener(const Headers& headers, const FlowRecord& record) {
-  return headers.source_is_a == static_cast<bool>(record.opener_is_a);
-}
 
 // The protocol number of a flow, for asking policy again.
 u8 protocol_of(const FlowKey& key) {
@@ -41,69 +20,6 @@ u8 protocol_of(const FlowKey& key) {
 }
 
 }  // namespace
-
-void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
-  const u32 flow = live_flow(entry);
-  if (flow != no_flow) [[likely]]
-    return known_flow(entry, installed, flow, outcome);
-  first_packet(entry, installed, outcome);
-}
-
-// The flow of this key whose idle time has not passed. One whose time has is erased here, whatever ageing has
-// reached, so that what a packet meets depends on time alone.
-inline u32 Pipeline::live_flow(const Entry& entry) {
-  const u32 flow = table_.find(entry.headers.key, entry.headers.hash, entry.guess);
-  if (flow == no_flow || !table_.expired(flow, now_ms_)) [[likely]]
-    return flow;
-  table_.erase(flow, entry.headers.hash);
-  counters_.flows_expired.add(1);
-  return no_flow;
-}
-
-inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
-  const Headers& headers = entry.headers;
-  FlowRecord& record = table_.record(flow);
-  outcome.flow = flow;
-  if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
-  outcome.rule = installed.policy.rule_of(record.decision);
-  const bool from_inside = (entry.packet.port & 1) == 0;
-  if ((came_from_opener(headers, record) ? record.opener_on_inside : !record.opener_on_inside) != from_inside) {
-    outcome.reason = Reason::wrong_side;
-    return;
-  }
-  bool reopens = false;
-  outcome.reason = step_state(headers, record, reopens);
-  if (reopens) {
-    table_.erase(flow, headers.hash);
-    outcome.flow = no_flow;
-    outcome.rule = no_rule;
-    return first_packet(entry, installed, outcome);
-  }
-  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_ms_));
-}
-
-// Moves the flow's state by one packet: flow_established, or why the state does not permit the packet. `reopens`
-// tells that the packet opens a new connection between the same endpoints, so that this flow is over.
-inline Reason Pipeline::step_state(const Headers& headers, FlowRecord& record, bool& reopens) {
-  const bool opener = came_from_opener(headers, record);
-  if (headers.protocol == 6) {
-    const TcpStep step = tcp_step(static_cast<TcpState>(record.state), opener ? TcpSender::opener : TcpSender::replier,
-                                  tcp_segment(headers.tcp_flags));
-    reopens = step.reopens();
-    if (reopens || step.refused()) return Reason::tcp_state;
-    record.state = static_cast<u8>(step.next());
-    return Reason::flow_established;
-  }
-  if (is_icmp(record.key.flow_class())) {
-    const u8 query = icmp_type_of(record);
-    const bool permitted = opener
-                               ? headers.icmp_type == query && headers.icmp_code == icmp_code_of(record)
-                               : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
-    if (!permitted) return Reason::icmp_no_request;
-  }
-  if (!opener) record.state = static_cast<u8>(Exchange::both_ways);
-  return Reason::flow_established;
-}
 
 // Asks the policy in force about a flow that an older one allowed, as its first packet was asked about. False when
 // it no longer allows it: then the flow is forgotten and the packet dropped.
