@@ -116,13 +116,11 @@ void CaptureRun::write() {
     const bool any_ended = take_ended();
     CaptureFrame* frame = nullptr;
     if (order_.ring.take(frame)) {
-      if (!frame->is_judged.load(std::memory_order_acquire)) transmit_.flush();
       while (!frame->is_judged.load(std::memory_order_acquire)) sched_yield();
       settle(*frame);
     } else if (all_done && !any_ended) {
       break;
     } else if (!any_ended) {
-      transmit_.flush();
       sched_yield();
     }
   }
