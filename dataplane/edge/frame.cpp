@@ -13,19 +13,22 @@ bool put_tag_back(rte_mbuf*& mbuf) {
   return rte_vlan_insert(&mbuf) == 0;
 }
 
+// Copies a chain; returns how many bytes there are, which a port that lost some does not say. Longer ones are cut.
+u32 flatten(const rte_mbuf* mbuf, std::byte* flat) {
+  u32 bytes = 0;
+  for (const rte_mbuf* part = mbuf; part != nullptr; part = part->next) {
+    if (bytes + part->data_len > flat_bytes) break;
+    std::memcpy(flat + bytes, rte_pktmbuf_mtod(part, const void*), part->data_len);
+    bytes += part->data_len;
+  }
+  return bytes;
+}
+
 void write_back(rte_mbuf* mbuf, const std::byte* flat) {
   for (rte_mbuf* part = mbuf; part != nullptr; part = part->next) {
     std::memcpy(rte_pktmbuf_mtod(part, void*), flat, part->data_len);
     flat += part->data_len;
   }
-}
-
-// net_pcap keeps 16 bits of a frame's length while it cuts it into a chain: beyond 65,535 bytes the chain holds less
-// than it promises.
-bool holds_what_it_promises(const rte_mbuf* mbuf) {
-  u32 bytes = 0;
-  for (const rte_mbuf* part = mbuf; part != nullptr; part = part->next) bytes += part->data_len;
-  return bytes == mbuf->pkt_len;
 }
 
 rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
@@ -42,21 +45,27 @@ rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
 }  // namespace
 
 Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token) {
-  const bool is_whole = put_tag_back(mbuf) && mbuf->pkt_len <= flat_bytes && holds_what_it_promises(mbuf);
+  const bool has_tags = put_tag_back(mbuf);
   frame.mbuf = mbuf;
   frame.port = port;
   std::byte* data = rte_pktmbuf_mtod(mbuf, std::byte*);
-  if (is_whole && mbuf->nb_segs > 1) {
-    rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, frame.flat);
+  u32 bytes = mbuf->data_len;
+  if (mbuf->nb_segs > 1) {
+    bytes = flatten(mbuf, frame.flat);
     data = frame.flat;
   }
-  return {data, is_whole ? mbuf->pkt_len : 0, port, time, token, {frame.answer, answer_bytes}};
+  frame.is_cut = bytes != mbuf->pkt_len;
+  return {data, has_tags ? bytes : 0, port, time, token, {frame.answer, answer_bytes}};
 }
 
 Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool) {
   rte_mbuf* mbuf = frame.mbuf;
   frame.mbuf = nullptr;
   const u16 across = frame.port ^ 1;
+  if (frame.is_cut && outcome.verdict != Verdict::drop) {
+    rte_pktmbuf_free(mbuf);
+    return {nullptr, across, true};
+  }
   switch (outcome.verdict) {
     case Verdict::forward: return {mbuf, across};
     case Verdict::rewrite:
@@ -65,7 +74,7 @@ Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool) {
     case Verdict::answer: {
       rte_mbuf* reply = answer_of(frame, outcome.answer_bytes, pool);
       rte_pktmbuf_free(mbuf);
-      return {reply, frame.port};
+      return {reply, frame.port, reply == nullptr};
     }
     case Verdict::hold:  // never an end: callers keep held frames
     case Verdict::drop: break;

@@ -20,6 +20,7 @@ struct Frame {
   std::byte* answer = nullptr;  // room for answer_bytes
   u16 port = 0;                 // index it came in by
   bool is_held = false;
+  bool is_cut = false;          // the port lost a part of it: it may be judged by what is there, but not leave
 };
 
 // Takes `mbuf` in and describes it to the engine. A frame that cannot be shown as it was on the wire is shown empty,
@@ -27,10 +28,11 @@ struct Frame {
 Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token);
 
 // What leaves, and by which port index, once the engine has ended the frame; the frame is then empty. Null mbuf:
-// nothing leaves.
+// nothing leaves, and `is_lost` tells that something should have.
 struct Leaving {
   rte_mbuf* mbuf;
   u16 port;
+  bool is_lost = false;
 };
 Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool);
 

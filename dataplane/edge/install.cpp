@@ -114,7 +114,8 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   const InstalledPolicy* const before = slot_.current();
   const u64 current = before == nullptr ? 0 : before->policy.generation();
   const u64 next = policy->generation();
-  if (next == 0 || next == current || (next < current && !force))
+  if (next == 0) return std::unexpected(refused("header", "generation 0 means that there is none"));
+  if (next == current || (next < current && !force))
     return std::unexpected(refused("header", fmt::format("generation {} is not above {}, which is in force{}", next,
                                                          current, next < current ? " (--force takes it back)" : "")));
   auto warning = compare_ports(*policy);

@@ -115,6 +115,7 @@ void Worker::finish(std::span<const Outcome> outcomes) {
     }
     if (frame.is_held) --held_;
     const Leaving leaving = end(frame, outcome, ports_.pool());
+    if (leaving.is_lost) core_.counters().unsent.add(1);
     transmit_.send(leaving.mbuf, leaving.port);
     release(outcome.token);
   }

@@ -12,7 +12,7 @@ import time
 NOBODY = 65534
 SKIP = 77
 CPUS = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-NO_HUGE = ["--no-huge", "-m", "320", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level", "lib.eal:error"]
+NO_HUGE = ["--no-huge", "-m", "192", "--no-shconf", "--no-pci", "--no-telemetry", "--log-level", "lib.eal:error"]
 
 
 class Folder:
