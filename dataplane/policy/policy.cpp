@@ -15,6 +15,10 @@ Judgement Policy::judge(const Question& question, Tick now) const {
   return first_rule(from, to, image::service_of(view_, question, is_ipv4), now);
 }
 
+void Policy::judge(std::span<const Question> questions, Tick now, std::span<Judgement> judgements) const {
+  for (u64 i = 0; i < questions.size(); ++i) judgements[i] = judge(questions[i], now);
+}
+
 u16 Policy::source_zone(u16 port_class, u32 atom) const {
   return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];
 }

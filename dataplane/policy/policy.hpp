@@ -69,6 +69,8 @@ class Policy {
   // Cache lines for IPv4 in Form::matrix: root, at most five nodes and a leaf for each address, two zones, one
   // service page, row, cell, decision.
   Judgement judge(const Question& question, Tick now) const;
+  // The same for many at once, their table lines loading side by side. As many judgements as questions.
+  void judge(std::span<const Question> questions, Tick now, std::span<Judgement> judgements) const;
 
   // A decision's facts, by index from a Judgement or a flow record of the same generation.
   Log log_of(u16 decision) const { return static_cast<Log>(view_.decisions[decision_checked(decision)].log); }
