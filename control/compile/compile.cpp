@@ -92,10 +92,15 @@ void put_decisions(DecisionTables& tables, Contents& contents) {
   contents.meta[0].form = tables.form;
   contents.matrix_rows = std::move(tables.matrix_rows);
   contents.matrix_cells = std::move(tables.matrix_cells);
-  contents.source_rules = std::move(tables.source_rules);
-  contents.target_rules = std::move(tables.target_rules);
-  contents.service_rules = std::move(tables.service_rules);
+  contents.target_lists = std::move(tables.target_lists);
+  contents.source_lists = std::move(tables.source_lists);
+  contents.list_words = std::move(tables.list_words);
+  contents.source_groups = std::move(tables.source_groups);
   contents.rule_words = std::move(tables.rule_words);
+  contents.always_words = std::move(tables.always_words);
+  contents.service_chunks = std::move(tables.service_chunks);
+  contents.chunk_words = std::move(tables.chunk_words);
+  contents.bit_rules = std::move(tables.bit_rules);
   for (const image::Decision& decision : tables.decisions)
     if (decision.expires != ~u64{0}) contents.expiries.push_back(decision.expires);
   std::sort(contents.expiries.begin(), contents.expiries.end());
@@ -103,14 +108,13 @@ void put_decisions(DecisionTables& tables, Contents& contents) {
   contents.decisions = std::move(tables.decisions);
 }
 
-void put_zones(const Atoms& atoms, const Services& services, const Zones& zones, u64 rules, Contents& contents) {
+void put_zones(const Atoms& atoms, const Services& services, const Zones& zones, Contents& contents) {
   image::Meta& meta = contents.meta[0];
   meta.atoms_count = atoms.count();
   meta.source_zones_count = zones.sources.count();
   meta.target_zones_count = zones.targets.count();
   meta.services_count = zones.services.count();
-  meta.groups_count =
-      meta.form == image::Form::vectors ? static_cast<u32>((rules + image::group_rules - 1) / image::group_rules) : 0;
+  meta.words_count = meta.form == image::Form::vectors ? zones.sources.words_count() : 0;
   contents.source_zones = zones.source_rows.pool();
   contents.target_zones = zones.target_rows.pool();
   contents.service_pages = services.pages;
@@ -134,12 +138,13 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   if (services.members.count() > services_max)
     return too_many("E0604", "disjoint services", services.members.count(), services_max);
   const std::vector<u32> order = order_rules(model, atoms, services);
-  const Zones zones = merge_zones(model, atoms, services, order);
+  const Bits bits = cluster_rules(model, order);
+  const Zones zones = merge_zones(model, atoms, services, bits.statements);
   if (zones.classes.size() > port_classes_max)
     return too_many("E0605", "port names and patterns", zones.classes.size(), port_classes_max);
   const u64 zones_count = std::max(zones.sources.count(), zones.targets.count());
   if (zones_count > zones_max) return too_many("E0606", "disjoint zones", zones_count, zones_max);
-  std::optional<DecisionTables> tables = decide(model, zones, order, form);
+  std::optional<DecisionTables> tables = decide(model, zones, order, bits, form);
   if (!tables) return std::unexpected(CapacityError{"E0607", "the policy has too many zones for a decision matrix"});
 
   CompileReport report{.zones = zones_count,
@@ -155,7 +160,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   put_tries(atoms, contents);
   put_ports(model, zones, contents);
   put_decisions(*tables, contents);
-  put_zones(atoms, services, zones, order.size(), contents);
+  put_zones(atoms, services, zones, contents);
   put_names(model, atoms, order, contents);
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);

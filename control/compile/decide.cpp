@@ -36,7 +36,8 @@ std::vector<image::Decision> decisions_of(const Model& model, std::span<const u3
 
 class Matrix {
  public:
-  Matrix(const Zones& zones, DecisionTables& tables) : zones_(zones), tables_(tables) {
+  Matrix(const Zones& zones, std::span<const u32> rules, DecisionTables& tables)
+      : zones_(zones), rule_of_bit_(rules), tables_(tables) {
     service_words_ = all_words(zones.services);
     row_.resize(zones.services.count());
   }
@@ -48,11 +49,11 @@ class Matrix {
     for (u32 from = 0; from < zones_.sources.count(); ++from) {
       zones_.sources.write(from, source);
       for (u32 to = 0; to < zones_.targets.count(); ++to) {
-        rules_.clear();
+        bits_.clear();
         for (u32 word = 0; word < words; ++word)
           for (u64 bits = source[word] & targets[u64{to} * words + word]; bits != 0; bits &= bits - 1)
-            rules_.push_back(word * 64 + static_cast<u32>(std::countr_zero(bits)));
-        const u32 pair = pairs_.intern(rules_);
+            bits_.push_back(word * 64 + static_cast<u32>(std::countr_zero(bits)));
+        const u32 pair = pairs_.intern(bits_);
         if (pair == row_of_pair_.size() && !add_row()) return false;
         tables_.matrix_rows.push_back(static_cast<u16>(row_of_pair_[pair]));
       }
@@ -63,20 +64,21 @@ class Matrix {
 
  private:
   bool add_row() {
+    std::sort(bits_.begin(), bits_.end(), [&](u32 a, u32 b) { return rule_of_bit_[a] < rule_of_bit_[b]; });
     for (u32 service = 0; service < row_.size(); ++service) row_[service] = decision_of(service);
     row_of_pair_.push_back(rows_.intern(row_));
     return rows_.count() <= 65536 && rows_.pool().size() <= matrix_cells_max &&
            tables_.decisions.size() <= decisions_max;
   }
 
-  // The first of rules_ that covers the service, and what follows while each one expires.
+  // The first rule of the pair that covers the service, and what follows while each one expires.
   u16 decision_of(u32 service) {
     const u64* covering = &service_words_[u64{service} * zones_.services.words_count()];
     chain_.clear();
-    for (const u32 rule : rules_) {
-      if (!(covering[rule / 64] >> rule % 64 & 1)) continue;
-      chain_.push_back(rule);
-      if (tables_.decisions[rule + 1].expires == ~u64{0}) break;
+    for (const u32 bit : bits_) {
+      if (!(covering[bit / 64] >> bit % 64 & 1)) continue;
+      chain_.push_back(rule_of_bit_[bit]);
+      if (tables_.decisions[chain_.back() + 1].expires == ~u64{0}) break;
     }
     u16 next = 0;
     for (; !chain_.empty(); chain_.pop_back()) next = linked(chain_.back(), next);
@@ -98,9 +100,10 @@ class Matrix {
   }
 
   const Zones& zones_;
+  std::span<const u32> rule_of_bit_;
   DecisionTables& tables_;
   std::vector<u64> service_words_;
-  std::vector<u32> rules_, chain_;  // rules of the present pair; of the present cell
+  std::vector<u32> bits_, chain_;   // bits of the present pair; rules of the present cell
   std::vector<u16> row_;
   Sequences<u32> pairs_;            // distinct sets of rules of pairs
   std::vector<u32> row_of_pair_;
@@ -113,46 +116,115 @@ bool matrix_fits(const Zones& zones) {
   return pairs <= matrix_pairs_max && pairs * zones.sources.words_count() <= matrix_steps_max;
 }
 
-std::vector<image::RuleGroup> groups_of(const RuleSets& sets, Sequences<u64>& stored) {
-  std::vector<image::RuleGroup> groups;
-  std::vector<u64> words(sets.words_count());
-  std::vector<u64> present;
-  for (u32 value = 0; value < sets.count(); ++value) {
-    sets.write(value, words);
-    for (std::size_t first = 0; first < words.size(); first += 64) {
-      present.clear();
-      u64 summary = 0;
-      for (std::size_t word = first; word < std::min(first + 64, words.size()); ++word) {
-        if (words[word] == 0) continue;
-        summary |= u64{1} << (word - first);
-        present.push_back(words[word]);
-      }
-      groups.push_back({summary, static_cast<u32>(stored.start(stored.intern(present))), 0});
+class Vectors {
+ public:
+  Vectors(const Zones& zones, const Bits& bits, DecisionTables& tables)
+      : zones_(zones), bits_(bits), tables_(tables) {}
+
+  void build() {
+    put_targets();
+    put_sources();
+    put_services();
+    tables_.always_words = zones_.sources.always_words();
+    tables_.list_words = lists_.pool();
+    u32 last = 0;  // what stands for no rule repeats its neighbour
+    for (const u32 rule : bits_.rules) {
+      if (rule != no_rule) last = rule;
+      tables_.bit_rules.push_back(static_cast<u16>(last));
     }
   }
-  return groups;
+
+ private:
+  // Rules for every target are in every target's set; the sources' lists say which of them hold.
+  void put_targets() {
+    for (u32 zone = 0; zone < zones_.targets.count(); ++zone) {
+      list_.clear();
+      for (const RuleWord& word : zones_.targets.own(zone))
+        list_.push_back({word.bits, static_cast<u32>(word.word), 0});
+      tables_.target_lists.push_back(listed());
+    }
+  }
+
+  void put_sources() {
+    const std::vector<u64>& always = zones_.sources.always_words();
+    stored_.intern(std::vector<u64>{0});
+    for (u32 zone = 0; zone < zones_.sources.count(); ++zone) {
+      const std::span<const RuleWord> own = zones_.sources.own(zone);
+      std::size_t at = 0;
+      for (u64 first = 0; first < always.size(); first += image::group_words) {
+        u64 summary = 0;
+        words_.clear();
+        for (; at < own.size() && own[at].word < std::min<u64>(first + image::group_words, bits_.first_wide); ++at) {
+          summary |= u64{1} << (own[at].word - first);
+          words_.push_back(own[at].bits);
+        }
+        const u64 base = words_.empty() ? 1 : stored_.start(stored_.intern(words_));
+        tables_.source_groups.push_back({summary, static_cast<u32>(base), 0});
+      }
+      list_.clear();
+      for (u32 word = bits_.first_wide; word < always.size(); ++word) {
+        const bool is_own = at < own.size() && own[at].word == word;
+        const u64 bits = always[word] | (is_own ? own[at++].bits : 0);
+        if (bits != 0) list_.push_back({bits, word, 0});
+      }
+      tables_.source_lists.push_back(listed());
+    }
+    tables_.rule_words = stored_.pool();
+  }
+
+  void put_services() {
+    const u32 words = zones_.services.words_count();
+    std::vector<u64> set((words + image::chunk_words_count - 1) / image::chunk_words_count * image::chunk_words_count);
+    Sequences<u64> chunks;
+    for (u32 service = 0; service < zones_.services.count(); ++service) {
+      zones_.services.write(service, set);
+      for (std::size_t first = 0; first < set.size(); first += image::chunk_words_count)
+        tables_.service_chunks.push_back(chunks.intern({set.data() + first, image::chunk_words_count}));
+    }
+    tables_.chunk_words = chunks.pool();
+  }
+
+  image::RuleList listed() {
+    if (list_.size() % 2 != 0) list_.push_back({0, list_.back().word, 0});
+    const u32 pairs = static_cast<u32>(list_.size() / 2);
+    if (pairs == 0) return {0, 0};
+    return {static_cast<u32>(lists_.start(lists_.intern(list_))), pairs};
+  }
+
+  const Zones& zones_;
+  const Bits& bits_;
+  DecisionTables& tables_;
+  std::vector<image::ListWord> list_;
+  std::vector<u64> words_;
+  Sequences<image::ListWord> lists_;
+  Sequences<u64> stored_;
+};
+
+template <class... Vector>
+std::size_t bytes_of(const Vector&... vectors) {
+  return ((vectors.size() * sizeof(vectors[0])) + ...);
 }
 
 }  // namespace
 
 std::size_t DecisionTables::bytes() const {
-  return (matrix_rows.size() + matrix_cells.size()) * sizeof(u16) + rule_words.size() * sizeof(u64) +
-         (source_rules.size() + target_rules.size() + service_rules.size()) * sizeof(image::RuleGroup);
+  return bytes_of(matrix_rows, matrix_cells, target_lists, source_lists, list_words, source_groups, rule_words,
+                  always_words, service_chunks, chunk_words, bit_rules);
 }
 
 std::optional<DecisionTables> decide(const Model& model, const Zones& zones, std::span<const u32> order,
-                                     DecisionForm wanted) {
+                                     const Bits& bits, DecisionForm wanted) {
   if (wanted != DecisionForm::vectors && matrix_fits(zones)) {
-    DecisionTables tables{image::Form::matrix, decisions_of(model, order), {}, {}, {}, {}, {}, {}};
-    if (Matrix(zones, tables).build()) return tables;
+    DecisionTables tables;
+    tables.form = image::Form::matrix;
+    tables.decisions = decisions_of(model, order);
+    if (Matrix(zones, bits.rules, tables).build()) return tables;
   }
   if (wanted == DecisionForm::matrix) return std::nullopt;
-  DecisionTables tables{image::Form::vectors, decisions_of(model, order), {}, {}, {}, {}, {}, {}};
-  Sequences<u64> stored;
-  tables.source_rules = groups_of(zones.sources, stored);
-  tables.target_rules = groups_of(zones.targets, stored);
-  tables.service_rules = groups_of(zones.services, stored);
-  tables.rule_words = stored.pool();
+  DecisionTables tables;
+  tables.form = image::Form::vectors;
+  tables.decisions = decisions_of(model, order);
+  Vectors(zones, bits, tables).build();
   return tables;
 }
 

@@ -2,22 +2,28 @@
 // sets of rules per field value.
 #pragma once
 #include "control/compile/compile.hpp"
+#include "control/compile/rules.hpp"
 #include "control/compile/zones.hpp"
 
 namespace weir::control {
 
 struct DecisionTables {
-  image::Form form;
+  image::Form form = image::Form::matrix;
   std::vector<image::Decision> decisions;
   std::vector<u16> matrix_rows, matrix_cells;
-  std::vector<image::RuleGroup> source_rules, target_rules, service_rules;
-  std::vector<u64> rule_words;
+  std::vector<image::RuleList> target_lists, source_lists;
+  std::vector<image::ListWord> list_words;
+  std::vector<image::RuleGroup> source_groups;
+  std::vector<u64> rule_words, always_words;
+  std::vector<u32> service_chunks;
+  std::vector<u64> chunk_words;
+  std::vector<u16> bit_rules;
 
-  std::size_t bytes() const;
+  std::size_t bytes() const;  // of all but `decisions`
 };
 
-// Nothing when a matrix is wanted and does not fit.
+// `order`: statements by rule. Nothing when a matrix is wanted and does not fit.
 std::optional<DecisionTables> decide(const Model& model, const Zones& zones, std::span<const u32> order,
-                                     DecisionForm wanted);
+                                     const Bits& bits, DecisionForm wanted);
 
 }  // namespace weir::control

@@ -1,6 +1,8 @@
 // Sizes of address sets are sums over atoms, so that a list of a million prefixes is counted once.
 #include "control/compile/rules.hpp"
 
+#include "dataplane/policy/policy.hpp"
+
 #include <algorithm>
 #include <numeric>
 
@@ -110,6 +112,52 @@ std::vector<u32> order_rules(const Model& model, const Atoms& atoms, const Servi
     return model.statements[a].name < model.statements[b].name;
   });
   return order;
+}
+
+namespace {
+
+// The lowest address of any of the segments; IPv6 after IPv4, segments without addresses after both.
+u128 first_address(const Model& model, const std::vector<u32>& segments) {
+  constexpr u128 ipv6 = u128{1} << 32;
+  u128 first = ~u128{0};
+  for (const u32 index : segments) {
+    const AddressSet& set = model.segments[index].addresses;
+    if (!set.ipv4.empty()) first = std::min(first, u128{set.ipv4[0].first});
+    else if (!set.ipv6.empty()) first = std::min(first, std::max(ipv6, set.ipv6[0].first));
+  }
+  return first;
+}
+
+}  // namespace
+
+Bits cluster_rules(const Model& model, std::span<const u32> order) {
+  struct Key {
+    bool is_wide, from_any;
+    u128 target, source;
+    u32 rule;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::vector<Key> keys;
+  for (u32 rule = 0; rule < order.size(); ++rule) {
+    const Statement& statement = model.statements[order[rule]];
+    keys.push_back({statement.to_any, statement.from_any, first_address(model, statement.to),
+                    first_address(model, statement.from), rule});
+  }
+  std::sort(keys.begin(), keys.end());
+  Bits bits;
+  const auto fill_word = [&] { bits.rules.resize((bits.rules.size() + 63) / 64 * 64, no_rule); };
+  for (const Key& key : keys) {
+    if (key.is_wide && (bits.rules.empty() || !model.statements[order[bits.rules.back()]].to_any)) {
+      fill_word();
+      bits.first_wide = static_cast<u32>(bits.rules.size() / 64);
+    }
+    bits.rules.push_back(key.rule);
+  }
+  fill_word();
+  if (keys.empty() || !keys.back().is_wide) bits.first_wide = static_cast<u32>(bits.rules.size() / 64);
+  for (auto word = bits.rules.begin(); word != bits.rules.end(); word += 64) std::sort(word, word + 64);
+  for (const u32 rule : bits.rules) bits.statements.push_back(rule == no_rule ? no_statement : order[rule]);
+  return bits;
 }
 
 }  // namespace weir::control

@@ -6,11 +6,21 @@
 #pragma once
 #include "control/compile/atoms.hpp"
 #include "control/compile/services.hpp"
+#include "control/compile/zones.hpp"
 
 namespace weir::control {
 
 // Indices of model.statements by their place in the image.
 std::vector<u32> order_rules(const Model& model, const Atoms& atoms, const Services& services);
+
+// Rules by their bit in rule sets: those with neighbouring targets, then sources, share words, so that a packet's three
+// sets meet in few words; within a word of 64 they ascend. Rules for every target have the words from first_wide on.
+struct Bits {
+  std::vector<u32> rules;       // places in `order`; whole words, no_rule behind the last of each part
+  std::vector<u32> statements;  // model.statements, no_statement likewise
+  u32 first_wide = 0;
+};
+Bits cluster_rules(const Model& model, std::span<const u32> order);
 
 // How many addresses each segment has, with the counts above for those that have none of their own.
 std::vector<u128> segment_sizes(const Model& model, const Atoms& atoms);

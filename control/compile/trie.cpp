@@ -36,7 +36,7 @@ class TrieBuilder {
   u32 root_bits() const {
     if (pieces_.size() <= 1) return 2;
     if (pieces_.size() <= 512) return 8;
-    return bits == 32 && pieces_.size() > 20'000 ? 20 : 14;
+    return bits == 32 && pieces_.size() > 2'000 ? 20 : 14;
   }
   u32 piece_at(u32 piece, Number address) const {
     while (piece + 1 < pieces_.size() && pieces_[piece + 1].first <= address) ++piece;

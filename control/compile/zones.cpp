@@ -36,26 +36,28 @@ namespace {
 // By segment or service set: the rules that mention it.
 using Mentions = std::vector<std::vector<RuleWord>>;
 
-void mention(std::vector<RuleWord>& rules, u32 rule) {
-  if (rules.empty() || rules.back().word != rule / 64) rules.push_back({rule / 64, 0});
-  rules.back().bits |= u64{1} << rule % 64;
+void mention(std::vector<RuleWord>& rules, u32 bit) {
+  if (rules.empty() || rules.back().word != bit / 64) rules.push_back({bit / 64, 0});
+  rules.back().bits |= u64{1} << bit % 64;
 }
 
-Mentions mentions_of(const Model& model, std::span<const u32> order, std::vector<u32> Statement::* side,
+Mentions mentions_of(const Model& model, std::span<const u32> statements, std::vector<u32> Statement::* side,
                      bool Statement::* any, RuleSets& sets) {
   Mentions mentions(model.segments.size());
-  for (u32 rule = 0; rule < order.size(); ++rule) {
-    const Statement& statement = model.statements[order[rule]];
-    if (statement.*any) sets.always(rule);
+  for (u32 bit = 0; bit < statements.size(); ++bit) {
+    if (statements[bit] == no_statement) continue;
+    const Statement& statement = model.statements[statements[bit]];
+    if (statement.*any) sets.always(bit);
     else
-      for (const u32 segment : statement.*side) mention(mentions[segment], rule);
+      for (const u32 segment : statement.*side) mention(mentions[segment], bit);
   }
   return mentions;
 }
 
-void fill_services(const Services& services, std::span<const u32> order, RuleSets& sets) {
+void fill_services(const Services& services, std::span<const u32> statements, RuleSets& sets) {
   Mentions mentions(services.points.size());
-  for (u32 rule = 0; rule < order.size(); ++rule) mention(mentions[services.set_of[order[rule]]], rule);
+  for (u32 bit = 0; bit < statements.size(); ++bit)
+    if (statements[bit] != no_statement) mention(mentions[services.set_of[statements[bit]]], bit);
   for (u32 service = 1; service < services.members.count(); ++service) {
     for (const u32 set : services.members.at(service)) sets.add(mentions[set]);
     sets.take();
@@ -69,11 +71,12 @@ u16 zone_of(std::span<const u32> segments, const Mentions& mentions, RuleSets& s
 
 }  // namespace
 
-Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services, std::span<const u32> order) {
-  const u32 rules = static_cast<u32>(order.size());
+Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services,
+                  std::span<const u32> statements) {
+  const u32 rules = static_cast<u32>(statements.size());
   Zones zones{port_classes(model), {}, {}, {}, {}, RuleSets(rules), RuleSets(rules), RuleSets(rules)};
-  const Mentions from = mentions_of(model, order, &Statement::from, &Statement::from_any, zones.sources);
-  const Mentions to = mentions_of(model, order, &Statement::to, &Statement::to_any, zones.targets);
+  const Mentions from = mentions_of(model, statements, &Statement::from, &Statement::from_any, zones.sources);
+  const Mentions to = mentions_of(model, statements, &Statement::to, &Statement::to_any, zones.targets);
   std::vector<u16> source_row(atoms.count()), target_row(atoms.count());
   std::vector<u32> segments;
   for (const PortClassPlan& port : zones.classes) {
@@ -86,7 +89,7 @@ Zones merge_zones(const Model& model, const Atoms& atoms, const Services& servic
     zones.source_row_of.push_back(zones.source_rows.intern(source_row));
     zones.target_row_of.push_back(zones.target_rows.intern(target_row));
   }
-  fill_services(services, order, zones.services);
+  fill_services(services, statements, zones.services);
   return zones;
 }
 

@@ -7,7 +7,7 @@
 
 namespace weir::control {
 
-// 64 rules from rule 64 * word.
+// 64 bits from bit 64 * word; a bit stands for a rule.
 struct RuleWord {
   u64 word;
   u64 bits;
@@ -21,14 +21,17 @@ class RuleSets {
   explicit RuleSets(u32 rules);
 
   // Rules that are in every set.
-  void always(u32 rule) { always_[rule / 64] |= u64{1} << rule % 64; }
+  void always(u32 bit) { always_[bit / 64] |= u64{1} << bit % 64; }
   // Collecting a set: add() its parts, then take() its number.
   void add(std::span<const RuleWord> part);
   u32 take();
 
   u32 count() const { return sets_.count(); }
   u32 words_count() const { return static_cast<u32>(always_.size()); }
-  // Writes the set of `value` over `words` (words_count() of them).
+  // The words of a set that are not zero, ascending, without those of `always`.
+  std::span<const RuleWord> own(u32 value) const { return sets_.at(value); }
+  const std::vector<u64>& always_words() const { return always_; }
+  // Writes the whole set of `value` over `words` (words_count() of them).
   void write(u32 value, std::span<u64> words) const;
 
  private:
@@ -39,6 +42,8 @@ class RuleSets {
   Sequences<RuleWord> sets_;
 };
 
+inline constexpr u32 no_statement = ~u32{0};
+
 struct Zones {
   std::vector<PortClassPlan> classes;
   std::vector<u32> source_row_of, target_row_of;  // by class
@@ -46,7 +51,9 @@ struct Zones {
   RuleSets sources, targets, services;            // by zone, zone, service
 };
 
-// `order` is that of order_rules. Zone numbers above 16 bits are cut: the caller looks at the counts.
-Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services, std::span<const u32> order);
+// `statements`: model.statements by bit, no_statement where a bit stands for none. Zone numbers above 16 bits are cut:
+// the caller looks at the counts.
+Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services,
+                  std::span<const u32> statements);
 
 }  // namespace weir::control

@@ -44,7 +44,7 @@ struct Text {
 
 enum class Form : u32 {
   matrix = 0,   // (source zone, target zone) -> row; (row, service) -> decision
-  vectors = 1,  // per field value a sparse set of rules; the first rule in all three decides
+  vectors = 1,  // per field value a sparse set of rules; the lowest common rule decides
 };
 
 inline constexpr u32 link_arp = 1, link_nd = 2, link_ra = 4, link_dhcp = 8;
@@ -56,7 +56,7 @@ struct Meta {
   u32 atoms_count;        // pieces of the address space; 0 is what nobody named
   u32 source_zones_count, target_zones_count;
   u32 services_count;
-  u32 groups_count;       // Form::vectors: groups of 4096 rules per field value
+  u32 words_count;        // Form::vectors: words of a rule set
   u32 ipv4_root_bits, ipv6_root_bits;
   u32 zero;
 };
@@ -96,13 +96,25 @@ enum class ServiceField : u32 {
 inline constexpr u32 service_fields_count = 6;
 inline constexpr u32 service_page_entries = 256;
 
-// Up to 64 words of a rule set, those that are not zero stored one after another from words[base].
-struct RuleGroup {
-  u64 summary;  // bit w: word w of this group is not zero
-  u32 base;
+// Rule sets (Form::vectors) are bit sets; bit_rules says which rule a bit stands for. Rules for every target have words
+// of their own, so a common rule of a source and a target is in the target's list or in the source's.
+struct RuleList {
+  u32 first;  // of list_words
+  u32 pairs;  // elements / 2; the last may be empty
+};
+struct ListWord {
+  u64 bits;
+  u32 word;
   u32 zero;
 };
-inline constexpr u32 group_rules = 64 * 64;
+// Up to 64 words of a set, those that are not zero one after another from rule_words[base].
+struct RuleGroup {
+  u64 summary;  // bit w: word w of this group is not zero
+  u32 base;     // above 0
+  u32 zero;
+};
+inline constexpr u32 group_words = 64;
+inline constexpr u32 chunk_words_count = 8;
 
 struct Decision {
   u64 expires;  // first Tick at which it does not hold; all ones: never
@@ -144,10 +156,15 @@ struct Mac {
   X(service_atoms, u16, "pages of 256 services, by the low byte")                                         \
   X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                \
   X(matrix_cells, u16, "matrix: decision by row and service")                                             \
-  X(source_rules, RuleGroup, "vectors: the rules whose `from` has the source zone")                       \
-  X(target_rules, RuleGroup, "vectors: the rules whose `to` has the target zone")                         \
-  X(service_rules, RuleGroup, "vectors: the rules whose `with` has the service")                          \
-  X(rule_words, u64, "vectors: words of rule sets; bit b of word w in group g is rule 4096 g + 64 w + b") \
+  X(target_lists, RuleList, "vectors: by target zone, the rules whose `to` names it")                               \
+  X(source_lists, RuleList, "vectors: by source zone, its rules that have no `to`")                                 \
+  X(list_words, ListWord, "vectors: words of those lists")                                                          \
+  X(source_groups, RuleGroup, "vectors: by source zone and group of words, the rules whose `from` names it")        \
+  X(rule_words, u64, "vectors: words of those groups; the first is 0")                                              \
+  X(always_words, u64, "vectors: by word, the rules that have no `from`")                                           \
+  X(service_chunks, u32, "vectors: by service and 8 words, a chunk")                                                \
+  X(chunk_words, u64, "vectors: by chunk, 8 words of the rules whose `with` has a service")                         \
+  X(bit_rules, u16, "vectors: by bit its rule, ascending in a word; neighbours share targets")                      \
   X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                   \
   X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                           \
   X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                       \
@@ -180,8 +197,10 @@ struct View {
   WEIR_IMAGE_SECTIONS(WEIR_SECTION)
 #undef WEIR_SECTION
   u32 atoms_count = 0;  // copies of the meta fields that every judgement needs
-  u32 target_zones_count = 0, services_count = 0, groups_count = 0;
+  u32 target_zones_count = 0, services_count = 0;
+  u32 words_count = 0, groups_count = 0, chunks_count = 0;  // of one rule set
   u32 ipv4_root_bits = 0, ipv6_root_bits = 0;
+  u32 forbids_count = 0;         // the rules below this are forbids
   Form form = Form::matrix;
 };
 

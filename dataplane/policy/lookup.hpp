@@ -21,12 +21,14 @@ inline Trie ipv6_trie(const View& view) {
   return {view.ipv6_root.data(), view.ipv6_nodes.data(), view.ipv6_leaves.data(), view.ipv6_root_bits};
 }
 
-inline u32 bits_below(u64 word, u32 bit) {
-  return static_cast<u32>(__builtin_popcountll(word & ((u64{1} << bit) - 1)));
-}
+// The bits of `word` up to and with `slot`, moved to the top: the highest says whether the slot's own bit is set, their
+// count is its rank. One shift by a variable amount, of which old instruction sets have only a slow one.
+inline u64 up_to(u64 word, u32 slot) { return word << (slot ^ 63); }
+inline u32 count_of(u64 word) { return static_cast<u32>(__builtin_popcountll(word)); }
+inline bool own_bit(u64 up_to_slot) { return static_cast<std::int64_t>(up_to_slot) < 0; }
 
 inline u32 leaf_index(const TrieNode& node, u32 slot) {
-  return node.leaf_base + static_cast<u32>(__builtin_popcountll(node.leaf_starts & (~u64{0} >> (63 - slot)))) - 1;
+  return node.leaf_base + count_of(up_to(node.leaf_starts, slot)) - 1;
 }
 
 // `Number` is u32 for IPv4, u128 for IPv6. Root and strides divide the address exactly, so a sound image ends at a
@@ -38,14 +40,14 @@ inline u32 atom_of(const Trie& trie, Number address) {
   if (!(entry & node_flag)) return entry;
   u32 index = entry & ~node_flag;
   address = static_cast<Number>(address << trie.root_bits);
-  for (u32 depth = trie.root_bits; depth < bits; depth += stride_bits) {
+  for (;;) {
     const TrieNode& node = trie.nodes[index];
     const u32 slot = static_cast<u32>(address >> (bits - stride_bits));
-    if (!(node.children >> slot & 1)) return trie.leaves[leaf_index(node, slot)];
-    index = node.child_base + bits_below(node.children, slot);
+    const u64 children = up_to(node.children, slot);
+    if (!own_bit(children)) return trie.leaves[leaf_index(node, slot)];
+    index = node.child_base + count_of(children) - 1;
     address = static_cast<Number>(address << stride_bits);
   }
-  return 0;
 }
 
 // The family is the source's: a target outside the unicast range may look like the mark of IPv4 (key.hpp).
@@ -54,35 +56,34 @@ inline u32 atom_of(const View& view, const Address& address, bool is_ipv4) {
                  : atom_of<u128>(ipv6_trie(view), ipv6_number(address));
 }
 
-inline u16 service_of(const View& view, const Question& question, bool is_ipv4) {
-  ServiceField field = ServiceField::protocol;
-  u32 number = question.protocol;
-  switch (question.protocol) {
-    case 6:
-      field = ServiceField::tcp;
-      number = question.target_port;
-      break;
-    case 17:
-      field = ServiceField::udp;
-      number = question.target_port;
-      break;
-    case 132:
-      field = ServiceField::sctp;
-      number = question.target_port;
-      break;
-    case 1:
-      if (!is_ipv4) break;
-      field = ServiceField::icmp4;
-      number = u32{question.icmp_type} << 8 | question.icmp_code;
-      break;
-    case 58:
-      if (is_ipv4) break;
-      field = ServiceField::icmp6;
-      number = u32{question.icmp_type} << 8 | question.icmp_code;
-      break;
-    default: break;
+// Where a protocol is looked up, by family: its table, and which number of the packet goes in. Protocol 1 is ICMP only
+// in IPv4, 58 only in IPv6.
+struct ServiceRoute {
+  ServiceField field;
+  u32 number;  // 0 target port, 1 type and code, 2 the protocol itself
+};
+struct ServiceRoutes {
+  ServiceRoute by_protocol[2][256];  // [is_ipv4][protocol]
+};
+constexpr ServiceRoutes service_routes() {
+  ServiceRoutes routes{};
+  for (auto& family : routes.by_protocol) {
+    for (ServiceRoute& route : family) route = {ServiceField::protocol, 2};
+    family[6] = {ServiceField::tcp, 0};
+    family[17] = {ServiceField::udp, 0};
+    family[132] = {ServiceField::sctp, 0};
   }
-  const u32 page = view.service_pages[static_cast<u32>(field) * 256 + (number >> 8)];
+  routes.by_protocol[1][1] = {ServiceField::icmp4, 1};
+  routes.by_protocol[0][58] = {ServiceField::icmp6, 1};
+  return routes;
+}
+inline constexpr ServiceRoutes routes_of_services = service_routes();
+
+inline u16 service_of(const View& view, const Question& question, bool is_ipv4) {
+  const ServiceRoute& route = routes_of_services.by_protocol[is_ipv4][question.protocol];
+  const u32 icmp = u32{question.icmp_type} << 8 | question.icmp_code;
+  const u32 number = route.number == 0 ? question.target_port : route.number == 1 ? icmp : question.protocol;
+  const u32 page = view.service_pages[static_cast<u32>(route.field) * 256 + (number >> 8)];
   return view.service_atoms[page * service_page_entries + (number & 255)];
 }
 

@@ -1,30 +1,17 @@
 // Judging first packets by a verified image, and the questions around it: names, ports, pins, expiry.
 #include "dataplane/policy/policy.hpp"
 
+#include "dataplane/policy/decide.hpp"
 #include "dataplane/policy/lookup.hpp"
 
 namespace weir {
-
-using image::Form;
 
 Judgement Policy::judge(const Question& question, Tick now) const {
   const bool is_ipv4 = question.source.is_ipv4();
   const u16 from = source_zone(checked(question.source_class), image::atom_of(view_, question.source, is_ipv4));
   if (from == image::zone_spoofed) return {Reason::spoofed, 0, no_rule, zone_unknown, zone_unknown};
   const u16 to = target_zone(checked(question.target_class), image::atom_of(view_, question.target, is_ipv4));
-  return first_rule(from, to, image::service_of(view_, question, is_ipv4), now);
-}
-
-void Policy::judge(std::span<const Question> questions, Tick now, std::span<Judgement> judgements) const {
-  for (u64 i = 0; i < questions.size(); ++i) judgements[i] = judge(questions[i], now);
-}
-
-u16 Policy::source_zone(u16 port_class, u32 atom) const {
-  return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];
-}
-
-u16 Policy::target_zone(u16 port_class, u32 atom) const {
-  return view_.target_zones[u64{view_.port_classes[port_class].target_row} * view_.atoms_count + atom];
+  return image::decide(view_, from, to, image::service_of(view_, question, is_ipv4), now);
 }
 
 namespace {
@@ -33,72 +20,7 @@ namespace {
 // 32 bits are zero it is told apart here. Only for names: judge() goes by the source.
 bool is_ipv4_alone(const Address& target) { return target.is_ipv4() && target.low >> 32 == 0; }
 
-// The reason a decision gives while it holds.
-Reason reason_of(const image::Decision& decision) {
-  if (decision.allow) return Reason::flow_new;
-  return decision.rule == no_rule ? Reason::no_allow : Reason::forbidden;
-}
-
-// Follows the chain of a matrix cell past decisions that have expired. What expired first is named when nothing
-// else covers.
-Judgement decide_chain(const image::View& view, u16 index, Tick now) {
-  const image::Decision* decision = &view.decisions[index];
-  if (now < decision->expires || index == 0) [[likely]]
-    return {reason_of(*decision), index, decision->rule, 0, 0};
-  const u16 first = index;
-  while (index != 0 && now >= decision->expires) {
-    index = decision->next;
-    decision = &view.decisions[index];
-  }
-  if (index == 0) return {Reason::expired, first, view.decisions[first].rule, 0, 0};
-  return {reason_of(*decision), index, decision->rule, 0, 0};
-}
-
-u64 word_at(const image::View& view, const image::RuleGroup& group, u32 word) {
-  return view.rule_words[group.base + image::bits_below(group.summary, word)];
-}
-
-// The first rule in all three sets that has not expired.
-Judgement decide_vectors(const image::View& view, u16 from, u16 to, u16 service, Tick now) {
-  const u32 groups = view.groups_count;
-  const image::RuleGroup* source = &view.source_rules[u64{from} * groups];
-  const image::RuleGroup* target = &view.target_rules[u64{to} * groups];
-  const image::RuleGroup* with = &view.service_rules[u64{service} * groups];
-  u16 expired = 0;
-  for (u32 group = 0; group < groups; ++group) {
-    u64 words = source[group].summary & target[group].summary & with[group].summary;
-    for (; words != 0; words &= words - 1) {
-      const u32 word = static_cast<u32>(__builtin_ctzll(words));
-      u64 rules =
-          word_at(view, source[group], word) & word_at(view, target[group], word) & word_at(view, with[group], word);
-      for (; rules != 0; rules &= rules - 1) {
-        const u32 rule = group * image::group_rules + word * 64 + static_cast<u32>(__builtin_ctzll(rules));
-        const u16 index = static_cast<u16>(rule + 1);
-        const image::Decision& decision = view.decisions[index];
-        if (now < decision.expires) [[likely]]
-          return {reason_of(decision), index, rule, 0, 0};
-        if (expired == 0) expired = index;
-      }
-    }
-  }
-  if (expired == 0) return {Reason::no_allow, 0, no_rule, 0, 0};
-  return {Reason::expired, expired, view.decisions[expired].rule, 0, 0};
-}
-
 }  // namespace
-
-Judgement Policy::first_rule(u16 from, u16 to, u16 service, Tick now) const {
-  Judgement judgement;
-  if (view_.form == Form::matrix) {
-    const u64 row = view_.matrix_rows[u64{from} * view_.target_zones_count + to];
-    judgement = decide_chain(view_, view_.matrix_cells[row * view_.services_count + service], now);
-  } else {
-    judgement = decide_vectors(view_, from, to, service, now);
-  }
-  judgement.source_zone = from;
-  judgement.target_zone = to;
-  return judgement;
-}
 
 bool Policy::source_allowed(u16 port_class, const Address& source) const {
   const u32 atom = image::atom_of(view_, source, source.is_ipv4());

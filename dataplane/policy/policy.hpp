@@ -106,9 +106,12 @@ class Policy {
     WEIR_CHECK(decision < view_.decisions.size());
     return decision;
   }
-  u16 source_zone(u16 port_class, u32 atom) const;
-  u16 target_zone(u16 port_class, u32 atom) const;
-  Judgement first_rule(u16 from, u16 to, u16 service, Tick now) const;
+  u16 source_zone(u16 port_class, u32 atom) const {
+    return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];
+  }
+  u16 target_zone(u16 port_class, u32 atom) const {
+    return view_.target_zones[u64{view_.port_classes[port_class].target_row} * view_.atoms_count + atom];
+  }
 
   image::View view_;
 };

@@ -15,6 +15,8 @@ using Sentence = std::string_view;
 
 Sentence unless(bool holds, Sentence wrong) { return holds ? Sentence{} : wrong; }
 
+constexpr Sentence matrix_only = "stands in an image of a matrix";
+
 constexpr std::string_view section_names[] = {
 #define WEIR_SECTION(identifier, element, sentence) #identifier,
     WEIR_IMAGE_SECTIONS(WEIR_SECTION)
@@ -78,41 +80,52 @@ Sentence check_meta(View& view) {
   if (meta.source_zones_count == 0 || meta.source_zones_count > zones_max) return "counts no zones or too many";
   if (meta.target_zones_count == 0 || meta.target_zones_count > zones_max) return "counts no zones or too many";
   if (meta.services_count == 0 || meta.services_count > services_max) return "counts no services or too many";
+  if (meta.words_count > 2048 || (meta.form == Form::matrix && meta.words_count != 0)) return "counts too many words";
   if (meta.zero != 0) return "has a reserved field that is not zero";
   view.atoms_count = meta.atoms_count;
   view.target_zones_count = meta.target_zones_count;
   view.services_count = meta.services_count;
-  view.groups_count = meta.groups_count;
+  view.words_count = meta.words_count;
+  view.groups_count = (meta.words_count + group_words - 1) / group_words;
+  view.chunks_count = (meta.words_count + chunk_words_count - 1) / chunk_words_count;
   view.ipv4_root_bits = meta.ipv4_root_bits;
   view.ipv6_root_bits = meta.ipv6_root_bits;
   view.form = meta.form;
   return {};
 }
 
-Sentence check_root(std::span<const u32> root, u32 root_bits, u32 address_bits, u64 nodes, u32 atoms) {
+// Nodes are numbered as the root names them.
+Sentence check_root(std::span<const u32> root, u32 root_bits, u32 address_bits, u32 atoms, u32& nodes) {
   if (root_bits == 0 || root_bits > 20 || (address_bits - root_bits) % stride_bits != 0)
     return "has a root width that strides do not divide";
   if (root.size() != u64{1} << root_bits) return "does not have one entry for each value of the root bits";
+  nodes = 0;
   for (const u32 entry : root)
-    if (entry & node_flag ? (entry & ~node_flag) >= nodes : entry >= atoms) return "leads outside nodes or atoms";
+    if (entry & node_flag ? (entry & ~node_flag) != nodes++ : entry >= atoms) return "leads outside nodes or atoms";
   return {};
 }
 
-Sentence check_nodes(std::span<const TrieNode> nodes, u64 leaves) {
+// Nodes and leaves are numbered breadth first without a gap, so that every node has one parent and a known depth; those
+// of the last depth, where the address ends, have no children.
+Sentence check_nodes(std::span<const TrieNode> nodes, u64 leaves, u32 from_root, u32 levels) {
+  u64 next_node = from_root, next_leaf = 0, level_end = from_root;
+  if (from_root > nodes.size()) return "has fewer nodes than the root names";
   for (u64 index = 0; index < nodes.size(); ++index) {
+    if (index == level_end) {
+      level_end = next_node;
+      --levels;
+    }
     const TrieNode& node = nodes[index];
     if (node.children & node.leaf_starts) return "has a slot that is both child and leaf";
-    if (node.children != 0) {
-      if (node.child_base <= index) return "has a child that does not come after its node";
-      if (u64{node.child_base} + static_cast<u32>(std::popcount(node.children)) > nodes.size())
-        return "has children outside the nodes";
-    }
+    if (node.children != 0 && (levels <= 1 || node.child_base != next_node)) return "has children in the wrong place";
+    next_node += static_cast<u32>(std::popcount(node.children));
+    if (next_node <= index) return "has a node that nothing leads to";
     if (~node.children == 0) continue;
     if (!(node.leaf_starts >> std::countr_one(node.children) & 1)) return "has a slot before its first leaf";
-    if (u64{node.leaf_base} + static_cast<u32>(std::popcount(node.leaf_starts)) > leaves)
-      return "has leaves outside the leaves";
+    if (node.leaf_base != next_leaf) return "has leaves in the wrong place";
+    next_leaf += static_cast<u32>(std::popcount(node.leaf_starts));
   }
-  return {};
+  return unless(next_node == nodes.size() && next_leaf == leaves, "does not lead to every node and leaf");
 }
 
 // A text that may be shown and compared: inside the strings.
@@ -168,29 +181,53 @@ Sentence check_matrix_cells(const View& view) {
   return unless(all_below(view.matrix_cells, view.decisions.size()), "names a decision that is not there");
 }
 
-// The bits of a word in a group must name rules, and each stored word must be one that its summary promises.
-Sentence check_groups(const View& view, std::span<const RuleGroup> groups, u64 values) {
-  if (view.form != Form::vectors) return unless(groups.empty(), "stands in an image of a matrix");
-  if (view.groups_count != (view.rules.size() + group_rules - 1) / group_rules) return "has the wrong number of groups";
-  if (groups.size() != values * view.groups_count) return "does not have its groups for each value";
-  for (u64 index = 0; index < groups.size(); ++index) {
-    const RuleGroup& group = groups[index];
+// In an image of a matrix the sections of vectors are empty: their counts are multiples of none.
+u64 of_vectors(const View& view, u64 count) { return view.form == Form::vectors ? count : 0; }
+
+Sentence check_lists(const View& view, std::span<const RuleList> lists, u64 zones) {
+  if (lists.size() != of_vectors(view, zones)) return "does not have one list for each zone";
+  for (const RuleList& list : lists)
+    if (list.first + 2 * u64{list.pairs} > view.list_words.size()) return "has words outside list_words";
+  return {};
+}
+
+Sentence check_list_words(const View& view) {
+  for (const ListWord& word : view.list_words) {
+    if (word.word >= view.words_count) return "names a word that is not there";
+    if (word.zero != 0) return "has a reserved field that is not zero";
+  }
+  return {};
+}
+
+Sentence check_source_groups(const View& view) {
+  const u64 zones = view.meta[0].source_zones_count;
+  if (view.source_groups.size() != of_vectors(view, zones * view.groups_count)) return "does not have its groups";
+  for (const RuleGroup& group : view.source_groups) {
     if (group.zero != 0) return "has a reserved field that is not zero";
-    if (u64{group.base} + static_cast<u32>(std::popcount(group.summary)) > view.rule_words.size())
+    if (group.base == 0 || u64{group.base} + static_cast<u32>(std::popcount(group.summary)) > view.rule_words.size())
       return "has words outside rule_words";
-    if (group.summary == 0) continue;
-    const u32 last_word = 63 - static_cast<u32>(std::countl_zero(group.summary));
-    const u64 last = view.rule_words[group.base + static_cast<u32>(std::popcount(group.summary)) - 1];
-    const u64 first_rule = index % view.groups_count * group_rules + last_word * 64;
-    if (first_rule >= view.rules.size()) return "names a rule that is not there";
-    const u64 room = view.rules.size() - first_rule;
-    if (room < 64 && last >> room != 0) return "names a rule that is not there";
   }
   return {};
 }
 
 Sentence check_rule_words(const View& view) {
-  return unless(view.form == Form::vectors || view.rule_words.empty(), "stands in an image of a matrix");
+  if (view.form == Form::matrix) return unless(view.rule_words.empty(), matrix_only);
+  return unless(!view.rule_words.empty() && view.rule_words[0] == 0, "does not begin with an empty word");
+}
+
+Sentence check_service_chunks(const View& view) {
+  const u64 chunks = u64{view.services_count} * view.chunks_count;
+  if (view.service_chunks.size() != of_vectors(view, chunks)) return "does not have its chunks for each service";
+  if (view.chunk_words.size() % chunk_words_count != 0) return "leads to chunks that are not whole";
+  return unless(all_below(view.service_chunks, view.chunk_words.size() / chunk_words_count),
+                "leads to a chunk that is not there");
+}
+
+Sentence check_bit_rules(const View& view) {
+  if (view.bit_rules.size() != 64 * u64{view.words_count}) return "does not have 64 bits for each word";
+  for (u64 bit = 1; bit < view.bit_rules.size(); ++bit)
+    if (bit % 64 != 0 && view.bit_rules[bit] < view.bit_rules[bit - 1]) return "does not ascend within a word";
+  return unless(all_below(view.bit_rules, view.rules.size()), "names a rule that is not there");
 }
 
 Sentence check_decisions(const View& view) {
@@ -217,12 +254,13 @@ Sentence check_expiries(const View& view) {
   return {};
 }
 
-Sentence check_rules(const View& view) {
+Sentence check_rules(View& view) {
   if (view.rules.size() >= decisions_max) return "is too long";
   for (u64 index = 0; index < view.rules.size(); ++index) {
     const Rule& rule = view.rules[index];
     if (!fits(rule.name, view) || !fits(rule.file, view)) return "names text outside the strings";
     if (rule.is_forbid > 1) return "has a flag that is neither 0 nor 1";
+    view.forbids_count += rule.is_forbid;
     if (index > 0 && rule.is_forbid > view.rules[index - 1].is_forbid) return "has an allow before a forbid";
   }
   return {};
@@ -247,15 +285,17 @@ Sentence check_atom_starts(const View& view) {
   return unless(before == view.atom_segments.size(), "does not end where atom_segments ends");
 }
 
-// Every section by name; those whose contents are free have no check.
-Sentence check_contents(const View& view, Section section) {
+// Every section by name; those whose contents are free have no check. `nodes_of_root` goes from a root to its nodes.
+Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
   switch (section) {
     case Section::ipv4_root:
-      return check_root(view.ipv4_root, view.ipv4_root_bits, 32, view.ipv4_nodes.size(), view.atoms_count);
+      return check_root(view.ipv4_root, view.ipv4_root_bits, 32, view.atoms_count, nodes_of_root);
+    case Section::ipv4_nodes:
+      return check_nodes(view.ipv4_nodes, view.ipv4_leaves.size(), nodes_of_root, (32 - view.ipv4_root_bits) / 6);
     case Section::ipv6_root:
-      return check_root(view.ipv6_root, view.ipv6_root_bits, 128, view.ipv6_nodes.size(), view.atoms_count);
-    case Section::ipv4_nodes: return check_nodes(view.ipv4_nodes, view.ipv4_leaves.size());
-    case Section::ipv6_nodes: return check_nodes(view.ipv6_nodes, view.ipv6_leaves.size());
+      return check_root(view.ipv6_root, view.ipv6_root_bits, 128, view.atoms_count, nodes_of_root);
+    case Section::ipv6_nodes:
+      return check_nodes(view.ipv6_nodes, view.ipv6_leaves.size(), nodes_of_root, (128 - view.ipv6_root_bits) / 6);
     case Section::ipv4_leaves: return unless(all_below(view.ipv4_leaves, view.atoms_count), "names no atom");
     case Section::ipv6_leaves: return unless(all_below(view.ipv6_leaves, view.atoms_count), "names no atom");
     case Section::port_classes: return check_port_classes(view);
@@ -266,10 +306,15 @@ Sentence check_contents(const View& view, Section section) {
       return unless(all_below(view.service_atoms, view.services_count), "names a service that is not there");
     case Section::matrix_rows: return check_matrix_rows(view);
     case Section::matrix_cells: return check_matrix_cells(view);
-    case Section::source_rules: return check_groups(view, view.source_rules, view.meta[0].source_zones_count);
-    case Section::target_rules: return check_groups(view, view.target_rules, view.target_zones_count);
-    case Section::service_rules: return check_groups(view, view.service_rules, view.services_count);
+    case Section::target_lists: return check_lists(view, view.target_lists, view.target_zones_count);
+    case Section::source_lists: return check_lists(view, view.source_lists, view.meta[0].source_zones_count);
+    case Section::list_words: return check_list_words(view);
+    case Section::source_groups: return check_source_groups(view);
     case Section::rule_words: return check_rule_words(view);
+    case Section::always_words: return unless(view.always_words.size() == view.words_count, "is not one for each word");
+    case Section::service_chunks: return check_service_chunks(view);
+    case Section::chunk_words: return unless(view.form == Form::vectors || view.chunk_words.empty(), matrix_only);
+    case Section::bit_rules: return check_bit_rules(view);
     case Section::decisions: return check_decisions(view);
     case Section::expiries: return check_expiries(view);
     case Section::rules: return check_rules(view);
@@ -305,8 +350,9 @@ std::expected<Policy, ImageError> verify(std::span<const std::byte> bytes) {
   if (aligned(end) != bytes.size() || !all_zero(bytes.subspan(end)))
     return std::unexpected(ImageError{"image", "has something behind its last section"});
   if (const Sentence wrong = check_meta(view); !wrong.empty()) return std::unexpected(ImageError{"meta", wrong});
+  u32 nodes_of_root = 0;
   for (u32 section = 0; section < sections_count; ++section)
-    if (const Sentence wrong = check_contents(view, static_cast<Section>(section)); !wrong.empty())
+    if (const Sentence wrong = check_contents(view, static_cast<Section>(section), nodes_of_root); !wrong.empty())
       return std::unexpected(ImageError{section_names[section], wrong});
   return Policy(view);
 }

@@ -45,7 +45,7 @@ class Maker {
     // Squared: some networks are written about much more than others.
     const u64 pick = below(networks_.size()) * below(networks_.size()) / networks_.size();
     const u32 mask = static_cast<u32>(~u64{0} << (32 - bits));
-    const u32 at = (networks_[pick] | static_cast<u32>(below(64) << 8 | below(256)) | static_cast<u32>(below(4) << 14)) & mask;
+    const u32 at = (networks_[pick] | static_cast<u32>(below(256) << 8 | below(256))) & mask;
     return {at, at | ~mask};
   }
 
@@ -56,7 +56,8 @@ class Maker {
     segment.has_addresses = true;
     for (u64 count = groups ? 1 + below(3) : 1; count > 0; --count) segment.addresses.ipv4.push_back(prefix());
     auto& ranges = segment.addresses.ipv4;
-    std::sort(ranges.begin(), ranges.end(), [](auto a, auto b) { return a.first != b.first ? a.first < b.first : a.last > b.last; });
+    std::sort(ranges.begin(), ranges.end(),
+              [](auto a, auto b) { return a.first != b.first ? a.first < b.first : a.last > b.last; });
     std::vector<control::Ipv4Range> apart;
     for (const auto& range : ranges)
       if (apart.empty() || u64{range.first} > u64{apart.back().last} + 1) apart.push_back(range);

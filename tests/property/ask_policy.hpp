@@ -19,7 +19,9 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
                             protocols[bits / 2 % 6], static_cast<u8>(bits >> 8), static_cast<u8>(bits >> 16),
                             static_cast<u16>(bits >> 24)};
     const Tick now = bits >> 40 & 1 ? draw() % 2'000'000'000 : draw();
-    const Judgement judgement = policy.judge(question, now);
+    Judgement judgement = policy.judge(question, now);
+    sum += judgement.rule;
+    policy.judge({&question, 1}, now, {&judgement, 1});
     sum += judgement.rule + policy.expires_at(judgement.decision) + policy.rule_of(judgement.decision) +
            static_cast<u64>(policy.log_of(judgement.decision));
     if (judgement.rule != no_rule) {

@@ -167,6 +167,7 @@ Model random_model(Draw& draw) {
   model.files = {"random.toml"};
   model.line_starts = {{0, 10, 20, 30}};
   add_segments(draw, model);
+  const bool some_expire = draw.one_in(2);  // without any, decisions take a shorter way
   const u64 statements = draw.one_in(8) ? 60 + draw.below(400) : draw.below(30);
   for (u64 i = 0; i < statements; ++i) {
     Statement statement;
@@ -177,7 +178,7 @@ Model random_model(Draw& draw) {
     statement.to = random_segments(draw, model, statement.to_any);
     statement.services = random_services(draw);
     statement.log = static_cast<control::Log>(draw.below(3));
-    if (!statement.is_forbid && draw.one_in(4)) statement.expires_s = 1000 + static_cast<std::int64_t>(draw.below(4));
+    if (some_expire && !statement.is_forbid && draw.one_in(3)) statement.expires_s = 1000 + static_cast<std::int64_t>(draw.below(4));
     model.statements.push_back(std::move(statement));
   }
   std::sort(model.statements.begin(), model.statements.end(), [](auto& a, auto& b) { return a.name < b.name; });
