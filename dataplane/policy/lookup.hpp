@@ -27,6 +27,11 @@ inline u64 up_to(u64 word, u32 slot) { return word << (slot ^ 63); }
 inline u32 count_of(u64 word) { return static_cast<u32>(__builtin_popcountll(word)); }
 inline bool own_bit(u64 up_to_slot) { return static_cast<std::int64_t>(up_to_slot) < 0; }
 
+// Of a slot that has a child.
+inline u32 child_index(const TrieNode& node, u32 slot) {
+  return node.child_base + count_of(up_to(node.children, slot)) - 1;
+}
+// Of a slot that has none.
 inline u32 leaf_index(const TrieNode& node, u32 slot) {
   return node.leaf_base + count_of(up_to(node.leaf_starts, slot)) - 1;
 }

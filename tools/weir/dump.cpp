@@ -69,7 +69,7 @@ void walk(const image::Trie& trie, Use use) {
       const auto first = static_cast<Number>(base | static_cast<Number>(Number{slot} << shift));
       const auto last = static_cast<Number>(first | static_cast<Number>((Number{1} << shift) - 1));
       if (at.children >> slot & 1)
-        node(at.child_base + image::bits_below(at.children, slot), first, depth + image::stride_bits);
+        node(image::child_index(at, slot), first, depth + image::stride_bits);
       else use(first, last, trie.leaves[image::leaf_index(at, slot)]);
     }
   };
