@@ -2,7 +2,7 @@
 """The real binary on capture files: what leaves, byte for byte and in order; the lines; time; the end of the files; a
 stop in the middle; a slow reader of the decisions; and the sentences when something is missing.
 
-usage: capture_test.py DATAPLANE MAKE_IMAGE"""
+usage: capture_test.py DATAPLANE MAKE_IMAGE FLIP_DOOR [CASE...]"""
 import os
 import random
 import signal
@@ -154,6 +154,35 @@ def input_waits_for_the_writer(folder):
     assert [line["index"] for line in decisions_of(kept[0])] == list(range(8000))
 
 
+def policies_change_in_the_middle(folder):
+    """The writer names rules out of the policy that judged, which may be an older one by then: its slot waits.
+    Each policy comes twice running, so that a slot written too early holds the other one."""
+    inside, outside = mixture(15000, seed=6)
+    folder.write("in.pcap", pcap(inside))
+    folder.write("out.pcap", pcap(outside))
+    os.mkfifo(folder.file("fifo"))
+    os.chmod(folder.file("fifo"), 0o666)
+    kept = []
+    reader = threading.Thread(target=lambda: kept.append(slow_read(folder.file("fifo"), 0.01)))
+    reader.start()
+    running = folder.start([*PAIR, "--policy", "a.img", "--decisions", "fifo", "--door", "door"], DEVICES, workers=2)
+    try:
+        running.wait_for("capture files")
+        flipped = folder.call("flip_door", "door", 2, 40, 2)
+        code, said = running.end()
+    finally:
+        running.kill()
+    reader.join()
+    os.unlink(folder.file("fifo"))
+    assert code == 0, said
+    decisions = decisions_of(kept[0])
+    generations = {line["generation"] for line in decisions}
+    assert len(decisions) == 15000 and len(generations) > 3, (len(decisions), generations, flipped)
+    for line in decisions:
+        named = {None: None, "client-1": "one", "client-2": "two", "server-1": "one", "server-2": "two"}[line["from"]]
+        assert line["rule"] == (named if line["verdict"] == "forward" else None), line
+
+
 def disk_full_is_an_error(folder):
     inside, outside = mixture(20000, seed=5)
     said = run(folder, inside, outside, 1, ("--policy", "a.img", "--decisions", "/dev/full"), code=1)
@@ -212,15 +241,16 @@ def sentences(folder):
 
 
 CASES = [frames_leave_whole_and_in_order, workers_change_nothing, giants_leave_whole, last_burst_is_not_lost,
-         time_is_the_captures, stop_in_the_middle, input_waits_for_the_writer, disk_full_is_an_error,
+         time_is_the_captures, stop_in_the_middle, input_waits_for_the_writer,
+         policies_change_in_the_middle, disk_full_is_an_error,
          nothing_passes_without_a_policy, two_pairs_do_not_mix, sentences]
 
 
 def main():
-    binary, make_image = sys.argv[1:3]
-    only = sys.argv[3:]
+    binary, make_image, flip_door = sys.argv[1:4]
+    only = sys.argv[4:]
     failed = 0
-    with dataplane.Folder(dataplane=binary, make_image=make_image) as folder:
+    with dataplane.Folder(dataplane=binary, make_image=make_image, flip_door=flip_door) as folder:
         assert folder.call("make_image", "a", 1, "a.img").returncode == 0
         for case in CASES:
             if only and case.__name__ not in only:

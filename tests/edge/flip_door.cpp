@@ -1,5 +1,6 @@
-// Installs the two flip policies in turn through a real door: flip_door SOCKET FIRST-GENERATION COUNT. Prints how long
-// each flip took to reach every worker, as the dataplane measured it: least, median and greatest, in microseconds.
+// Installs the two flip policies through a real door, each RUN times before the other: flip_door SOCKET
+// FIRST-GENERATION COUNT RUN. Prints how long a flip took to reach every worker, as the dataplane measured it: least,
+// median and greatest, in microseconds.
 #include "dataplane/share/door.hpp"
 #include "tests/property/flip_policies.hpp"
 
@@ -48,11 +49,11 @@ door::Answer install(int door, FlipSide side, u64 generation) {
   return answer;
 }
 
-int run(const char* path, u64 first, u64 count) {
+int run(const char* path, u64 first, u64 count, u64 length) {
   const int door = reach(path);
   std::vector<u64> blocked_us;
   for (u64 generation = first; generation < first + count; ++generation) {
-    const door::Answer answer = install(door, generation % 2 == 0 ? FlipSide::b : FlipSide::a, generation);
+    const door::Answer answer = install(door, generation / length % 2 == 0 ? FlipSide::b : FlipSide::a, generation);
     if (answer.result != door::Result::done || answer.generation != generation) {
       std::cerr << "generation " << generation << ": " << answer.section << ": " << answer.sentence << "\n";
       return 1;
@@ -68,7 +69,8 @@ int run(const char* path, u64 first, u64 count) {
 }  // namespace weir
 
 int main(int argc, char** argv) {
-  if (argc == 4) return weir::run(argv[1], std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
-  std::cerr << "usage: flip_door SOCKET FIRST-GENERATION COUNT\n";
+  const auto number = [&](int argument) { return std::strtoull(argv[argument], nullptr, 10); };
+  if (argc == 5 && number(4) != 0) return weir::run(argv[1], number(2), number(3), number(4));
+  std::cerr << "usage: flip_door SOCKET FIRST-GENERATION COUNT RUN\n";
   return 2;
 }

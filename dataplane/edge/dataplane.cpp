@@ -1,0 +1,141 @@
+#include "dataplane/edge/dataplane.hpp"
+
+#include "dataplane/edge/worker.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <cstdio>
+#include <thread>
+
+namespace weir::edge {
+namespace {
+
+u32 flows_of_worker(const Options& options) { return (options.flows + options.workers - 1) / options.workers; }
+
+std::expected<HashKey, Error> new_secret() {
+  HashKey secret;
+  if (getrandom(&secret, sizeof secret, 0) == ssize_t{sizeof secret}) return secret;
+  return std::unexpected(system_error("no random key for the flow tables"));
+}
+
+}  // namespace
+
+void say(const std::string& sentence) { fmt::print(stderr, "weir-dataplane: {}\n", sentence); }
+
+std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
+  for (const auto step : {&Dataplane::make_judges, &Dataplane::start_ports, &Dataplane::open_door})
+    if (auto done = (this->*step)(); !done) return done;
+  say(fmt::format("{} pairs, {} workers, {}", options_.pairs.size(), options_.workers,
+                  captures_ ? "capture files: their time is the clock" : "live"));
+  if (captures_) {
+    run_captures(stop);
+  } else if (auto ran = run_live(stop); !ran) {
+    return ran;
+  }
+  door_.reset();
+  ports_.stop();
+  fmt::print(stderr, "weir-dataplane: {}", stats_->summary());
+  if (capture_run_ && capture_run_->failed()) return std::unexpected(decisions_->error());
+  if (was_refused_ && slot_.current() == nullptr) return std::unexpected(Error{"no policy but a refused one"});
+  return {};
+}
+
+std::expected<void, Error> Dataplane::make_judges() {
+  const auto secret = new_secret();
+  if (!secret) return std::unexpected(secret.error());
+  secret_ = *secret;
+  auto stats = StatsSegment::make(options_.stats_path, options_.workers);
+  if (!stats) return std::unexpected(stats.error());
+  stats_.emplace(std::move(*stats));
+  InstallConfig config{{}, options_.workers, options_.strict_ports};
+  for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
+  installer_.emplace(config, slot_, stats_->header());
+  was_refused_ = !start_policy();
+  return make_cores();
+}
+
+// False when a policy was given and is not in force. Either way everything that it does not allow is denied, and where
+// that is everything, it is said.
+bool Dataplane::start_policy() {
+  if (options_.policy_path.empty()) {
+    say("NO POLICY: every packet is denied until one is installed through the door");
+    return true;
+  }
+  const auto installed = installer_->start_with(options_.policy_path);
+  if (!installed) {
+    say(fmt::format("POLICY REFUSED: {}: {}: {}: every packet is denied", options_.policy_path,
+                    installed.error().section, installed.error().sentence));
+    return false;
+  }
+  if (!installed->warning.empty()) say("warning: " + installed->warning);
+  say(fmt::format("policy `{}`, generation {}", installer_->policy_name(), installed->generation));
+  return true;
+}
+
+std::expected<void, Error> Dataplane::make_cores() {
+  const u32 flows = flows_of_worker(options_);
+  bool all_huge = true;
+  for (u32 self = 0; self < options_.workers; ++self) {
+    auto memory = Mapping::anonymous(FlowTable::bytes_needed(flows));
+    if (!memory) return std::unexpected(memory.error());
+    all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
+    const CoreConfig config{secret_, options_.workers, self, flows, !options_.decisions_path.empty()};
+    cores_.push_back(std::make_unique<Core>(config, std::move(*memory), slot_, bell_, *stats_));
+  }
+  if (!all_huge)
+    say(fmt::format("flow tables stand in ordinary pages: no free huge pages of {} KiB (slower, nothing else)",
+                    huge_page_bytes() / 1024));
+  return {};
+}
+
+std::expected<void, Error> Dataplane::start_ports() {
+  const u32 workers = options_.workers;
+  const u32 inside = captures_ ? CaptureRun::frames_inside(workers) : Worker::frames_inside(workers);
+  if (auto started = ports_.start({workers, inside}); !started) return started;
+  if (!captures_) return {};
+  if (!options_.decisions_path.empty()) {
+    auto created = Decisions::create(options_.decisions_path, workers, flows_of_worker(options_));
+    if (!created) return std::unexpected(created.error());
+    decisions_.emplace(std::move(*created));
+  }
+  auto made =
+      CaptureRun::make(ports_, workers, secret_, decisions_ ? &*decisions_ : nullptr, stats_->counters(0).unsent);
+  if (!made) return std::unexpected(made.error());
+  capture_run_ = std::move(*made);
+  installer_->replaced = [this] { settled_at_ = capture_run_->given_out(); };
+  installer_->readers_done = [this] { return capture_run_->written() >= settled_at_; };
+  return {};
+}
+
+std::expected<void, Error> Dataplane::open_door() {
+  if (options_.door_path.empty()) return {};
+  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, ordinary_);
+  if (!opened) return std::unexpected(opened.error());
+  door_ = std::move(*opened);
+  return {};
+}
+
+std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
+  const u32 workers = options_.workers;
+  const LiveClock clock = LiveClock::start();
+  Handover handover(workers);
+  std::vector<std::unique_ptr<Worker>> all;
+  for (auto& core : cores_) {
+    auto frames = FrameRoom::make(Worker::frames_max);
+    if (!frames) return std::unexpected(frames.error());
+    all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock));
+  }
+  run_on_lcores(workers, [&](u32 worker) { all[worker]->run(stop); });
+  return {};
+}
+
+void Dataplane::run_captures(const std::atomic<bool>& stop) {
+  std::thread writer([&] { ordinary_.enter(), capture_run_->write(); });
+  std::thread reader([&] { ordinary_.enter(), capture_run_->read(stop); });
+  run_on_lcores(options_.workers, [&](u32 worker) { capture_run_->judge(*cores_[worker]); });
+  reader.join();
+  writer.join();
+}
+
+}  // namespace weir::edge

@@ -1,0 +1,48 @@
+// Everything between open ports and the last summary: what judges, what feeds it, the door; up in order, down in
+// reverse. It chooses between live ports and capture files, and decides nothing else.
+#pragma once
+#include "dataplane/edge/capture_run.hpp"
+#include "dataplane/edge/door_server.hpp"
+
+#include <optional>
+
+namespace weir::edge {
+
+// One line to stderr.
+void say(const std::string& sentence);
+
+class Dataplane {
+ public:
+  Dataplane(const Options& options, Ports& ports, const OrdinaryCores& ordinary)
+      : options_(options), ports_(ports), ordinary_(ordinary), captures_(ports.all_file_backed()) {}
+
+  // Until the end of the captures or `stop`; an error also when there was nothing but refused policies.
+  std::expected<void, Error> run(const std::atomic<bool>& stop);
+
+ private:
+  std::expected<void, Error> make_judges();  // policy, tables and counters
+  std::expected<void, Error> make_cores();
+  bool start_policy();
+  std::expected<void, Error> start_ports();
+  std::expected<void, Error> open_door();
+  std::expected<void, Error> run_live(const std::atomic<bool>& stop);
+  void run_captures(const std::atomic<bool>& stop);
+
+  const Options& options_;
+  Ports& ports_;
+  const OrdinaryCores& ordinary_;
+  const bool captures_;
+  HashKey secret_{};
+  PolicySlot slot_;
+  FlushBell bell_;
+  std::optional<StatsSegment> stats_;
+  std::optional<Installer> installer_;
+  bool was_refused_ = false;  // the policy to start with
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::optional<Decisions> decisions_;
+  std::unique_ptr<CaptureRun> capture_run_;
+  u64 settled_at_ = 0;  // the door's: frames that an older policy may have judged
+  std::unique_ptr<DoorServer> door_;
+};
+
+}  // namespace weir::edge
