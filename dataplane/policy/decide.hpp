@@ -58,7 +58,7 @@ struct Sets {
 
 // Calls seen(word, bits) for every word in which rules may be common to all three, with those rules.
 template <class Seen>
-inline void for_common_rules(const View& view, u16 from, u16 to, u16 service, Seen&& seen) {
+inline void for_shared_rules(const View& view, u16 from, u16 to, u16 service, Seen&& seen) {
   const Sets sets(view, from, service);
   const RuleList named = view.target_lists[to];
   const ListWord* at = view.list_words.data() + named.first;
@@ -77,7 +77,7 @@ inline void for_common_rules(const View& view, u16 from, u16 to, u16 service, Se
 // The lowest common rule that has not expired; the lowest that has, when there is no other.
 inline Judgement decide_expiring(const View& view, u16 from, u16 to, u16 service, Tick now) {
   u32 best = no_rule, expired = no_rule;
-  for_common_rules(view, from, to, service, [&](u32 word, u64 bits) {
+  for_shared_rules(view, from, to, service, [&](u32 word, u64 bits) {
     for (; bits != 0; bits &= bits - 1) {
       const u32 rule = view.bit_rules[word * 64 + static_cast<u32>(__builtin_ctzll(bits))];
       const bool is_over = rule >= view.forbids_count && now >= view.decisions[rule + 1].expires;
@@ -95,7 +95,7 @@ inline Judgement decide_expiring(const View& view, u16 from, u16 to, u16 service
 inline Judgement decide_vectors(const View& view, u16 from, u16 to, u16 service, Tick now) {
   if (!view.expiries.empty()) [[unlikely]] return decide_expiring(view, from, to, service, now);
   u32 best = no_rule;
-  for_common_rules(view, from, to, service, [&](u32 word, u64 bits) {
+  for_shared_rules(view, from, to, service, [&](u32 word, u64 bits) {
     const u32 first = static_cast<u32>(__builtin_ctzll(bits | u64{1} << 63));
     const u32 rule = view.bit_rules[word * 64 + first] | (u32{bits != 0} - 1);
     best = rule < best ? rule : best;

@@ -86,8 +86,8 @@ class Maker {
       const u16 port = well_known[below(std::size(well_known))];
       ports = {{port, port}};
       if (per_cent(shape_.port_range)) {
-        constexpr control::PortRange common[] = {{1024, 65535}, {0, 1023}, {6000, 6063}, {8000, 8100}, {137, 139}};
-        ports = {common[below(std::size(common))]};
+        constexpr control::PortRange usual[] = {{1024, 65535}, {0, 1023}, {6000, 6063}, {8000, 8100}, {137, 139}};
+        ports = {usual[below(std::size(usual))]};
       }
     }
     return per_cent(shape_.udp) ? control::ServiceSet{{}, ports, {}, {}, {}, {}}

@@ -178,7 +178,8 @@ Model random_model(Draw& draw) {
     statement.to = random_segments(draw, model, statement.to_any);
     statement.services = random_services(draw);
     statement.log = static_cast<control::Log>(draw.below(3));
-    if (some_expire && !statement.is_forbid && draw.one_in(3)) statement.expires_s = 1000 + static_cast<std::int64_t>(draw.below(4));
+    if (some_expire && !statement.is_forbid && draw.one_in(3))
+      statement.expires_s = 1000 + static_cast<std::int64_t>(draw.below(4));
     model.statements.push_back(std::move(statement));
   }
   std::sort(model.statements.begin(), model.statements.end(), [](auto& a, auto& b) { return a.name < b.name; });
