@@ -337,8 +337,13 @@ def main():
     for tool in ("ip", "nsenter", "ping"):
         if shutil.which(tool) is None:
             skip(f"no `{tool}` here")
-    if kind == "tap" and not os.path.exists("/dev/net/tun"):
-        skip("no /dev/net/tun here")
+    try:
+        if kind == "tap":
+            os.close(os.open("/dev/net/tun", os.O_RDWR))
+        elif kind == "af_xdp":
+            socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP
+    except OSError as error:
+        skip(f"no {kind} here: {error}")
     probe = f"weir-{os.getpid()}-probe"
     made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
     if made.returncode != 0:
