@@ -40,9 +40,13 @@ void expand(const FileAccess& access, const std::string& directory, std::string_
   const std::string_view part = pattern.substr(0, slash);
   const bool last = slash == std::string_view::npos;
   for (const std::string& name : access.list(directory)) {
-    const bool is_directory = name.ends_with('/');
-    const std::string_view bare = std::string_view(name).substr(0, name.size() - (is_directory ? 1 : 0));
-    if (is_directory == last || !matches(part, bare)) continue;
+    const bool is_link = name.ends_with("//"), is_directory = !is_link && name.ends_with('/');
+    const std::string bare = name.substr(0, name.find('/'));
+    if (!matches(part, bare) || (!is_link && is_directory == last)) continue;
+    if (is_link) {  // never passed over in silence: reading it says why not
+      out.push_back(directory + bare);
+      continue;
+    }
     if (last) out.push_back(directory + name);
     else expand(access, directory + name, pattern.substr(slash + 1), out);
     if (out.size() > include_files_max) return;

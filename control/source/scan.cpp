@@ -164,6 +164,29 @@ std::optional<std::uint32_t> first_deeper_than(std::string_view text, std::size_
   return std::nullopt;
 }
 
+std::optional<std::uint32_t> first_not_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) {
+      return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+    };
+    const unsigned lead = byte(0);
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xC2 ? 0
+                               : lead < 0xE0 ? 2
+                               : lead < 0xF0 ? 3
+                               : lead < 0xF5 ? 4
+                                             : 0;
+    // The second byte is what keeps out overlong forms, surrogates and code points above the last.
+    const unsigned low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    const unsigned high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    bool whole = length > 0 && (length == 1 || (byte(1) >= low && byte(1) <= high));
+    for (std::size_t i = 2; i < length; ++i) whole = whole && (byte(i) & 0xC0) == 0x80;
+    if (!whole) return static_cast<std::uint32_t>(at);
+    at += length;
+  }
+  return std::nullopt;
+}
+
 Span find_key_before(std::string_view text, const Span& value) {
   std::size_t end = std::min<std::size_t>(value.begin, text.size());
   while (end > 0 && is_blank(text[end - 1])) --end;

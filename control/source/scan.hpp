@@ -14,6 +14,9 @@ namespace weir::control {
 // Offset of the first bracket, brace or dotted key that nests deeper than `depth`.
 std::optional<std::uint32_t> first_deeper_than(std::string_view text, std::size_t depth);
 
+// Offset of the first byte that is not UTF-8 (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF).
+std::optional<std::uint32_t> first_not_utf8(std::string_view text);
+
 // The key that stands before `value`, its last part if it is dotted; and the part `key` of a header or dotted key.
 Span find_key_before(std::string_view text, const Span& value);
 Span find_key_in(std::string_view text, const Span& header, std::string_view key);

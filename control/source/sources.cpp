@@ -81,7 +81,7 @@ std::vector<std::string> names_in(const std::string& directory, const std::strin
     if (name.starts_with('.')) continue;
     struct stat facts{};
     const bool known = fstatat(dirfd(stream), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
-    names.push_back(known && S_ISDIR(facts.st_mode) ? name + "/" : name);
+    names.push_back(!known ? name : S_ISDIR(facts.st_mode) ? name + "/" : S_ISLNK(facts.st_mode) ? name + "//" : name);
   }
   closedir(stream);
   std::ranges::sort(names);

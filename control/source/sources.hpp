@@ -36,7 +36,7 @@ struct Sources {
 // refused. The error is a sentence that names the path.
 struct FileAccess {
   std::function<std::expected<std::string, std::string>(const std::string& path, std::size_t bytes_max)> read;
-  // Names in a directory, sorted, directories with a trailing slash; empty when there is none.
+  // Names in a directory, sorted, directories with a trailing slash, links with two; empty when there is none.
   std::function<std::vector<std::string>(const std::string& directory)> list;
 };
 

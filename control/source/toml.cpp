@@ -1,4 +1,4 @@
-// toml11 behind a wall: what it cannot bear is refused before (depth, size), what it says quietly is said aloud
+// toml11 behind a wall: what it cannot bear is refused before (depth, size, encoding), what it says quietly is told
 // (saturated integers, unquoted ranges), places are byte offsets taken from its regions (its own location() counts
 // lines from the start each time), and no exception leaves this file.
 #include "control/source/toml.hpp"
@@ -110,6 +110,12 @@ class Converter {
 
 std::optional<Node> parse_toml(const Sources& sources, std::uint32_t file, Diagnostics& out) {
   const std::string& text = sources.files[file].text;
+  // toml11 3.7.1 answers a string that is not UTF-8 by walking two buffers with one iterator: it must never see one.
+  if (const auto broken = first_not_utf8(text)) {
+    out.add("E0101", {file, *broken, *broken + 1}, "the file is not UTF-8", "this byte")
+        .helped("save the file as UTF-8");
+    return std::nullopt;
+  }
   if (const auto deep = first_deeper_than(text, nesting_max)) {
     out.add("E0107", {file, *deep, *deep + 1}, fmt::format("nested deeper than {} levels", nesting_max),
             "one level too many");
