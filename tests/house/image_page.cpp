@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view opening = R"(# The policy image
 
-A policy as the dataplane reads it: one file, made by `control/compile`, verified by `dataplane/policy/verify.cpp`, asked
-by `dataplane/policy/policy.cpp`. `weir dump IMAGE` shows one as text. This page is made from the table in
+A policy as the dataplane reads it: one file, made by `control/compile`, verified by `dataplane/policy/verify.cpp`,
+asked by `dataplane/policy/policy.cpp`. `weir dump IMAGE` shows one as text. This page is made from the table in
 `dataplane/policy/image.hpp` (a test compares them): `build/tests/house/image_page docs/image.md --write`.
 
 Integers are native (little-endian), places are offsets, never pointers. An image is local to a machine; what travels
@@ -48,8 +48,8 @@ constexpr std::string_view meaning = R"(
    only by what contains them, are atoms. Atom 0 is what nobody named. The longest-prefix structure (root, nodes,
    leaves) leads from an address to its atom.
 2. **Atom to zone.** Segments that no rule tells apart are one zone; zone 0 is in no rule's `from` or `to`. Which
-   segments count depends on the port: a port's name leads to its class, and a class to one row of `source_zones` and one
-   of `target_zones`. A source that its port may not use has the zone `ffff`, spoofed, and nothing else is asked.
+   segments count depends on the port: a port's name leads to its class, and a class to one row of `source_zones` and
+   one of `target_zones`. A source that its port may not use has the zone `ffff`, spoofed, and nothing else is asked.
 3. **Packet to service.** The target port of TCP, UDP and SCTP, type and code of ICMP, or the protocol's number, leads
    by two table steps to a service: points that no rule tells apart.
 4. **Decision.** Rules are numbered in the order in which they decide: forbids, then allows, each from the most specific
@@ -57,8 +57,8 @@ constexpr std::string_view meaning = R"(
    packet decides, so that any forbid wins over every allow, and the most specific allow is the one that is named.
    An allow whose time is over is passed by. No rule: denied.
 
-The compiler chooses how decisions are stored. A **matrix** holds, for each pair of zones, a row of decisions by service;
-equal rows are stored once. It is used while it is small. **Vectors** hold sets of rules, as bits, for each source zone,
+The compiler chooses how decisions are stored. A **matrix** holds, for each pair of zones, a row of decisions by
+service; equal rows are stored once. It is used while it is small. **Vectors** hold sets of rules, as bits, for each source zone,
 target zone and service. Rules with neighbouring targets share words of 64 bits, so that the sets of one packet meet in
 about three words whatever the number of rules; rules for every target have words of their own, so that a target's list
 and a source's list together name all words that need a look.
@@ -68,8 +68,8 @@ and a source's list together name all words that need a look.
 Everything that a reader follows: the frame, the checksum, that sections have the sizes that the counts in `meta` imply,
 and that every index in every table names something. The tries must be numbered breadth first without gaps, so that
 every node has one parent and the depth is bounded by the address. Decisions of one rule each come first, a chain of
-expiring ones only goes down, and a decision must agree with its rule about being a forbid. What verification cannot know is
-whether the tables mean what the rules said: that is what tests compare, table by table, with naive twins.
+expiring ones only goes down, and a decision must agree with its rule about being a forbid. What verification cannot
+know is whether the tables mean what the rules said: that is what tests compare, table by table, with naive twins.
 
 ## Limits
 
@@ -80,7 +80,8 @@ std::string page() {
   text += "| # | section | element | bytes | what |\n|---|---|---|---|---|\n";
   u32 number = 0;
 #define WEIR_SECTION(identifier, element, sentence) \
-  text += fmt::format("| {} | `{}` | {} | {} | {} |\n", number++, #identifier, #element, sizeof(image::element), sentence);
+  text += fmt::format("| {} | `{}` | {} | {} | {} |\n", number++, #identifier, #element, sizeof(image::element), \
+                      sentence);
   WEIR_IMAGE_SECTIONS(WEIR_SECTION)
 #undef WEIR_SECTION
   text += meaning;
