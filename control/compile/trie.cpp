@@ -2,6 +2,8 @@
 // are those that 6-bit strides divide the rest of both families by.
 #include "control/compile/trie.hpp"
 
+#include <algorithm>
+
 namespace weir::control {
 
 namespace {
@@ -15,11 +17,18 @@ class TrieBuilder {
     tables_.root_bits = root_bits();
     const u32 shift = bits - tables_.root_bits;
     u32 piece = 0;
-    for (u64 slot = 0; slot < u64{1} << tables_.root_bits; ++slot) {
+    tables_.root.resize(u64{1} << tables_.root_bits);
+    for (u64 slot = 0; slot < tables_.root.size();) {
       const Number first = static_cast<Number>(Number(slot) << shift);
       piece = piece_at(piece, first);
-      tables_.root.push_back(ends_in(piece, first, shift) ? child(first, tables_.root_bits, piece) | image::node_flag
-                                                          : pieces_[piece].atom);
+      if (ends_in(piece, first, shift)) {
+        tables_.root[slot++] = child(first, tables_.root_bits, piece) | image::node_flag;
+        continue;
+      }
+      const bool is_last = piece + 1 == pieces_.size();
+      const u64 end = is_last ? tables_.root.size() : static_cast<u64>(pieces_[piece + 1].first >> shift);
+      std::fill(tables_.root.begin() + slot, tables_.root.begin() + end, pieces_[piece].atom);
+      slot = end;
     }
     for (std::size_t index = 0; index < tables_.nodes.size(); ++index) fill(index);
     return std::move(tables_);

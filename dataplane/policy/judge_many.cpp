@@ -117,12 +117,17 @@ void decide_by_vectors(const View& view, const Lanes& lane, Tick now, Judgement*
   for (u32 i = 0; i < lane.count; ++i) {
     prefetch(&view.target_lists[lane.to[i]]);
     prefetch(&view.source_lists[lane.from[i]]);
-    prefetch(view.source_groups.data() + u64{lane.from[i]} * view.groups_count);
+    for (u32 group = 0; group < view.groups_count; group += 4)
+      prefetch(view.source_groups.data() + u64{lane.from[i]} * view.groups_count + group);
   }
   for (u32 i = 0; i < lane.count; ++i) {
-    prefetch(view.list_words.data() + view.target_lists[lane.to[i]].first);
+    const RuleList named = view.target_lists[lane.to[i]];
+    for (u32 pair = 0; pair < named.pairs; pair += 2) prefetch(view.list_words.data() + named.first + 2 * pair);
     prefetch(view.list_words.data() + view.source_lists[lane.from[i]].first);
   }
+  for (u32 i = 0; i < lane.count; ++i)
+    for (u32 group = 0; group < view.groups_count; ++group)
+      prefetch(view.rule_words.data() + view.source_groups[u64{lane.from[i]} * view.groups_count + group].base);
   for (u32 i = 0; i < lane.count; ++i)
     judgements[i] = decide_vectors(view, lane.from[i], lane.to[i], lane.service[i], now);
 }

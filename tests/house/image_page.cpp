@@ -58,10 +58,10 @@ constexpr std::string_view meaning = R"(
    An allow whose time is over is passed by. No rule: denied.
 
 The compiler chooses how decisions are stored. A **matrix** holds, for each pair of zones, a row of decisions by
-service; equal rows are stored once. It is used while it is small. **Vectors** hold sets of rules, as bits, for each source zone,
-target zone and service. Rules with neighbouring targets share words of 64 bits, so that the sets of one packet meet in
-about three words whatever the number of rules; rules for every target have words of their own, so that a target's list
-and a source's list together name all words that need a look.
+service; equal rows are stored once. It is used while it is small. **Vectors** hold sets of rules, as bits, for each
+source zone, target zone and service. Rules with neighbouring targets share words of 64 bits, so that the sets of one
+packet meet in few words whatever the number of rules; rules for every target have words of their own, so that a
+target's list and a source's list together name all words that need a look.
 
 ## What verification checks
 
