@@ -5,16 +5,26 @@
 namespace weir {
 namespace {
 
-constexpr u8 router_solicitation = 133, router_advertisement = 134, neighbour_solicitation = 135;
+constexpr u8 router_solicitation = 133, router_advertisement = 134;
+constexpr u8 neighbour_solicitation = 135, neighbour_advertisement = 136;
 
 u32 fixed_bytes(u8 type) { return type == router_solicitation ? 8 : type == router_advertisement ? 16 : 24; }
 
-// Every option states a length of at least one unit of eight bytes. `source_link_address` is set when option 1 is
-// there.
-bool options_hold(const u8* option, const u8* end, bool& source_link_address) {
+constexpr u8 option_source_link_address = 1, option_target_link_address = 2, option_nonce = 14;
+
+// Every option states a length of at least one unit of eight bytes. All but router advertisements are canonical: at
+// most one link address, of the side that the message speaks for, and one nonce (RFC 7527), each one unit long.
+bool options_hold(u8 type, const u8* option, const u8* end, bool& source_link_address) {
+  const u8 link_address = type == neighbour_advertisement ? option_target_link_address : option_source_link_address;
+  bool has_link_address = false, has_nonce = false;
   while (option < end) {
     if (end - option < 8 || option[1] == 0 || option[1] * 8 > end - option) return false;
-    if (option[0] == 1) source_link_address = true;
+    if (option[0] == option_source_link_address) source_link_address = true;
+    if (type != router_advertisement) {
+      bool& seen = option[0] == link_address ? has_link_address : has_nonce;
+      if ((option[0] != link_address && option[0] != option_nonce) || option[1] != 1 || seen) return false;
+      seen = true;
+    }
     option += option[1] * 8;
   }
   return true;
@@ -50,7 +60,7 @@ Reason parse_neighbour(Walk& walk) {
   if (walk.l4_bytes() < fixed_bytes(type)) return Reason::link_nd_bad;
   bool source_link_address = false;
   const u8* message = walk.l4();
-  if (!options_hold(message + fixed_bytes(type), message + walk.l4_bytes(), source_link_address))
+  if (!options_hold(type, message + fixed_bytes(type), message + walk.l4_bytes(), source_link_address))
     return Reason::link_nd_bad;
   if (!addresses_hold(walk, type, source_link_address)) return Reason::link_nd_bad;
   return walk.link(type <= router_advertisement ? PacketKind::ra : PacketKind::nd, icmp_bytes);

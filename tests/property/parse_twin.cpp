@@ -207,12 +207,17 @@ void read_neighbour(Reading& r, const Part& l4, bool trailing) {
   const auto good = [](bool holds) { demand(holds, Reason::link_nd_bad); };
   const std::size_t least = r.type == 133 ? 8 : r.type == 134 ? 16 : 24;
   good(r.hops == 255 && r.code == 0 && !trailing && r.l4 == r.l3 + 40 && l4.bytes >= least);
-  bool source_link = false;
+  std::multiset<unsigned> options;
   for (std::size_t at = least; at < l4.bytes;) {
     good(at + 8 <= l4.bytes && l4.byte(at + 1) > 0 && at + 8 * l4.byte(at + 1) <= l4.bytes);
-    source_link |= l4.byte(at) == 1;
+    good(r.type == 134 || l4.byte(at + 1) == 1);
+    options.insert(l4.byte(at));
     at += 8 * l4.byte(at + 1);
   }
+  const bool source_link = options.contains(1);
+  const unsigned link_address = r.type == 136 ? 2 : 1;
+  good(r.type == 134 || (options.count(link_address) <= 1 && options.count(14) <= 1 &&
+                         options.count(link_address) + options.count(14) == options.size()));
   const Bytes solicited_node{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
   if (all_zero(r.source)) good(!source_link);
   if (r.type == 134) good(r.source[0] == 0xfe && r.source[1] / 64 == 2);
