@@ -124,7 +124,7 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   std::vector<std::string_view> names(config_.port_names.begin(), config_.port_names.end());
   current_ ^= 1;
   Slot& spare = slots_[current_];
-  spare.installed.emplace(bind_ports(*policy, names));
+  spare.installed.emplace(bind_ports(*policy, names)).installation = ++installations_;
   spare.memory = std::move(*memory);  // swaps: the old image goes with `memory`
   return &*spare.installed;
 }

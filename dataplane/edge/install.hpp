@@ -68,6 +68,7 @@ class Installer {
   StatsHeader& header_;
   std::array<Slot, 2> slots_;
   u32 current_ = 1;  // slot in force, once one is
+  u64 installations_ = 0;
   bool awaiting_ = false;  // workers have been too slow to announce the last flip
   std::string warning_;
 };

@@ -120,7 +120,7 @@ void Pipeline::count_burst(u32 taken, u32 handed_over) {
 // flows make room.
 inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
   if (now != now_) begin_time(now);
-  if (installed.generation != epoch_generation_ || now >= epoch_ends_) [[unlikely]]
+  if (installed.installation != epoch_installation_ || now >= epoch_ends_) [[unlikely]]
     begin_epoch(installed, now);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
@@ -136,7 +136,7 @@ void Pipeline::begin_time(Tick now) {
 
 void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {
   ++epoch_;
-  epoch_generation_ = installed.generation;
+  epoch_installation_ = installed.installation;
   epoch_ends_ = installed.policy.next_expiry(now);
 }
 

@@ -126,7 +126,7 @@ class Pipeline {
   u32 packets_until_ageing_;
   u64 established_packets_ = 0, established_bytes_ = 0;  // of this burst, not yet in counters_
   u32 epoch_ = 0;              // grows when cached decisions must be judged again
-  u64 epoch_generation_ = 0;   // of the policy that the epoch belongs to
+  u64 epoch_installation_ = 0; // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
   Tick now_ = 0;               // of the packet being decided
   u32 now_ms_ = 0;             // the same as deadlines count it

@@ -7,7 +7,9 @@ namespace weir {
 
 InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_view> names) {
   WEIR_CHECK(names.size() <= ports_max);
-  InstalledPolicy installed{policy.generation(), policy, {}, static_cast<u32>(names.size()), 0};
+  const bool has_identities = policy.view().port_classes.size() > 1;
+  InstalledPolicy installed{policy.generation(), policy.generation(), policy, {}, static_cast<u32>(names.size()), 0,
+                            has_identities};
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);
     if (policy.pins_macs(installed.port_class[port])) installed.mac_pinned_ports |= 1u << port;

@@ -17,14 +17,17 @@ namespace weir {
 
 // A policy bound to this process's ports.
 struct InstalledPolicy {
-  u64 generation;  // policy.generation(), where each packet looks
+  u64 generation;    // policy.generation(), where each packet looks
+  u64 installation;  // tells apart what a process put in force: a number of its own where a generation may come back
   Policy policy;
   std::array<u16, ports_max> port_class;  // by port index (2 * pair + side)
   u32 ports;                              // how many are in use: port indices below it
   u32 mac_pinned_ports;                   // bit per port index
+  bool has_identities;                    // some port is named: an address may be spoofed
 };
 
-// Finds each port's class by its name. `names` are in order of port index, at most ports_max.
+// Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the
+// generation.
 InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_view> names);
 
 class PolicySlot {

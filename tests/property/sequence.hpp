@@ -98,7 +98,8 @@ class FrameWriter {
   std::vector<std::byte> bytes_;
 };
 
-// Three policies over two inside and two outside networks of each family. Compiled once.
+// Three policies over two inside and two outside networks of each family. Compiled once. The last two state the same
+// generation, as one that was taken back and another that took its number.
 class Policies {
  public:
   struct Installed {
@@ -107,12 +108,13 @@ class Policies {
     std::unique_ptr<InstalledPolicy> installed;
   };
   static constexpr u32 count = 3;
+  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : 2; }
   static constexpr u64 first_expiry_s = 1'700'000'100;
 
   Policies() {
     for (u32 i = 0; i < count; ++i) {
       rows_[i].model = model(i);
-      const auto compiled = control::compile(rows_[i].model, i + 1);
+      const auto compiled = control::compile(rows_[i].model, generation_of(i));
       if (!compiled) throw std::runtime_error(compiled.error().sentence);
       auto& storage = rows_[i].storage;
       storage.resize(compiled->image.size() + 64);
@@ -122,6 +124,7 @@ class Policies {
       if (!policy) throw std::runtime_error(std::string(policy.error().sentence));
       const std::string_view names[] = {"inside", "outside"};
       rows_[i].installed = std::make_unique<InstalledPolicy>(bind_ports(*policy, names));
+      rows_[i].installed->installation = i + 1;
     }
   }
   const Installed& operator[](u32 index) const { return rows_[index]; }
@@ -298,7 +301,8 @@ class Sequence {
       throw std::runtime_error("packet " + std::to_string(outcome.token) + ": engine says " +
                                std::string(row(outcome.reason).name) + ", twin says " +
                                std::string(row(expected.reason).name));
-    expect(outcome.generation == policy_ + 1, "the generation is that of the policy in force", outcome.token);
+    expect(outcome.generation == Policies::generation_of(policy_), "the generation is that of the policy in force",
+           outcome.token);
     expect(outcome.flow_is_new == expected.is_new, "new flows agree", outcome.token);
     if (outcome.flow_is_new) serials_[outcome.flow] = expected.flow;
     if (outcome.flow != no_flow) expect(serials_[outcome.flow] == expected.flow, "flows agree", outcome.token);
