@@ -12,7 +12,8 @@ struct alignas(64) FlowRecord {
   u8 state;           // TcpState, or Exchange for the rest
   u8 opener_is_a : 1;      // endpoint a opened the flow
   u8 opener_on_inside : 1; // the opening packet came in by the inside port of its pair
-  u8 spare : 6;
+  u8 replier_is_spoofed : 1; // the opener's target may not be a source on the port that leads to it
+  u8 spare : 5;
   u32 deadline_ms;         // the table's: FlowTable::set_deadline()
   u8 sequence_room[12];    // for sequence tracking of both directions
 };

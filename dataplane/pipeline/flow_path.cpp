@@ -19,6 +19,12 @@ u8 protocol_of(const FlowKey& key) {
   return static_cast<u8>(key.a_number);
 }
 
+// Whether replies of a flow would be spoofed: policy lets its opener send to an address that the port which leads
+// there may not claim.
+bool replier_is_spoofed(const InstalledPolicy& installed, u16 target_class, const Address& target) {
+  return installed.has_identities && !installed.policy.source_allowed(target_class, target);
+}
+
 }  // namespace
 
 // Asks the policy in force about a flow that an older one allowed, as its first packet was asked about. False when
@@ -44,6 +50,7 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   if (judgement.reason == Reason::flow_new) {
     record.epoch = epoch_;
     record.decision = judgement.decision;
+    record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
     return true;
   }
   outcome.reason = judgement.reason == Reason::expired ? Reason::expired : Reason::revoked;
@@ -65,9 +72,10 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
                                                                                     : Reason::icmp_no_request;
     return;
   }
+  const u16 target_class = installed.port_class[entry.packet.port ^ 1];
   const Judgement judgement =
-      installed.policy.judge({headers.source, headers.target, source_class, installed.port_class[entry.packet.port ^ 1],
-                              headers.protocol, headers.icmp_type, headers.icmp_code, headers.target_port},
+      installed.policy.judge({headers.source, headers.target, source_class, target_class, headers.protocol,
+                              headers.icmp_type, headers.icmp_code, headers.target_port},
                              entry.packet.time);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
@@ -83,6 +91,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   record.decision = judgement.decision;
   record.opener_is_a = headers.source_is_a;
   record.opener_on_inside = (entry.packet.port & 1) == 0;
+  record.replier_is_spoofed = replier_is_spoofed(installed, target_class, headers.target);
   if (is_icmp(flow_class)) {
     icmp_type_of(record) = headers.icmp_type;
     icmp_code_of(record) = headers.icmp_code;

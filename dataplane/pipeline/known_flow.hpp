@@ -1,6 +1,7 @@
 // Packets of known flows: the path that nearly every packet takes, inlined into the decide stage.
 // The order of the questions is the contract: does the flow live, is its decision current, did the packet come in by
-// the right side, does the state permit it. Whatever is not answered yes is a drop. Internal to dataplane/pipeline.
+// the right side and may its source do so, does the state permit it. Whatever is not answered yes is a drop. Internal
+// to dataplane/pipeline.
 #pragma once
 #include "dataplane/flow/timeouts.hpp"
 #include "dataplane/pipeline/burst.hpp"
@@ -72,8 +73,10 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
   if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
   outcome.rule = installed.policy.rule_of(record.decision);
   const bool from_inside = (entry.packet.port & 1) == 0;
-  if ((came_from_opener(headers, record) ? record.opener_on_inside : !record.opener_on_inside) != from_inside) {
-    outcome.reason = Reason::wrong_side;
+  const bool opener = came_from_opener(headers, record);
+  const bool wrong_side = (opener ? record.opener_on_inside : !record.opener_on_inside) != from_inside;
+  if (wrong_side || (!opener && record.replier_is_spoofed)) [[unlikely]] {
+    outcome.reason = wrong_side ? Reason::wrong_side : Reason::spoofed;
     return;
   }
   bool reopens = false;
