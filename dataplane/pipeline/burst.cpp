@@ -16,8 +16,9 @@ constexpr u32 deadlines_per_ageing = 128;
 
 constexpr u32 packets_per_turn = 8;
 
-// A jump further than any deadline lies ahead: modular deadlines can no longer be told apart, and all have passed.
-constexpr Tick jump_that_expires_all = Tick{12} * 24 * 3600 * tick_second;
+// Deadlines are told apart for 24.8 days. What no round of ageing has reached within half of that is looked at at once;
+// a jump so far is further than any deadline lies ahead, so all have passed.
+constexpr Tick unlooked_max = Tick{12} * 24 * 3600 * tick_second;
 
 }  // namespace
 
@@ -62,7 +63,7 @@ bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stage
 void Pipeline::age(Tick now) {
   if (!idle()) return;
   begin_time(now);
-  counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));
+  age_some(deadlines_per_ageing);
   counters_.flows_live.set(table_.live());
 }
 
@@ -124,14 +125,28 @@ inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
     begin_epoch(installed, now);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
-    counters_.flows_expired.add(table_.age(now_ms_, deadlines_per_ageing, config_.secret));
+    age_some(deadlines_per_ageing);
   }
 }
 
 void Pipeline::begin_time(Tick now) {
-  if (now - now_ > jump_that_expires_all && table_.live() != 0) flush();
+  const bool all_expired = now - now_ > unlooked_max;
   now_ = now;
   now_ms_ = deadline_ms(now);
+  if (now - looked_through_ <= unlooked_max) [[likely]]
+    return;
+  if (all_expired && table_.live() != 0) flush();
+  round_began_ = now;
+  age_some(table_.capacity());
+}
+
+void Pipeline::age_some(u32 deadlines) {
+  counters_.flows_expired.add(table_.age(now_ms_, deadlines, config_.secret));
+  round_left_ -= std::min(deadlines, round_left_);
+  if (round_left_ != 0) return;
+  looked_through_ = round_began_;
+  round_began_ = now_;
+  round_left_ = table_.capacity();
 }
 
 void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {

@@ -104,6 +104,7 @@ class Pipeline {
 
   void begin_packet(const InstalledPolicy& installed, Tick now);
   void begin_time(Tick now);
+  void age_some(u32 deadlines);
   void begin_epoch(const InstalledPolicy& installed, Tick now);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -124,6 +125,9 @@ class Pipeline {
   Stage stages_[3];
   u32 newest_ = 0;
   u32 packets_until_ageing_;
+  u32 round_left_ = 0;         // deadlines until ageing has looked at all of them once more
+  Tick round_began_ = 0;
+  Tick looked_through_ = 0;    // every flow whose time had passed by then has been forgotten
   u64 established_packets_ = 0, established_bytes_ = 0;  // of this burst, not yet in counters_
   u32 epoch_ = 0;              // grows when cached decisions must be judged again
   u64 epoch_installation_ = 0; // of the policy that the epoch belongs to

@@ -106,7 +106,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
 u32 Pipeline::insert(const Entry& entry) {
   const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
   if (flow != no_flow) return flow;
-  counters_.flows_expired.add(table_.age(now_ms_, ageing_when_full, config_.secret));
+  age_some(ageing_when_full);
   return table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
 }
 

@@ -267,9 +267,10 @@ class Sequence {
 
   void advance(Choices& choices) {
     constexpr u64 jumps_us[] = {0,         0,          0,          1,           999,           1'000'000,
-                                9'999'999, 29'999'000, 60'000'000, 241'000'000, 7'440'000'000, 20 * 86'400'000'000};
+                                9'999'999, 29'999'000, 60'000'000, 241'000'000, 7'440'000'000, 20 * 86'400'000'000,
+                                11 * 86'400'000'000};
     const u32 pick = choices.below(256);
-    if (pick < 12) now_us_ += jumps_us[pick];
+    if (pick < std::size(jumps_us)) now_us_ += jumps_us[pick];
   }
 
   Packet enter(const naive::MeantPacket& meant) {
