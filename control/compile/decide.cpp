@@ -73,7 +73,7 @@ class Matrix {
 
   // The first rule of the pair that covers the service, and what follows while each one expires.
   u16 decision_of(u32 service) {
-    const u64* covering = &service_words_[u64{service} * zones_.services.words_count()];
+    const u64* covering = service_words_.data() + u64{service} * zones_.services.words_count();
     chain_.clear();
     for (const u32 bit : bits_) {
       if (!(covering[bit / 64] >> bit % 64 & 1)) continue;
