@@ -246,7 +246,9 @@ TEST_CASE("what is written is read back") {
         "/nonexistent/x.pcap: cannot be written: No such file or directory");
   auto full = PcapWriter::create("/dev/full");
   REQUIRE(full);
-  CHECK(full->close().error() == "/dev/full: writing failed: No space left on device");
+  const auto closed = full->close();
+  REQUIRE_FALSE(closed);
+  CHECK(closed.error() == "/dev/full: writing failed: No space left on device");
   CHECK(CaptureReader::open("/nonexistent/x.pcap").error().sentence == "cannot be opened: No such file or directory");
 }
 
