@@ -110,7 +110,7 @@ DoorServer::~DoorServer() {
 
 void DoorServer::serve() {
   while (!stop_.load(std::memory_order_relaxed)) {
-    std::vector<pollfd> waited{{listener_, static_cast<short>(clients_.size() < clients_max ? POLLIN : 0), 0}};
+    std::vector<pollfd> waited{{listener_, POLLIN, 0}};
     for (const int client : clients_) waited.push_back({client, POLLIN, 0});
     if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
     for (std::size_t i = 1; i < waited.size(); ++i) {
@@ -120,7 +120,11 @@ void DoorServer::serve() {
     }
     if (waited[0].revents == 0) continue;
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client >= 0) clients_.push_back(client);
+    if (client < 0) continue;
+    clients_.push_back(client);
+    if (clients_.size() <= clients_max) continue;
+    close(clients_.front());  // whoever came first and lingers makes room: nobody can keep the door shut
+    clients_.erase(clients_.begin());
   }
 }
 

@@ -62,7 +62,7 @@ bool matches(std::string_view name, std::string_view pattern, bool is_prefix) {
 }  // namespace
 
 std::expected<Installed, Refusal> Installer::start_with(const std::string& path) {
-  const int image = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int image = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (image < 0) return std::unexpected(refused("request", system_error("cannot open " + path).sentence));
   const auto prepared = prepare(image, false);
   close(image);

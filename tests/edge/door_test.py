@@ -116,9 +116,10 @@ def garbage(_, door):
             continue
         answer = door.ask(was)
         assert answer is None or answer[0] in (MALFORMED, REFUSED), (was, answer)
-    idle = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(7)]
+    idle = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(20)]
     for silent in idle:
         silent.connect(door.path)
+    door.connect()
     assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0))[0] == DONE, "silent clients stand in the way"
     for silent in idle:
         silent.close()
@@ -131,8 +132,11 @@ def the_command(folder, _):
     assert len(facts["workers"]) == 2
     with open(folder.file("bad.img"), "wb") as file:
         file.write(b"not an image")
+    os.mkfifo(folder.file("pipe"), 0o666)
+    os.chmod(folder.file("pipe"), 0o666)
     for arguments, code, words in ((("door", "install", "bad.img"), 1, "refused: "),
                                    (("door", "install", "none.img"), 2, "none.img: No such file"),
+                                   (("door", "install", "pipe"), 1, "not a regular file"),
                                    (("door", "rob"), 2, ""), (("nobody", "status"), 3, "door nobody: "),
                                    (("nobody", "install", "made.img"), 3, "door nobody: ")):
         ended = folder.call("weir", "door", *arguments)

@@ -102,7 +102,7 @@ std::expected<Status, Failure> ask(const DoorOptions& options) {
   if (options.act == DoorOptions::Act::flush) request.act = door::Act::flush;
   if (options.act == DoorOptions::Act::install) {
     request.act = door::Act::install;
-    image = Descriptor(open(options.image.c_str(), O_RDONLY | O_CLOEXEC));
+    image = Descriptor(open(options.image.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (image.get() < 0) return std::unexpected(failure_of(exit_usage, options.image));
   }
   const auto door = reach(options.socket);
