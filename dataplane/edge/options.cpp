@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
+#include <map>
 #include <set>
 
 namespace weir::edge {
@@ -18,7 +20,8 @@ PairOption pair_of(const std::string& text) {
     const auto equals = part.find('=');
     const std::string side = part.substr(0, equals);
     std::string& port = side == "inside" ? pair.inside : pair.outside;
-    if (equals == part.npos || (side != "inside" && side != "outside") || !port.empty() || equals + 1 == part.size())
+    const bool is_side = equals != part.npos && (side == "inside" || side == "outside");
+    if (!is_side || !port.empty() || equals + 1 == part.size() || part.find(',') != part.npos)
       throw CLI::ValidationError("--pair", fmt::format("`{}` is not inside=PORT,outside=PORT", text));
     port = part.substr(equals + 1);
   }
@@ -49,6 +52,19 @@ void read_names(const std::vector<std::string>& texts, Options& options) {
       throw CLI::ValidationError("--name", fmt::format("`{}` is in no --pair", device));
     if (!options.names.emplace(device, text.substr(equals + 1)).second)
       throw CLI::ValidationError("--name", fmt::format("`{}` has two names", device));
+  }
+}
+
+// One file for two purposes: each would destroy the other's.
+void check_paths(const Options& options) {
+  std::map<std::filesystem::path, std::string> uses;
+  for (const auto& [use, path] : {std::pair{"--policy", options.policy_path}, {"--door", options.door_path},
+                                  {"--decisions", options.decisions_path}, {"--stats", options.stats_path}}) {
+    std::error_code ignored;
+    if (path.empty()) continue;
+    const auto [first, is_first] = uses.emplace(std::filesystem::weakly_canonical(path, ignored), use);
+    if (!is_first && !first->first.empty())
+      throw CLI::ValidationError(use, fmt::format("`{}` is what {} names", path, first->second));
   }
 }
 
@@ -90,6 +106,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
     app.parse(static_cast<int>(split - argv), argv);
     read_pairs(pairs, options);
     read_names(names, options);
+    check_paths(options);
   } catch (const CLI::ParseError& error) {
     return std::unexpected(app.exit(error) == 0 ? 0 : 2);
   }
