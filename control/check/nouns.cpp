@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view kind_names[] = {"segment", "group", "list"};
 constexpr std::size_t list_faults_max = 10;
+constexpr std::size_t group_levels_max = 64;
 
 // A single text counts as a list of one.
 template <class Use>
@@ -145,7 +146,7 @@ void Resolver::add_segment(const NamedTable& table) {
   if (attach != nullptr)
     each_text(attach->value, [&](const Node& item) {
       const std::string_view stem = std::string_view(item.text).substr(0, item.text.size() - item.text.ends_with('*'));
-      if (!stem.empty() && !is_port_name(stem))
+      if (item.text != "*" && !is_port_name(stem))
         out_.add("E0204", item.span, fmt::format("`{}` is no port name or pattern", item.text), "")
             .note("a pattern is the beginning of a port's name with one `*` at its end");
       segment.attach.push_back(item.text);
@@ -251,14 +252,20 @@ void Resolver::resolve_groups() {
     if (claim_name(table.entry->key, NounKind::group, table.entry->key_span)) groups_[table.entry->key] = table.entry;
   for (const auto& [name, entry] : groups_) {
     std::vector<std::string> path;
-    expand_group(name, path);
+    if (expand_group(name, path)) continue;
+    out_.add("E0107", entry->key_span, fmt::format("group `{}` nests deeper than {} levels", name, group_levels_max),
+             "too many groups within groups")
+        .helped("name the segments themselves");
+    return;
   }
 }
 
-void Resolver::expand_group(const std::string& name, std::vector<std::string>& path) {
+bool Resolver::expand_group(const std::string& name, std::vector<std::string>& path) {
   Noun& noun = made_.names.nouns.find(name)->second;
   const Entry* members = groups_.at(name)->value.find("members");
-  if (!noun.segments.empty() || members == nullptr) return;
+  if (!noun.segments.empty() || members == nullptr) return true;
+  if (path.size() >= group_levels_max) return false;
+  bool whole = true;
   path.push_back(name);
   each_text(members->value, [&](const Node& item) {
     const auto found = made_.names.nouns.find(item.text);
@@ -269,12 +276,13 @@ void Resolver::expand_group(const std::string& name, std::vector<std::string>& p
           .with(found->second.span, "defined here");
       return;
     }
-    if (found->second.kind == NounKind::group && path.size() < 64) expand_group(item.text, path);
+    if (found->second.kind == NounKind::group) whole = expand_group(item.text, path) && whole;
     noun.segments.insert(noun.segments.end(), found->second.segments.begin(), found->second.segments.end());
   });
   path.pop_back();
   std::ranges::sort(noun.segments);
   noun.segments.erase(std::unique(noun.segments.begin(), noun.segments.end()), noun.segments.end());
+  return whole;
 }
 
 // Two segments on one port are told apart by address.

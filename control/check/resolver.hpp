@@ -27,7 +27,8 @@ class Resolver {
   void add_macs(PortPin& pin, const Node& macs);
   void add_services();
   void resolve_groups();
-  void expand_group(const std::string& name, std::vector<std::string>& path);
+  // False when groups nest deeper than is followed: then nothing may be concluded from what was found.
+  bool expand_group(const std::string& name, std::vector<std::string>& path);
   bool claim_name(const std::string& name, NounKind kind, Span span);
   AddressSet addresses(const Node& node);
   std::optional<Class> class_of(const Entry& table, Span& span) const;

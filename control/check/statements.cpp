@@ -118,8 +118,13 @@ std::string Resolver::statement_name(const Node& node, Span& span, std::string_v
 }
 
 void Resolver::check_governance(const Node& node, Span span) {
+  const auto says_nothing = [&](const std::string& key) {
+    const Node* value = value_of(node, key);
+    return value == nullptr ||
+           (value->kind == NodeKind::string && value->text.find_first_not_of(" \t\r\n") == std::string::npos);
+  };
   for (const std::string& key : require_)
-    if (node.find(key) == nullptr)
+    if (says_nothing(key))
       out_.add("E0114", span, fmt::format("this allow does not state `{}`", key), fmt::format("`{}` is missing", key))
           .note("[policy] require demands it of every allow")
           .helped(fmt::format("add {} = {}", key, key == "expires" ? "2027-03-31" : "\"...\""));
