@@ -28,7 +28,7 @@ std::optional<ServiceSet> parse_service(const Names& names, std::string_view tex
   const std::string_view rest = slash == std::string_view::npos ? "" : text.substr(slash + 1);
   if (protocol == "tcp" || protocol == "udp" || protocol == "sctp") {
     auto& ports = protocol == "tcp" ? set.tcp : protocol == "udp" ? set.udp : set.sctp;
-    if (rest.empty()) ports.push_back({1, 65535});
+    if (slash == std::string_view::npos) ports.push_back({1, 65535});
     else fault = add_port(ports, rest);
   } else if (protocol == "icmp") {
     fault = add_icmp(set, IcmpFamily::both, rest.empty() ? "echo" : rest);

@@ -28,7 +28,8 @@ bool parse_ipv4(std::string_view text, std::uint32_t& out) {
 
 bool parse_ipv6(std::string_view text, Ipv6Number& out) {
   std::array<char, INET6_ADDRSTRLEN + 1> copy{};
-  if (text.empty() || text.size() >= copy.size()) return false;
+  // inet_pton stops at a zero byte, and would take what stands before it.
+  if (text.empty() || text.size() >= copy.size() || text.find('\0') != std::string_view::npos) return false;
   std::memcpy(copy.data(), text.data(), text.size());
   std::array<std::uint8_t, 16> wire{};
   if (inet_pton(AF_INET6, copy.data(), wire.data()) != 1) return false;

@@ -44,6 +44,7 @@ TEST_CASE("prefixes are read strictly") {
       {"storage.example", PrefixFault::not_an_address, nullptr},
       {"", PrefixFault::not_an_address, nullptr},
       {"/8", PrefixFault::not_an_address, nullptr},
+      {"10.1/16", PrefixFault::not_an_address, nullptr},
   };
   for (const Row& row : rows) {
     INFO(row.text);
@@ -51,6 +52,13 @@ TEST_CASE("prefixes are read strictly") {
     CHECK(prefix.fault == row.fault);
     if (row.shown != nullptr) CHECK(show(prefix) == row.shown);
   }
+}
+
+TEST_CASE("a zero byte does not end an address") {
+  using namespace std::string_view_literals;
+  CHECK(parse_prefix("fd20::1\0junk"sv).fault == PrefixFault::not_an_address);
+  CHECK(parse_prefix("fd20::\0/32"sv).fault == PrefixFault::not_an_address);
+  CHECK(parse_prefix("10.0.0.1\0"sv).fault == PrefixFault::not_an_address);
 }
 
 TEST_CASE("globally routable unicast leaves out what the registries reserve") {
