@@ -2,6 +2,8 @@
 // and help last. Lines of another file follow under `::: `.
 #include "control/report/report.hpp"
 
+#include "control/source/scan.hpp"
+
 #include <fmt/format.h>
 #include <algorithm>
 #include <map>
@@ -117,8 +119,7 @@ std::string harmless(std::string_view text) {
                                : c >= 0xE0 && c < 0xF0 ? 3
                                : c >= 0xF0 && c < 0xF5 ? 4
                                                        : 0;
-    bool whole = length > 0 && at + length <= text.size();
-    for (std::size_t i = 1; whole && i < length; ++i) whole = (text[at + i] & 0xC0) == 0x80;
+    const bool whole = length > 0 && !first_not_utf8(text.substr(at, length));
     if (c == '\t') out += ' ';
     else if (!whole || c < 0x20 || c == 0x7f || (c == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0))
       out += "\xEF\xBF\xBD";

@@ -33,13 +33,31 @@ bool matches(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
-// Files that `pattern` names below `directory` ("" or ending in a slash).
-void expand(const FileAccess& access, const std::string& directory, std::string_view pattern,
-            std::vector<std::string>& out) {
+// Without "./" and doubled slashes: a file has one name, and is read once.
+std::string plain(std::string_view path) {
+  std::string made;
+  for (std::size_t begin = 0; begin < path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (!part.empty() && part != ".") made.append(part).append(end < path.size() ? "/" : "");
+    begin = end + 1;
+  }
+  return made;
+}
+
+// Files that `pattern` names below `directory` ("" or ending in a slash). False when a directory cannot be read: what
+// stands in it could forbid, so that nothing may be concluded without it; `fault` then says which.
+bool expand(const FileAccess& access, const std::string& directory, std::string_view pattern,
+            std::vector<std::string>& out, std::string& fault) {
   const std::size_t slash = pattern.find('/');
   const std::string_view part = pattern.substr(0, slash);
   const bool last = slash == std::string_view::npos;
-  for (const std::string& name : access.list(directory)) {
+  const auto names = access.list(directory);
+  if (!names) {
+    fault = names.error();
+    return false;
+  }
+  for (const std::string& name : *names) {
     const bool is_link = name.ends_with("//"), is_directory = !is_link && name.ends_with('/');
     const std::string bare = name.substr(0, name.find('/'));
     if (!matches(part, bare) || (!is_link && is_directory == last)) continue;
@@ -48,9 +66,10 @@ void expand(const FileAccess& access, const std::string& directory, std::string_
       continue;
     }
     if (last) out.push_back(directory + name);
-    else expand(access, directory + name, pattern.substr(slash + 1), out);
-    if (out.size() > include_files_max) return;
+    else if (!expand(access, directory + name, pattern.substr(slash + 1), out, fault)) return false;
+    if (out.size() > include_files_max) return true;
   }
+  return true;
 }
 
 class Loader {
@@ -73,7 +92,8 @@ class Loader {
       for (const Node& item : include->value.items)
         if (item.kind == NodeKind::string) this->include(item);
     std::vector<std::string> beside;
-    expand(loaded_.access, "", "policy.d/*.toml", beside);
+    std::string fault;
+    if (!expand(loaded_.access, "", "policy.d/*.toml", beside, fault)) unreadable({}, fault);
     for (const std::string& path : beside) file(path, {});
     std::stable_sort(loaded_.documents.begin(), loaded_.documents.end(), [this](const auto& a, const auto& b) {
       if (a.is_root != b.is_root) return a.is_root;
@@ -90,25 +110,26 @@ class Loader {
   }
 
   void include(const Node& item) {
-    std::string pattern = item.text;
-    while (pattern.starts_with("./")) pattern.erase(0, 2);
-    if (const auto fault = path_fault(pattern)) {
+    if (const auto fault = path_fault(item.text)) {
       loaded_.diagnostics.add("E0106", item.span, *fault, "not a path that can be included")
           .note("includes are relative to the root file's directory and stay below it");
       return;
     }
+    std::string pattern = plain(item.text);
     if (pattern == root_) {
       loaded_.diagnostics.add("E0106", item.span, "the root file includes itself", "this is the root file");
       return;
     }
-    if (pattern.ends_with('/')) pattern += "*.toml";
+    if (pattern.empty() || pattern.ends_with('/')) pattern += "*.toml";
     if (!is_pattern(pattern)) {
       const auto names = loaded_.access.list(pattern);
-      if (names.empty()) return file(pattern, item.span);
+      if (!names) return unreadable(item.span, names.error());
+      if (names->empty()) return file(pattern, item.span);
       pattern += "/*.toml";
     }
     std::vector<std::string> paths;
-    expand(loaded_.access, "", pattern, paths);
+    std::string fault;
+    if (!expand(loaded_.access, "", pattern, paths, fault)) return unreadable(item.span, fault);
     std::erase(paths, root_);
     if (paths.empty())
       loaded_.diagnostics.add("W0101", item.span, fmt::format("no file matches `{}`", item.text), "nothing included");
@@ -119,11 +140,15 @@ class Loader {
     for (const std::string& path : paths) file(path, item.span);
   }
 
+  void unreadable(Span span, const std::string& fault) {
+    loaded_.diagnostics.add("E0105", span, fault, "included here");
+  }
+
   void file(const std::string& path, Span span) {
     if (seen_.contains(path)) return;
     seen_.insert(path);
     auto text = loaded_.access.read(path, rule_file_bytes_max);
-    if (!text) loaded_.diagnostics.add("E0105", span, text.error(), "included here");
+    if (!text) unreadable(span, text.error());
     else document(path, std::move(*text), false);
   }
 

@@ -32,10 +32,26 @@ class Descriptor {
   int fd_;
 };
 
+struct Refusal {
+  int error;  // errno
+  std::string sentence;
+};
+
+// Why `part`, the last of `reached`, did not open on the way to `path`: O_DIRECTORY calls a link "not a directory".
+Refusal refusal(int at, const std::string& part, std::string_view reached, const std::string& path) {
+  const int error = errno;
+  struct stat facts{};
+  const bool known = fstatat(at, part.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+  if (known && S_ISLNK(facts.st_mode))
+    return {ELOOP, fmt::format("{} is a symbolic link, which is not followed", reached)};
+  return {error, fmt::format("cannot open {}: {}", path, std::strerror(error))};
+}
+
 // Opens component by component, so that no link is followed on the way.
-std::expected<Descriptor, std::string> open_below(const std::string& directory, const std::string& path, int flags) {
+std::expected<Descriptor, Refusal> open_below(const std::string& directory, const std::string& path, int flags) {
   Descriptor at(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (at.get() < 0) return std::unexpected(fmt::format("cannot open {}: {}", directory, std::strerror(errno)));
+  if (at.get() < 0)
+    return std::unexpected(Refusal{errno, fmt::format("cannot open {}: {}", directory, std::strerror(errno))});
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t slash = std::min(path.find('/', begin), path.size());
     const std::string part = path.substr(begin, slash - begin);
@@ -44,9 +60,7 @@ std::expected<Descriptor, std::string> open_below(const std::string& directory, 
     if (part.empty() || part == ".") continue;
     const int how = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (last ? flags : O_RDONLY | O_DIRECTORY);
     Descriptor next(openat(at.get(), part.c_str(), how));
-    if (next.get() < 0)
-      return std::unexpected(errno == ELOOP ? fmt::format("{} is a symbolic link, which is not followed", path)
-                                            : fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+    if (next.get() < 0) return std::unexpected(refusal(at.get(), part, path.substr(0, slash), path));
     at = std::move(next);
   }
   return at;
@@ -70,12 +84,13 @@ std::expected<std::string, std::string> read_all(int fd, const std::string& path
   }
 }
 
-std::vector<std::string> names_in(const std::string& directory, const std::string& below) {
+std::expected<std::vector<std::string>, std::string> names_in(const std::string& directory, const std::string& below) {
   std::vector<std::string> names;
   const auto opened = open_below(directory, below, O_RDONLY | O_DIRECTORY);
-  if (!opened) return names;
+  if (!opened && (opened.error().error == ENOENT || opened.error().error == ENOTDIR)) return names;
+  if (!opened) return std::unexpected(opened.error().sentence);
   DIR* stream = fdopendir(dup(opened->get()));
-  if (stream == nullptr) return names;
+  if (stream == nullptr) return std::unexpected(fmt::format("cannot read {}: {}", below, std::strerror(errno)));
   while (const dirent* entry = readdir(stream)) {
     const std::string name = entry->d_name;
     if (name.starts_with('.')) continue;
@@ -133,7 +148,7 @@ FileAccess disk(std::string directory, std::string root_name) {
       return read_all(root.get(), path, bytes_max);
     }
     const auto opened = open_below(directory, path, O_RDONLY);
-    if (!opened) return std::unexpected(opened.error());
+    if (!opened) return std::unexpected(opened.error().sentence);
     return read_all(opened->get(), path, bytes_max);
   };
   access.list = [=](const std::string& below) { return names_in(directory, below); };
@@ -149,7 +164,7 @@ FileAccess memory(std::map<std::string, std::string> files) {
       return std::unexpected(fmt::format("{} is larger than {} bytes, the most that is read", path, bytes_max));
     return found->second;
   };
-  access.list = [files](const std::string& below) {
+  access.list = [files](const std::string& below) -> std::expected<std::vector<std::string>, std::string> {
     const std::string prefix = below.empty() ? "" : below.ends_with('/') ? below : below + "/";
     std::vector<std::string> names;
     for (const auto& [path, text] : files) {

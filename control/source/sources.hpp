@@ -36,8 +36,9 @@ struct Sources {
 // refused. The error is a sentence that names the path.
 struct FileAccess {
   std::function<std::expected<std::string, std::string>(const std::string& path, std::size_t bytes_max)> read;
-  // Names in a directory, sorted, directories with a trailing slash, links with two; empty when there is none.
-  std::function<std::vector<std::string>(const std::string& directory)> list;
+  // Names in a directory, sorted, directories with a trailing slash, links with two; empty when there is none. The
+  // error, for a directory that is there and cannot be read, is a sentence.
+  std::function<std::expected<std::vector<std::string>, std::string>(const std::string& directory)> list;
 };
 
 // Files below `directory`. The root file itself may be reached through a link, what it includes may not.

@@ -64,6 +64,7 @@ service = { x = { tcpp = [1] } }
 TEST_CASE("columns count characters and the terminal is not steered") {
   const Checked checked = check_text("version = 1\n[policy]\nname = \"grün\"\nabout = \"\xC3\xA4\" \nabuot = \"x\"\n");
   REQUIRE(errors(checked) == Codes{"E0102"});
+  CHECK(harmless("\xE0\x80\x80|\xED\xA0\x80").find_first_of("\xE0\xED") == std::string::npos);  // not for JSON
   CHECK(harmless("a\x1b[31m\xff\xC2\x9b\tb") == "a\xEF\xBF\xBD[31m\xEF\xBF\xBD\xEF\xBF\xBD b");
   const Checked hostile = check_text("version = 1\n[\"\\u001b[2J\"]\n");
   for (const Diagnostic& one : hostile.diagnostics.all)
@@ -93,7 +94,8 @@ TEST_CASE("unquoted ranges are told from dates and names") {
 
 TEST_CASE("includes stay below the root and merge as sets") {
   const Checked merged =
-      check_files({{"policy.toml", "include = [\"teams/*.toml\", \"teams/x.toml\"]\n" + two_segments},
+      check_files({{"policy.toml",
+                    "include = [\"teams/*.toml\", \"./teams//x.toml\", \"teams/./x.toml\"]\n" + two_segments},
                    {"teams/x.toml", "[[allow]]\nname = \"x\"\nfrom = \"a\"\nto = \"b\"\n"},
                    {"teams/y.txt", "not toml ["},
                    {"policy.d/z.toml", "[[forbid]]\nname = \"z\"\nfrom = \"a\"\n"}});
@@ -108,6 +110,20 @@ TEST_CASE("includes stay below the root and merge as sets") {
                                       {"t/x.toml", "[service\n"},
                                       {"t/y.toml", "[[allow]]\nfrom = \"a\"\nto = \"b\"\nwith = [\"in-x\"]\n"}});
   CHECK(errors(broken) == Codes{"E0102", "E0101"});
+}
+
+TEST_CASE("a directory that cannot be read is not taken for an empty one") {
+  for (const char* hidden : {"policy.d/", "teams/"}) {
+    FileAccess access = memory({{"policy.toml", "include = [\"teams/*.toml\"]\n" + two_segments},
+                                {"policy.d/x.toml", "[[forbid]]\nname = \"x\"\nfrom = \"a\"\n"},
+                                {"teams/y.toml", ""}});
+    const auto whole = access.list;
+    access.list = [hidden, whole](const std::string& path) -> decltype(whole(path)) {
+      if (path == hidden) return std::unexpected("cannot open " + path + ": Permission denied");
+      return whole(path);
+    };
+    CHECK(errors(check(load(access, "policy.toml", ""), today_s)) == Codes{"E0105"});
+  }
 }
 
 TEST_CASE("lists: one prefix a line, comments, exact places of faults") {
