@@ -25,20 +25,27 @@ void unused(const Names& names, Diagnostics& out) {
       out.add("W0202", service.span, fmt::format("service `{}` is never named", name), "no statement uses it");
 }
 
-void expiring(const Model& model, std::int64_t now_s, Diagnostics& out) {
-  for (const Statement& statement : model.statements) {
-    if (!statement.expires_s) continue;
-    const std::int64_t left_s = *statement.expires_s - now_s;
-    if (left_s <= 0)
-      out.add("W0406", statement.span, fmt::format("`{}` has expired and allows nothing", statement.name), "expired")
-          .helped("delete it, or give it a later `expires`");
-    else if (left_s <= warning_days * day_s)
-      out.add("W0405", statement.span,
-              fmt::format("`{}` expires in {} day{}", statement.name, (left_s + day_s - 1) / day_s,
-                          left_s > day_s ? "s" : ""),
-              "will allow nothing then")
-          .note("flows that are established then end as well");
-  }
+// W0406 behind the last valid day, W0405 when it is near; whether the latter.
+bool tell_expiry(Span span, const std::string& what, std::string_view effect, std::int64_t left_s, Diagnostics& out) {
+  const std::int64_t days = (left_s + day_s - 1) / day_s;  // 1 on the last valid day
+  if (days <= 0)
+    out.add("W0406", span, fmt::format("{} has expired and {}", what, effect), "expired")
+        .helped("delete it, or give it a later `expires`");
+  if (days <= 0 || days > warning_days + 1) return false;
+  out.add("W0405", span, fmt::format("{} expires in {} day{}", what, days, days > 1 ? "s" : ""),
+          fmt::format("{} then", effect));
+  return true;
+}
+
+void expiring(const Resolved& resolved, std::int64_t now_s, Diagnostics& out) {
+  for (const Statement& one : resolved.model.statements)
+    if (one.expires_s &&
+        tell_expiry(one.span, fmt::format("`{}`", one.name), "allows nothing", *one.expires_s - now_s, out))
+      out.all.back().note("flows that are established then end as well");
+  for (const Test& one : resolved.tests)
+    if (one.expires_s)
+      tell_expiry(one.span, one.name.empty() ? "this test" : fmt::format("the test `{}`", one.name), "is not run",
+                  *one.expires_s - now_s, out);
 }
 
 bool pinned(const Model& model, std::string_view pattern) {
@@ -128,7 +135,7 @@ void empty_segments(const Model& model, Diagnostics& out) {
 
 void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diagnostics& out) {
   unused(resolved.names, out);
-  expiring(resolved.model, now_s, out);
+  expiring(resolved, now_s, out);
   unpinned(resolved.model, out);
   too_wide(resolved, out);
   carriers(resolved.names, out);

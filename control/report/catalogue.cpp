@@ -29,8 +29,8 @@ constexpr CodeRow rows[] = {
      "Includes and lists are relative paths below the directory of the file that states them: no absolute path, no "
      "`..`, no recursion with `**`. So a policy is a directory that can be copied, signed and reviewed as one."},
     {"E0107", "too large or too deep",
-     "Limits on what is read: 16 MiB a rule file, 256 MiB a list, 4096 files, 32 levels of nesting. They keep a "
-     "broken or hostile file from exhausting the machine that checks it."},
+     "Limits on what is read: 16 MiB a rule file, 256 MiB a list, 4096 files, 32 levels of nesting, groups "
+     "within groups to 64 levels. They keep a broken or hostile file from exhausting the machine that checks it."},
     {"E0108", "may stand only in the root file",
      "Only the root file may hold [policy], [segment], [group], [asset], [link], [port], [fleet], [delegate], "
      "[[invariant]], `include` and `mode`. Included files add services, lists, statements and tests. So whoever owns "
@@ -163,9 +163,10 @@ constexpr CodeRow rows[] = {
     {"W0404", "an allow without services over a wide range",
      "The allow has no `with` and one of its sides covers more than 16 million addresses: every TCP, UDP and SCTP "
      "port to or from there."},
-    {"W0405", "an allow that expires soon",
-     "Within 14 days. The dataplane ends it at the end of the day stated, UTC, established flows included."},
-    {"W0406", "an allow that has expired", "Its last day is over; it allows nothing."},
+    {"W0405", "an allow or a test that expires soon",
+     "Within 14 days. The dataplane ends an allow at the end of the day stated, UTC, established flows included; a "
+     "test is not run from the next day on."},
+    {"W0406", "an allow or a test that has expired", "Its last day is over; it allows nothing, or is not run."},
     {"W0407", "an attached port without a pin",
      "The host behind this port may claim any address of the segment. [port.NAME] addresses = [...] says which it "
      "may."},
