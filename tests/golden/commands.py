@@ -57,7 +57,8 @@ def exit_codes(weir, example, broken, failing):
         (1, ("explain", example, "infra > weights scrape", "--at", "2026-06-01", "--port", "pf0hpf")),
         (2, ("explain", example, "trainers > nobody tcp/443")), (2, ("explain", example, "trainers internet")),
         (2, ("explain", broken, "trainers > storage nfs")), (2, ("dump", example)), (2, ("dump", "/nonexistent")),
-        (2, ("check", example, "--at", "2026-02-30")), (2, ("compile", example)),
+        (2, ("check", example, "--at", "2026-02-30")), (2, ("check", example, "--at", "26-2-3")),
+        (2, ("compile", example)), (0, ("--version",)), (0, ("explain", "e0301")),
     ]:
         done = run(weir, *arguments)
         expect(f"weir {' '.join(map(str, arguments))}: exit {done.returncode}, not {code}", done.returncode == code)
@@ -87,6 +88,31 @@ def streams(weir, example, broken):
     expect("an address that a port may not claim is spoofed there", "(spoofed)" in spoofed)
 
 
+def machines(weir, example, failing):
+    today = ("--at", "2026-06-01")
+    done = run(weir, "check", example, *today, "-o", "json")
+    made = json.loads(done.stdout)
+    expect("check as JSON", (made["verdict"], made["errors"], made["held"] == made["claims"] > 0) == ("ok", 0, True))
+    done = run(weir, "test", failing, *today, "-o", "jsonl")
+    made = json.loads(done.stdout)
+    expect("a failed test as a line of JSON", made["verdict"] == "failed" and made["diagnostics"][0]["code"] == "E0501"
+           and done.stdout.count("\n") == 1 and "error[E0501]" in done.stderr)
+    done = run(weir, "help")
+    expect("help is that of weir", all(name in done.stdout for name in ("compile", "replay", "explain")))
+    done = run(weir, "complie")
+    expect("a misspelt command", done.returncode == 2 and "did you mean `compile`?" in done.stderr)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([weir, "explain", "E0301"], stdout=full, stderr=subprocess.PIPE, check=False)
+    expect("a result that cannot be written", done.returncode == 2 and b"could not be written" in done.stderr)
+    with tempfile.TemporaryDirectory() as scratch:
+        policy = pathlib.Path(scratch, "policy.toml")
+        policy.write_text('version = 1\n[list.x]\nfile = "x"\n')
+        pathlib.Path(scratch, "x").write_bytes(bytes(range(128, 256)) + b"\n\xe0\x80\x80\n\xed\xa0\x80\n")
+        for form in ("json", "sarif"):
+            done = run(weir, "check", policy, "--format", form)
+            expect(f"bytes that are not text as {form}", done.returncode == 2 and json.loads(done.stdout))
+
+
 def images(weir, example, broken, scratch):
     image = scratch / "policy.img"
     expect("compiles", run(weir, "compile", example, "-o", image, "--generation", 3).returncode == 0)
@@ -95,6 +121,12 @@ def images(weir, example, broken, scratch):
     expect("a broken policy leaves the old image", run(weir, "compile", broken, "-o", image).returncode == 2 and
            image.read_bytes() == before)
     expect("nothing is left beside it", sorted(os.listdir(scratch)) == ["policy.img"])
+    for generation in ("0", "-1", "99999999999999999999"):
+        done = run(weir, "compile", example, "-o", scratch / "x.img", "--generation", generation)
+        expect(f"generation {generation} is refused", done.returncode == 2 and not (scratch / "x.img").exists())
+    os.mkfifo(scratch / "pipe")
+    done = run(weir, "compile", example, "-o", scratch / "pipe")
+    expect("no image takes the place of a pipe", done.returncode == 2 and (scratch / "pipe").is_fifo())
     expect("no such directory", run(weir, "compile", example, "-o", scratch / "no" / "x.img").returncode == 2)
     dump = json.loads(run(weir, "dump", image, "-o", "json").stdout)
     expect("dump as JSON", dump["header"]["generation"] == 3 and len(dump["rules"]) == 12)
@@ -156,6 +188,7 @@ def main():
     golden = root / "tests/golden/diagnostics"
     exit_codes(weir, example, golden / "segment-unknown/policy.toml", golden / "E0501/policy.toml")
     streams(weir, example, golden / "segment-unknown/policy.toml")
+    machines(weir, example, golden / "E0501/policy.toml")
     with tempfile.TemporaryDirectory() as scratch:
         images(weir, example, golden / "segment-unknown/policy.toml", pathlib.Path(scratch))
         links(weir, example, pathlib.Path(scratch))

@@ -1,10 +1,12 @@
 // `weir check`, `weir test`, `weir compile`: a rule file, and whether it holds.
 #include "control/ask/ask.hpp"
+#include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/rules.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <cerrno>
@@ -17,7 +19,7 @@ namespace weir {
 namespace {
 
 struct CheckOptions : RulesOptions {
-  bool strict = false;
+  bool strict = false, only_tests = false;
   std::string image;
   std::uint64_t generation = first_generation;
   std::string output = "table";
@@ -36,31 +38,48 @@ int verdict(const control::Diagnostics& found, bool strict) {
   return failed > 0 || (strict && found.warnings() > 0) ? exit_no : exit_yes;
 }
 
-std::size_t claims_of(const control::Checked& checked) {
+// Claims of the tests that are run: none of those that have expired.
+std::size_t claims_of(const Rules& rules) {
   std::size_t claims = 0;
-  for (const control::Test& test : checked.tests) claims += test.from.size() * test.claims.size();
+  for (const control::Test& test : rules.checked.tests)
+    if (!test.expires_s || rules.now_s < *test.expires_s) claims += test.from.size() * test.claims.size();
   return claims;
 }
 
-int run_check(const CheckOptions& options, bool only_tests) {
+void print_summary(const CheckOptions& options, const Rules& rules, std::size_t held) {
+  const auto& found = rules.checked.diagnostics;
+  const auto& model = rules.checked.model;
+  const std::size_t claims = claims_of(rules), services = rules.checked.names.services.size();
+  if (options.output != "table") {
+    auto made = nlohmann::ordered_json::parse(control::json(found, rules.checked.sources));
+    made["verdict"] = found.errors() == 0 ? "ok" : rules.compiled ? "failed" : "invalid";
+    made["segments"] = model.segments.size();
+    made["services"] = services;
+    made["statements"] = model.statements.size();
+    made["claims"] = claims;
+    made["held"] = held;
+    fmt::print("{}", text_of(made, options.output == "jsonl"));
+  } else if (options.only_tests && rules.compiled) {
+    fmt::print("{} of {} claims hold\n", held, claims);
+  } else if (found.errors() == 0) {
+    fmt::print("{}: ok: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
+               options.policy, model.segments.size(), services, model.statements.size(), held, claims);
+  }
+}
+
+int run_check(const CheckOptions& options) {
   const auto now_s = time_of(options.at);
   if (!now_s) return bad_date(options.at);
   Rules rules = read_rules(options.policy, *now_s, 0);
   auto& found = rules.checked.diagnostics;
   std::size_t held = 0;
   if (rules.ok()) {
-    if (only_tests) std::erase_if(found.all, [](const auto& one) { return !one.is_error(); });
+    if (options.only_tests) std::erase_if(found.all, [](const auto& one) { return !one.is_error(); });
     held = control::run_tests(rules.checked, rules.compiled->policy, *now_s, found);
     found.sort();
   }
   print(found, rules.checked.sources, options.format);
-  if (options.format != "human") return verdict(found, options.strict);
-  const auto& model = rules.checked.model;
-  if (only_tests && rules.compiled) fmt::print("{} of {} claims hold\n", held, claims_of(rules.checked));
-  else if (found.errors() == 0)
-    fmt::print("{}: ok: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
-               options.policy, model.segments.size(), rules.checked.names.services.size(), model.statements.size(),
-               held, claims_of(rules.checked));
+  if (options.format == "human") print_summary(options, rules, held);
   return verdict(found, options.strict);
 }
 
@@ -72,6 +91,9 @@ std::string write_image(const std::string& path, std::span<const std::byte> byte
     unlink(temporary.c_str());
     return sentence;
   };
+  // A rename would put a file in the place of a device or a pipe.
+  struct stat facts{};
+  if (stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode)) return path + " is not a regular file";
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return fault("create");
   for (std::size_t at = 0; at < bytes.size();) {
@@ -98,12 +120,12 @@ std::string write_image(const std::string& path, std::span<const std::byte> byte
 }
 
 void print_report(const CheckOptions& options, const control::CompileReport& report) {
-  if (options.output == "json") {
+  if (options.output != "table") {
     const nlohmann::ordered_json made = {
         {"image", options.image},       {"generation", options.generation},        {"zones", report.zones},
         {"services", report.services},  {"decisions", report.decisions},           {"rules", report.rules},
         {"form", report.decision_form}, {"decision_bytes", report.decision_bytes}, {"image_bytes", report.image_bytes}};
-    fmt::print("{}\n", made.dump(2));
+    fmt::print("{}", text_of(made, options.output == "jsonl"));
     return;
   }
   fmt::print("{}: generation {}, {} bytes\n  {} zones, {} services, {} rules, {} decisions as a {} of {} bytes\n",
@@ -126,21 +148,35 @@ int run_compile(const CheckOptions& options) {
   return exit_yes;
 }
 
+void add_output(CLI::App& command, const std::string& flags, CheckOptions& options) {
+  command.add_option(flags, options.output, "Of the result, on stdout: table, json or jsonl")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}));
+}
+
+// What a reader could not outdo would be the last ever installed, and 0 is none.
+std::string generation_fault(const std::string& text) {
+  const bool digits = !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits && text.find_first_not_of('0') != std::string::npos ? "" : text + ": not a number from 1 to 10^18 - 1";
+}
+
 }  // namespace
 
 void add_check(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* command = app.add_subcommand("check", "Say everything that is wrong with a rule file, and run its tests");
   add_rules_options(*command, *options);
+  add_output(*command, "-o,--output", *options);
   command->add_flag("--strict", options->strict, "Exit 1 on warnings as well");
-  command->callback([options, &exit_code] { exit_code = run_check(*options, false); });
+  command->callback([options, &exit_code] { exit_code = run_check(*options); });
 }
 
 void add_test(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* command = app.add_subcommand("test", "Run the tests of a rule file on its compiled image");
   add_rules_options(*command, *options);
-  command->callback([options, &exit_code] { exit_code = run_check(*options, true); });
+  add_output(*command, "-o,--output", *options);
+  options->only_tests = true;
+  command->callback([options, &exit_code] { exit_code = run_check(*options); });
 }
 
 void add_compile(CLI::App& app, int& exit_code) {
@@ -148,8 +184,9 @@ void add_compile(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("compile", "Compile a rule file to a policy image");
   add_rules_options(*command, *options);
   command->add_option("-o,--image", options->image, "Where to write the image")->required();
-  command->add_option("--generation", options->generation, "The image's generation");
-  command->add_option("--output", options->output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  command->add_option("--generation", options->generation, "The image's generation")
+      ->check(CLI::Validator(generation_fault, "1.."));
+  add_output(*command, "--output", *options);
   command->callback([options, &exit_code] { exit_code = run_compile(*options); });
 }
 

@@ -5,6 +5,7 @@
 #include "dataplane/policy/lookup.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/policy_file.hpp"
+#include "tools/weir/rules.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -270,7 +271,7 @@ int run_dump(const DumpOptions& options) {
     return exit_invalid;
   }
   const Json dump = dump_json(opened->policy);
-  if (options.output == "json") fmt::print("{}\n", dump.dump(2));
+  if (options.output != "table") fmt::print("{}", text_of(dump, options.output == "jsonl"));
   else print_table(dump);
   return exit_yes;
 }
@@ -281,7 +282,8 @@ void add_dump(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<DumpOptions>();
   CLI::App* command = app.add_subcommand("dump", "Print a policy image as text");
   command->add_option("image", options->image, "A policy image")->required();
-  command->add_option("-o,--output", options->output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  command->add_option("-o,--output", options->output, "table, json or jsonl")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}));
   command->callback([options, &exit_code] { exit_code = run_dump(*options); });
 }
 

@@ -103,7 +103,7 @@ std::string_view verdict_of(const Answer& answer) {
 }
 
 void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, const Answer& answer,
-                const std::string& question) {
+                const std::string& question, bool one_line) {
   nlohmann::ordered_json examples = nlohmann::ordered_json::array();
   for (const Example& one : answer.examples) {
     nlohmann::ordered_json made = {{"packet", asker.show(one.question)},
@@ -123,7 +123,7 @@ void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, con
                                         {"asked", answer.asked},
                                         {"allowed", answer.allowed},
                                         {"examples", examples}};
-  fmt::print("{}\n", whole.dump(2));
+  fmt::print("{}", text_of(whole, one_line));
 }
 
 void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, const Answer& answer,
@@ -164,7 +164,9 @@ int fail(const std::string& sentence) {
 
 int run_explain(const ExplainOptions& options) {
   if (options.question.empty()) {
-    if (is_code(options.what)) return explain_code(options.what);
+    std::string code = options.what;
+    if (!code.empty() && (code[0] == 'e' || code[0] == 'w')) code[0] = static_cast<char>(code[0] - 'a' + 'A');
+    if (is_code(code)) return explain_code(code);
     return fail("give a code (E0301), or a policy and a question ('trainers > internet tcp/443')");
   }
   const auto now_s = time_of(options.at);
@@ -187,7 +189,7 @@ int run_explain(const ExplainOptions& options) {
   if (answer.too_many) return fail("the question names more combinations than can be asked: narrow it");
   if (answer.asked == 0)
     return fail("nobody could send this: source and target have no family in common, or every source is spoofed there");
-  if (options.output == "json") print_json(rules, asker, *asked, answer, options.question);
+  if (options.output != "table") print_json(rules, asker, *asked, answer, options.question, options.output == "jsonl");
   else print_table(rules, asker, *asked, answer, options.question);
   return answer.allowed == answer.asked ? exit_yes : exit_no;
 }
@@ -203,7 +205,8 @@ void add_explain(CLI::App& app, int& exit_code) {
                       "udp/53-60, icmp/echo or esp");
   command->add_option("--port", options->port, "The port by which the source comes in");
   command->add_option("--at", options->at, "YYYY-MM-DD: as if today were that day");
-  command->add_option("-o,--output", options->output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  command->add_option("-o,--output", options->output, "table, json or jsonl")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}));
   command->callback([options, &exit_code] { exit_code = run_explain(*options); });
 }
 

@@ -1,12 +1,17 @@
 // The `weir` command: one file per subcommand, this one only chooses.
+#include "control/check/names.hpp"
+#include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/door.hpp"
 #include "tools/weir/replay.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 #include <memory>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 namespace weir {
 namespace {
@@ -32,22 +37,47 @@ void add_replay(CLI::App& app, int& exit_code) {
   command->callback([options, &exit_code] { exit_code = replay(*options); });
 }
 
+std::vector<const CLI::App*> commands(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+const CLI::App* command_named(const CLI::App& app, std::string_view name) {
+  for (const CLI::App* one : commands(app))
+    if (one->get_name() == name) return one;
+  return nullptr;
+}
+
+int no_command(const CLI::App& app, std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const CLI::App* one : commands(app)) known.push_back(one->get_name());
+  const std::string meant = control::nearest(name, known);
+  fmt::print(stderr, "weir: there is no command `{}`{}\n", control::harmless(name),
+             meant.empty() ? "; `weir help` lists them" : fmt::format("; did you mean `{}`?", meant));
+  return exit_invalid;
+}
+
 void add_help(CLI::App& app, int& exit_code) {
   const auto about = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("help", "Print help, of one command if it is named");
   command->add_option("command", *about, "A command");
   command->callback([about, &app, &exit_code] {
-    const CLI::App* named = about->empty() ? &app : nullptr;
-    for (const CLI::App* one : std::as_const(app).get_subcommands([](const CLI::App*) { return true; }))
-      if (one->get_name() == *about) named = one;
+    const CLI::App* const named = about->empty() ? &app : command_named(app, *about);
     if (named == nullptr) {
-      fmt::print(stderr, "weir help: there is no command `{}`\n", *about);
-      exit_code = exit_invalid;
+      exit_code = no_command(app, *about);
       return;
     }
-    fmt::print("{}", named->help());
+    // Not help(), which would print that of the command being run: this one.
+    const std::string name = about->empty() ? "weir" : "weir " + *about;
+    fmt::print("{}", named->get_formatter()->make_help(named, name, CLI::AppFormatMode::Normal));
     exit_code = exit_yes;
   });
+}
+
+// A result that could not be written was not given.
+int flushed(int exit_code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  fmt::print(stderr, "weir: the result could not be written\n");
+  return exit_invalid;
 }
 
 }  // namespace
@@ -67,10 +97,16 @@ int main(int argc, char** argv) {
   weir::add_door(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);
+  app.set_version_flag("--version", fmt::format("weir {}", weir::version_text));
+  if (argc > 1 && argv[1][0] != '-' && weir::command_named(app, argv[1]) == nullptr)
+    return weir::no_command(app, argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& fault) {
-    return app.exit(fault) == 0 ? weir::exit_yes : weir::exit_invalid;
+    return weir::flushed(app.exit(fault) == 0 ? weir::exit_yes : weir::exit_invalid);
+  } catch (const std::exception& fault) {
+    fmt::print(stderr, "weir: {}\n", weir::control::harmless(fault.what()));
+    return weir::exit_invalid;
   }
-  return exit_code;
+  return weir::flushed(exit_code);
 }

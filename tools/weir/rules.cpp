@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -57,8 +58,10 @@ std::optional<std::int64_t> time_of(const std::string& at) {
   if (at.empty()) return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
   int year = 0;
   unsigned month = 0, day = 0;
-  char behind = 0;
-  if (std::sscanf(at.c_str(), "%4d-%2u-%2u%c", &year, &month, &day, &behind) != 3) return std::nullopt;
+  constexpr std::string_view shape = "dddd-dd-dd";
+  const auto fits = [](char c, char like) { return like == 'd' ? c >= '0' && c <= '9' : c == like; };
+  const bool shaped = std::equal(at.begin(), at.end(), shape.begin(), shape.end(), fits);
+  if (!shaped || std::sscanf(at.c_str(), "%4d-%2u-%2u", &year, &month, &day) != 3) return std::nullopt;
   const year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
   if (!date.ok()) return std::nullopt;
   return sys_days(date).time_since_epoch().count() * 86400LL + 43200;
@@ -108,6 +111,10 @@ std::expected<PolicyFile, std::string> open_policy(const std::string& path) {
   if (!rules.ok())
     return std::unexpected(control::human(rules.checked.diagnostics, rules.checked.sources, colours_on(STDERR_FILENO)));
   return std::move(*rules.compiled);
+}
+
+std::string text_of(const nlohmann::ordered_json& made, bool one_line) {
+  return made.dump(one_line ? -1 : 2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 bool colours_on(int fd) {

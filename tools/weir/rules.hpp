@@ -4,6 +4,7 @@
 #include "control/compile/compile.hpp"
 #include "tools/weir/policy_file.hpp"
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -38,6 +39,9 @@ Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t gene
 
 // Noon of the day in `at`, or the present when it is empty; nullopt when it is no date.
 std::optional<std::int64_t> time_of(const std::string& at);
+
+// As printed: what is not UTF-8 in a path or a question is replaced, not thrown about.
+std::string text_of(const nlohmann::ordered_json& made, bool one_line = false);
 
 // Diagnostics in the format asked for: for people to stderr, for machines to stdout.
 void print(const control::Diagnostics& diagnostics, const control::Sources& sources, const std::string& format);
