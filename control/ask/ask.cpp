@@ -65,9 +65,10 @@ bool Asker::attached(std::uint16_t port_class, std::uint32_t segment) const {
 
 // Identity is the port where one is attached, the address elsewhere.
 bool Asker::member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const {
+  const Segment& one = checked_.model.segments[segment];
   const bool by_port = policy_.view().port_classes[port_class].segments_count > 0;
-  if (by_port && !attached(port_class, segment)) return false;
-  if (!checked_.model.segments[segment].has_addresses) return by_port;
+  if (by_port && !one.attach.empty() && !attached(port_class, segment)) return false;
+  if (!one.has_addresses) return by_port;
   return std::ranges::binary_search(cell.sets, segment);
 }
 

@@ -1,10 +1,10 @@
 // Exact cover over (source cell, target cell, services), within a bound on the work; beyond it nothing is said.
-// On an attached port a source is in the segments attached there and in no other, so that there one segment covers
-// another only by name; elsewhere, and for targets, by address.
-#include <fmt/format.h>
-#include <algorithm>
-
+// A segment that is attached somewhere counts for sources only there and on uplinks, so that it covers another only by
+// name; one that is attached nowhere covers by address, and so does every target.
 #include "control/check/lints.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
 
 namespace weir::control {
 namespace {
@@ -57,7 +57,7 @@ class CoverLint {
   // Whether every source of `segment` in `cell` is also in one of `by`, whatever port it comes in by.
   bool source_covers(const Statement& by, std::uint32_t segment, std::uint32_t cell) const {
     if (by.from_any || std::ranges::binary_search(by.from, segment)) return true;
-    if (!model_.segments[segment].attach.empty()) return false;
+    if (!model_.segments[segment].has_addresses) return false;
     return std::ranges::any_of(by.from, [&](std::uint32_t one) {
       return model_.segments[one].attach.empty() && std::ranges::binary_search(cells_of_[one], cell);
     });

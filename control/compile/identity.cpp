@@ -78,7 +78,12 @@ bool source_segments(const Model& model, const Atoms& atoms, const PortClassPlan
   for (const u32 segment : port.attached)
     if (!model.segments[segment].has_addresses || std::binary_search(members.begin(), first_pin, segment))
       segments.push_back(segment);
-  return !segments.empty();
+  if (segments.empty()) return false;
+  // What is attached nowhere is known by address on every port: a forbid from a list must reach the host behind it.
+  for (auto member = members.begin(); member != first_pin; ++member)
+    if (model.segments[*member].attach.empty()) segments.push_back(*member);
+  std::sort(segments.begin(), segments.end());
+  return true;
 }
 
 void target_segments(const Model& model, const Atoms& atoms, const PortClassPlan& port, u32 atom,

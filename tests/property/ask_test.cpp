@@ -64,8 +64,7 @@ std::optional<Endpoint> draw(const Checked& checked, const Policy& policy, const
   }
   for (const std::uint32_t segment : who.segments) {
     const Segment& one = checked.model.segments[segment];
-    const bool here = port_class == 0 || !one.attach.empty();
-    if (here && contains(one.addresses, number)) return Endpoint{port_class, address};
+    if (contains(one.addresses, number)) return Endpoint{port_class, address};
   }
   return std::nullopt;
 }

@@ -148,7 +148,18 @@ bool Policy::spoofed(const Packet& packet) const {
   }
   bool port_is_attached = false;
   for (const Segment& segment : model_.segments) port_is_attached |= attached(segment, packet.in_port);
-  return port_is_attached && sources(packet).empty();
+  return port_is_attached && sources_by_port(packet).empty();
+}
+
+// Segments attached to the port that the packet came in by and that contain its source.
+std::vector<u32> Policy::sources_by_port(const Packet& packet) const {
+  std::vector<u32> result;
+  for (u32 i = 0; i < model_.segments.size(); ++i) {
+    const Segment& segment = model_.segments[i];
+    const bool has = segment.has_addresses && contains(segment.addresses, packet.is_ipv4, packet.source);
+    if (attached(segment, packet.in_port) && (has || !segment.has_addresses)) result.push_back(i);
+  }
+  return result;
 }
 
 std::vector<u32> Policy::sources(const Packet& packet) const {
@@ -158,8 +169,10 @@ std::vector<u32> Policy::sources(const Packet& packet) const {
   for (u32 i = 0; i < model_.segments.size(); ++i) {
     const Segment& segment = model_.segments[i];
     const bool has = segment.has_addresses && contains(segment.addresses, packet.is_ipv4, packet.source);
-    if (port_is_attached ? attached(segment, packet.in_port) && (has || !segment.has_addresses) : has)
-      result.push_back(i);
+    // On an attached port: what is attached to it, and what is attached nowhere and known by address.
+    const bool here = !port_is_attached || segment.attach.empty() || attached(segment, packet.in_port);
+    const bool by_port_alone = port_is_attached && !segment.has_addresses && attached(segment, packet.in_port);
+    if (by_port_alone || (here && has)) result.push_back(i);
   }
   return result;
 }
@@ -199,7 +212,9 @@ Answer Policy::judge(const Packet& packet, Tick now) const {
   const std::vector<u32> to = targets(packet);
   if (spoofed(packet)) return {Reason::spoofed, "", "", narrowest(to)};
   const std::vector<u32> from = sources(packet);
-  Answer answer{Reason::no_allow, "", narrowest(from), narrowest(to)};
+  // On an attached port the name shown is that of the identity by port.
+  const std::vector<u32> by_port = sources_by_port(packet);
+  Answer answer{Reason::no_allow, "", narrowest(by_port.empty() ? from : by_port), narrowest(to)};
   u32 best = 0;
   const auto rank = [](Reason reason) {
     return reason == Reason::forbidden ? 3 : reason == Reason::flow_new ? 2 : reason == Reason::expired ? 1 : 0;

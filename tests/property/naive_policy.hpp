@@ -33,6 +33,7 @@ class Policy {
   using Wide = std::vector<u32>;  // a natural number, least significant first, eight digits
   bool spoofed(const Packet& packet) const;
   std::vector<u32> sources(const Packet& packet) const;
+  std::vector<u32> sources_by_port(const Packet& packet) const;
   std::vector<u32> targets(const Packet& packet) const;
   std::string narrowest(const std::vector<u32>& segments) const;
   bool covers(const control::Statement& statement, const Packet& packet, const std::vector<u32>& from,
