@@ -58,6 +58,7 @@ enum class Verdict : u8 {
   X(link_ra_off, drop, link, "IPv6 router advertisement or solicitation, which [link] does not allow")             \
   X(link_redirect, drop, link, "an ICMP or ICMPv6 redirect: never forwarded")                                      \
   X(link_dhcp_off, drop, link, "DHCP, which [link] does not allow")                                                \
+  X(link_dhcp_bad, drop, link, "DHCP that would leave the link, or between ports of no client and server")         \
   X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")                 \
   X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                               \
   X(no_allow, drop, policy, "no allow covers it")                                                                  \

@@ -39,10 +39,25 @@ Reason router_discovery(const Headers& headers, const Packet& packet, const Inst
   return may_claim(installed, packet.port, headers.source) ? Reason::link_ra : Reason::link_nd_bad;
 }
 
+// Everybody on the link, or a host on it: where DHCP may go. A server behind a relay or a renewal by unicast would be a
+// way off the link that no rule names; a client whose renewal fails asks everybody (RFC 2131, section 4.4.5).
+bool stays_on_link(const Address& target) {
+  constexpr u64 dhcp_servers_high = 0x02ff, dhcp_servers_low = 0x0200'0100'0000'0000;  // ff02::1:2, as on the wire
+  if (target.is_ipv4()) return target == Address::ipv4(~u32{0});
+  return is_link_local(target) || (target.high == dhcp_servers_high && target.low == dhcp_servers_low);
+}
+
 Reason dhcp(const Headers& headers, const Packet& packet, const InstalledPolicy& installed) {
-  const bool from_server = headers.source_port == 67 || headers.source_port == 547;
+  const bool from_client = (headers.source_port == 68 && headers.target_port == 67) ||
+                           (headers.source_port == 546 && headers.target_port == 547);
+  const bool from_server = (headers.source_port == 67 && headers.target_port == 68) ||
+                           (headers.source_port == 547 && headers.target_port == 546);
   if (!installed.policy.link().dhcp) return Reason::link_dhcp_off;
   if (from_server && installed.port_class[packet.port] != 0) return Reason::spoofed;
+  // An IPv4 server may answer to the address that it offers.
+  const bool is_sound =
+      from_client ? stays_on_link(headers.target) : from_server && (headers.is_ipv4 || stays_on_link(headers.target));
+  if (!is_sound) return Reason::link_dhcp_bad;
   return may_claim(installed, packet.port, headers.source) ? Reason::link_dhcp : Reason::spoofed;
 }
 
