@@ -11,6 +11,8 @@
 
 #include <fmt/core.h>
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <unordered_map>
 
 namespace weir::control {
@@ -63,11 +65,13 @@ void put_ports(const Model& model, const Zones& zones, Contents& contents) {
 
 void put_names(const Model& model, const Atoms& atoms, std::span<const u32> order, Contents& contents) {
   contents.meta[0].name = contents.text(model.name);
-  std::vector<image::Text> files;
-  for (const std::string& file : model.files) files.push_back(contents.text(file));
+  std::map<std::string_view, image::Text> files;  // by name: the order in which they were read must not show
+  for (const std::string& file : model.files) files.try_emplace(file);
+  for (auto& [name, text] : files) text = contents.text(name);
   for (const u32 index : order) {
     const Statement& statement = model.statements[index];
-    const image::Text file = statement.span.file < files.size() ? files[statement.span.file] : image::Text{};
+    const u32 at = statement.span.file;
+    const image::Text file = at < model.files.size() ? files.at(model.files[at]) : image::Text{};
     contents.rules.push_back({contents.text(statement.name), file, model.line_of(statement.span), statement.is_forbid});
   }
   for (const Segment& segment : model.segments)

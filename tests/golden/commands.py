@@ -130,6 +130,15 @@ def images(weir, example, broken, scratch):
     expect("no such directory", run(weir, "compile", example, "-o", scratch / "no" / "x.img").returncode == 2)
     dump = json.loads(run(weir, "dump", image, "-o", "json").stdout)
     expect("dump as JSON", dump["header"]["generation"] == 3 and len(dump["rules"]) == 12)
+    policy = scratch / "policy.toml"
+    for name, kind in (("a", "allow"), ("b", "forbid")):
+        (scratch / f"{name}.toml").write_text(f'[[{kind}]]\nname = "{name}"\nfrom = "x"\nto = "x"\n')
+    made = []
+    for order in ('"a.toml", "b.toml"', '"b.toml", "a.toml"'):
+        policy.write_text(f'version = 1\ninclude = [{order}]\n[segment.x]\ncidr = ["10.0.0.0/8"]\n')
+        expect(f"compiles with {order}", run(weir, "compile", policy, "-o", image).returncode == 0)
+        made.append(image.read_bytes())
+    expect("the order of includes does not show in an image", made[0] == made[1])
     image.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
     done = run(weir, "dump", image)
     expect("a changed byte is refused", done.returncode == 2 and "bad policy image" in done.stderr)
