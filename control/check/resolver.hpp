@@ -55,6 +55,7 @@ class Resolver {
   std::vector<Segment> segments_;                          // in the order found, before sorting
   std::map<std::string, const Entry*, std::less<>> groups_;
   std::vector<std::string> require_;
+  std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"
   std::vector<std::pair<Statement, StatementFacts>> statements_;
 };

@@ -9,6 +9,7 @@ namespace weir::control {
 namespace {
 
 constexpr std::int64_t day_s = 86400;
+constexpr std::size_t guesses_max = 500;  // each looks at every name there is; nobody reads that many
 
 template <class Use>
 void each_text(const Node& node, Use use) {
@@ -133,8 +134,8 @@ void Resolver::check_governance(const Node& node, Span span) {
 void Resolver::unknown(std::string_view code, std::string_view kind, const Node& at,
                        const std::vector<std::string_view>& known) {
   auto& made = out_.add(code, at.span, fmt::format("there is no {} `{}`", kind, at.text), "not found");
-  if (const std::string meant = nearest(at.text, known); !meant.empty())
-    made.helped(fmt::format("did you mean \"{}\"?", meant));
+  const std::string meant = ++guesses_ > guesses_max ? "" : nearest(at.text, known);
+  if (!meant.empty()) made.helped(fmt::format("did you mean \"{}\"?", meant));
   else if (!known.empty()) made.note(fmt::format("known: {}", listing(known, 12)));
 }
 
