@@ -96,7 +96,8 @@ void put_decisions(DecisionTables& tables, Contents& contents) {
   contents.meta[0].form = tables.form;
   contents.matrix_rows = std::move(tables.matrix_rows);
   contents.matrix_cells = std::move(tables.matrix_cells);
-  contents.target_lists = std::move(tables.target_lists);
+  contents.target_groups = std::move(tables.target_groups);
+  contents.always_summaries = std::move(tables.always_summaries);
   contents.source_lists = std::move(tables.source_lists);
   contents.list_words = std::move(tables.list_words);
   contents.source_groups = std::move(tables.source_groups);

@@ -122,11 +122,17 @@ class Vectors {
       : zones_(zones), bits_(bits), tables_(tables) {}
 
   void build() {
-    put_targets();
-    put_sources();
+    stored_.intern(std::vector<u64>{0});
+    for (u32 zone = 0; zone < zones_.targets.count(); ++zone)
+      put_groups(zones_.targets.own(zone), tables_.target_groups);
+    for (u32 zone = 0; zone < zones_.sources.count(); ++zone) {
+      put_groups(zones_.sources.own(zone), tables_.source_groups);
+      put_list(zones_.sources.own(zone));
+    }
     put_services();
-    tables_.always_words = zones_.sources.always_words();
+    put_always();
     tables_.list_words = lists_.pool();
+    tables_.rule_words = stored_.pool();
     u32 last = 0;  // what stands for no rule repeats its neighbour
     for (const u32 rule : bits_.rules) {
       if (rule != no_rule) last = rule;
@@ -135,41 +141,42 @@ class Vectors {
   }
 
  private:
-  // Rules for every target are in every target's set; the sources' lists say which of them hold.
-  void put_targets() {
-    for (u32 zone = 0; zone < zones_.targets.count(); ++zone) {
-      list_.clear();
-      for (const RuleWord& word : zones_.targets.own(zone))
-        list_.push_back({word.bits, static_cast<u32>(word.word), 0});
-      tables_.target_lists.push_back(listed());
+  // The words of rules that name a target.
+  void put_groups(std::span<const RuleWord> own, std::vector<image::RuleGroup>& groups) {
+    std::size_t at = 0;
+    for (u64 first = 0; first < zones_.sources.words_count(); first += image::group_words) {
+      u64 summary = 0;
+      words_.clear();
+      for (; at < own.size() && own[at].word < std::min<u64>(first + image::group_words, bits_.first_wide); ++at) {
+        summary |= u64{1} << (own[at].word - first);
+        words_.push_back(own[at].bits);
+      }
+      const u64 base = words_.empty() ? 1 : stored_.start(stored_.intern(words_));
+      groups.push_back({summary, static_cast<u32>(base), 0});
     }
   }
 
-  void put_sources() {
+  // A source's words of rules for every target.
+  void put_list(std::span<const RuleWord> own) {
     const std::vector<u64>& always = zones_.sources.always_words();
-    stored_.intern(std::vector<u64>{0});
-    for (u32 zone = 0; zone < zones_.sources.count(); ++zone) {
-      const std::span<const RuleWord> own = zones_.sources.own(zone);
-      std::size_t at = 0;
-      for (u64 first = 0; first < always.size(); first += image::group_words) {
-        u64 summary = 0;
-        words_.clear();
-        for (; at < own.size() && own[at].word < std::min<u64>(first + image::group_words, bits_.first_wide); ++at) {
-          summary |= u64{1} << (own[at].word - first);
-          words_.push_back(own[at].bits);
-        }
-        const u64 base = words_.empty() ? 1 : stored_.start(stored_.intern(words_));
-        tables_.source_groups.push_back({summary, static_cast<u32>(base), 0});
-      }
-      list_.clear();
-      for (u32 word = bits_.first_wide; word < always.size(); ++word) {
-        const bool is_own = at < own.size() && own[at].word == word;
-        const u64 bits = always[word] | (is_own ? own[at++].bits : 0);
-        if (bits != 0) list_.push_back({bits, word, 0});
-      }
-      tables_.source_lists.push_back(listed());
+    auto at = std::find_if(own.begin(), own.end(), [&](const RuleWord& word) { return word.word >= bits_.first_wide; });
+    list_.clear();
+    for (u32 word = bits_.first_wide; word < always.size(); ++word) {
+      u64 bits = always[word];
+      if (at != own.end() && at->word == word) bits |= (at++)->bits;
+      if (bits != 0) list_.push_back({bits, word, 0});
     }
-    tables_.rule_words = stored_.pool();
+    if (list_.size() % 2 != 0) list_.push_back({0, list_.back().word, 0});
+    const u64 first = list_.empty() ? 0 : lists_.start(lists_.intern(list_));
+    tables_.source_lists.push_back({static_cast<u32>(first), static_cast<u32>(list_.size() / 2)});
+  }
+
+  void put_always() {
+    tables_.always_words = zones_.sources.always_words();
+    for (u64 word = 0; word < tables_.always_words.size(); ++word) {
+      if (word % image::group_words == 0) tables_.always_summaries.push_back(0);
+      if (tables_.always_words[word] != 0) tables_.always_summaries.back() |= u64{1} << word % image::group_words;
+    }
   }
 
   void put_services() {
@@ -182,13 +189,6 @@ class Vectors {
         tables_.service_chunks.push_back(chunks.intern({set.data() + first, image::chunk_words_count}));
     }
     tables_.chunk_words = chunks.pool();
-  }
-
-  image::RuleList listed() {
-    if (list_.size() % 2 != 0) list_.push_back({0, list_.back().word, 0});
-    const u32 pairs = static_cast<u32>(list_.size() / 2);
-    if (pairs == 0) return {0, 0};
-    return {static_cast<u32>(lists_.start(lists_.intern(list_))), pairs};
   }
 
   const Zones& zones_;
@@ -208,8 +208,8 @@ std::size_t bytes_of(const Vector&... vectors) {
 }  // namespace
 
 std::size_t DecisionTables::bytes() const {
-  return bytes_of(matrix_rows, matrix_cells, target_lists, source_lists, list_words, source_groups, rule_words,
-                  always_words, service_chunks, chunk_words, bit_rules);
+  return bytes_of(matrix_rows, matrix_cells, target_groups, source_groups, source_lists, list_words, rule_words,
+                  always_words, always_summaries, service_chunks, chunk_words, bit_rules);
 }
 
 std::optional<DecisionTables> decide(const Model& model, const Zones& zones, std::span<const u32> order,

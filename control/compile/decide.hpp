@@ -11,10 +11,10 @@ struct DecisionTables {
   image::Form form = image::Form::matrix;
   std::vector<image::Decision> decisions;
   std::vector<u16> matrix_rows, matrix_cells;
-  std::vector<image::RuleList> target_lists, source_lists;
+  std::vector<image::RuleGroup> target_groups, source_groups;
+  std::vector<image::RuleList> source_lists;
   std::vector<image::ListWord> list_words;
-  std::vector<image::RuleGroup> source_groups;
-  std::vector<u64> rule_words, always_words;
+  std::vector<u64> rule_words, always_words, always_summaries;
   std::vector<u32> service_chunks;
   std::vector<u64> chunk_words;
   std::vector<u16> bit_rules;

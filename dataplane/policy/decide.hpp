@@ -35,42 +35,39 @@ inline Judgement decide_matrix(const View& view, u16 cell, u16 from, u16 to, Tic
   return judged(view, u32{cell} - 1, cell, from, to);
 }
 
-// The sets of one question, by word.
-struct Sets {
-  const RuleGroup* source;
-  const u32* service;
-
-  Sets(const View& view, u16 from, u16 service_atom)
-      : source(view.source_groups.data() + u64{from} * view.groups_count),
-        service(view.service_chunks.data() + u64{service_atom} * view.chunks_count) {}
-
-  u64 of_service(const View& view, u32 word) const {
-    return view.chunk_words[service[word / chunk_words_count] * chunk_words_count + word % chunk_words_count];
-  }
-  // A word that the group does not store reads the one before its own, which is always there, and drops it.
-  u64 of_source(const View& view, u32 word) const {
-    const RuleGroup& group = source[word / group_words];
-    const u64 stored = up_to(group.summary, word % group_words);
-    const u64 own = view.rule_words[group.base + count_of(stored) - 1];
-    return view.always_words[word] | (own & static_cast<u64>(static_cast<std::int64_t>(stored) >> 63));
-  }
-};
-
-// Calls seen(word, bits) for every word in which rules may be common to all three, with those rules.
+// Calls seen(word, bits) for every word in which rules may be in all three sets, with those rules.
 template <class Seen>
 inline void for_shared_rules(const View& view, u16 from, u16 to, u16 service, Seen&& seen) {
-  const Sets sets(view, from, service);
-  const RuleList named = view.target_lists[to];
-  const ListWord* at = view.list_words.data() + named.first;
-  for (u32 pair = 0; pair < named.pairs; ++pair, at += 2) {
-    seen(at[0].word, at[0].bits & sets.of_source(view, at[0].word) & sets.of_service(view, at[0].word));
-    seen(at[1].word, at[1].bits & sets.of_source(view, at[1].word) & sets.of_service(view, at[1].word));
+  const RuleGroup* source = view.source_groups.data() + u64{from} * view.groups_count;
+  const RuleGroup* target = view.target_groups.data() + u64{to} * view.groups_count;
+  const u32* chunks = view.service_chunks.data() + u64{service} * view.chunks_count;
+  const u64 *stored = view.rule_words.data(), *always = view.always_words.data();
+  const auto with = [&](u32 word) {
+    return view.chunk_words[chunks[word / chunk_words_count] * chunk_words_count + word % chunk_words_count];
+  };
+  // All groups first: one loop over what is left mistakes its end once, not once a group.
+  u64 words[groups_max];
+  u32 groups = 0;
+  for (u32 group = 0; group < view.groups_count; ++group) {
+    words[group] = target[group].summary & (source[group].summary | view.always_summaries[group]);
+    groups |= u32{words[group] != 0} << group;
+  }
+  while (groups != 0) {
+    const u32 group = static_cast<u32>(__builtin_ctz(groups));
+    const u32 in_group = static_cast<u32>(__builtin_ctzll(words[group])), word = group * group_words + in_group;
+    words[group] &= words[group] - 1;
+    groups ^= u32{words[group] == 0} << group;
+    const u64 of_target = stored[target[group].base + count_of(up_to(target[group].summary, in_group)) - 1];
+    // A word that the source does not store reads the one before its own, which is always there, and drops it.
+    const u64 up_to_word = up_to(source[group].summary, in_group);
+    const u64 of_source = stored[source[group].base + count_of(up_to_word) - 1] & (0 - (up_to_word >> 63));
+    seen(word, of_target & (of_source | always[word]) & with(word));
   }
   const RuleList wide = view.source_lists[from];
-  at = view.list_words.data() + wide.first;
+  const ListWord* at = view.list_words.data() + wide.first;
   for (u32 pair = 0; pair < wide.pairs; ++pair, at += 2) {
-    seen(at[0].word, at[0].bits & sets.of_service(view, at[0].word));
-    seen(at[1].word, at[1].bits & sets.of_service(view, at[1].word));
+    seen(at[0].word, at[0].bits & with(at[0].word));
+    seen(at[1].word, at[1].bits & with(at[1].word));
   }
 }
 
@@ -90,7 +87,7 @@ inline Judgement decide_expiring(const View& view, u16 from, u16 to, u16 service
   return judged(view, best, best + 1, from, to);
 }
 
-// Without branches but for the lists' ends, since whether a word holds a common rule cannot be foreseen. In a word the
+// No branch on whether a word holds a rule of all three, which cannot be foreseen. In a word the
 // lowest bit is the lowest rule; no bit gives all ones.
 inline Judgement decide_vectors(const View& view, u16 from, u16 to, u16 service, Tick now) {
   if (!view.expiries.empty()) [[unlikely]] return decide_expiring(view, from, to, service, now);

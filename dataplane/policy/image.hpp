@@ -97,7 +97,7 @@ inline constexpr u32 service_fields_count = 6;
 inline constexpr u32 service_page_entries = 256;
 
 // Rule sets (Form::vectors) are bit sets; bit_rules says which rule a bit stands for. Rules for every target have words
-// of their own, so a common rule of a source and a target is in the target's list or in the source's.
+// of their own: a rule of a source and a target is in the groups of both, or in the source's list.
 struct RuleList {
   u32 first;  // of list_words
   u32 pairs;  // elements / 2; the last may be empty
@@ -114,6 +114,7 @@ struct RuleGroup {
   u32 zero;
 };
 inline constexpr u32 group_words = 64;
+inline constexpr u32 groups_max = 32;
 inline constexpr u32 chunk_words_count = 8;
 
 struct Decision {
@@ -142,37 +143,38 @@ struct Mac {
 
 // X(identifier, element, sentence)
 #define WEIR_IMAGE_SECTIONS(X)                                                                            \
-  X(meta, Meta, "counts, the decision form and [link]; one element")                                      \
-  X(ipv4_root, u32, "IPv4: atom or node by the first root bits of an address")                            \
-  X(ipv4_nodes, TrieNode, "IPv4: nodes of 64 slots")                                                      \
-  X(ipv4_leaves, u32, "IPv4: atoms of the slots that are not nodes, runs stored once")                    \
-  X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                            \
-  X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                      \
-  X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                    \
-  X(port_classes, PortClass, "which port names belong together, and what they may be")                    \
-  X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")      \
-  X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                   \
-  X(service_pages, u16, "per service field 256 page numbers, by the high byte")                           \
-  X(service_atoms, u16, "pages of 256 services, by the low byte")                                         \
-  X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                \
-  X(matrix_cells, u16, "matrix: decision by row and service")                                             \
-  X(target_lists, RuleList, "vectors: by target zone, the rules whose `to` names it")                               \
+  X(meta, Meta, "counts, the decision form and [link]; one element")                                                \
+  X(ipv4_root, u32, "IPv4: atom or node by the first root bits of an address")                                      \
+  X(ipv4_nodes, TrieNode, "IPv4: nodes of 64 slots")                                                                \
+  X(ipv4_leaves, u32, "IPv4: atoms of the slots that are not nodes, runs stored once")                              \
+  X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                                      \
+  X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                                \
+  X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                              \
+  X(port_classes, PortClass, "which port names belong together, and what they may be")                              \
+  X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")                \
+  X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                             \
+  X(service_pages, u16, "per service field 256 page numbers, by the high byte")                                     \
+  X(service_atoms, u16, "pages of 256 services, by the low byte")                                                   \
+  X(matrix_rows, u16, "matrix: row number by source zone and target zone")                                          \
+  X(matrix_cells, u16, "matrix: decision by row and service")                                                       \
+  X(target_groups, RuleGroup, "vectors: by target zone and group of words, the rules whose `to` names it")          \
   X(source_lists, RuleList, "vectors: by source zone, its rules that have no `to`")                                 \
   X(list_words, ListWord, "vectors: words of those lists")                                                          \
   X(source_groups, RuleGroup, "vectors: by source zone and group of words, the rules whose `from` names it")        \
   X(rule_words, u64, "vectors: words of those groups; the first is 0")                                              \
   X(always_words, u64, "vectors: by word, the rules that have no `from`")                                           \
+  X(always_summaries, u64, "vectors: by group, which words of always_words are not zero")                           \
   X(service_chunks, u32, "vectors: by service and 8 words, a chunk")                                                \
   X(chunk_words, u64, "vectors: by chunk, 8 words of the rules whose `with` has a service")                         \
   X(bit_rules, u16, "vectors: by bit its rule, ascending in a word; neighbours share targets")                      \
-  X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                   \
-  X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                           \
-  X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                       \
-  X(segments, Segment, "segments and lists, by name")                                                     \
-  X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                 \
-  X(atom_segments, u16, "the segments that contain an atom, narrowest first")                             \
-  X(class_segments, u16, "the segments attached to a port class, ascending")                              \
-  X(macs, Mac, "the source addresses that a port class may use, ascending")                               \
+  X(decisions, Decision, "what a packet gets; 0 is the default, deny; 1 + r is rule r")                             \
+  X(expiries, u64, "the distinct ticks at which a decision expires, ascending")                                     \
+  X(rules, Rule, "forbids, then allows, each from the most specific to the widest")                                 \
+  X(segments, Segment, "segments and lists, by name")                                                               \
+  X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                           \
+  X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                       \
+  X(class_segments, u16, "the segments attached to a port class, ascending")                                        \
+  X(macs, Mac, "the source addresses that a port class may use, ascending")                                         \
   X(strings, u8, "names and file names, UTF-8")
 
 enum class Section : u32 {

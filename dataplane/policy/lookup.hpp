@@ -10,29 +10,31 @@ inline u32 ipv4_number(const Address& address) { return swap(static_cast<u32>(ad
 
 struct Trie {
   const u32* root;
-  const TrieNode* nodes;
+  const TrieNode* nodes;  // null when the root answers everything
   const u32* leaves;
   u32 root_bits;
 };
 inline Trie ipv4_trie(const View& view) {
-  return {view.ipv4_root.data(), view.ipv4_nodes.data(), view.ipv4_leaves.data(), view.ipv4_root_bits};
+  return {view.ipv4_root.data(), view.ipv4_nodes.empty() ? nullptr : view.ipv4_nodes.data(), view.ipv4_leaves.data(),
+          view.ipv4_root_bits};
 }
 inline Trie ipv6_trie(const View& view) {
-  return {view.ipv6_root.data(), view.ipv6_nodes.data(), view.ipv6_leaves.data(), view.ipv6_root_bits};
+  return {view.ipv6_root.data(), view.ipv6_nodes.empty() ? nullptr : view.ipv6_nodes.data(), view.ipv6_leaves.data(),
+          view.ipv6_root_bits};
 }
 
 // The bits of `word` up to and with `slot`, moved to the top: the highest says whether the slot's own bit is set, their
 // count is its rank. One shift by a variable amount, of which old instruction sets have only a slow one.
-inline u64 up_to(u64 word, u32 slot) { return word << (slot ^ 63); }
-inline u32 count_of(u64 word) { return static_cast<u32>(__builtin_popcountll(word)); }
-inline bool own_bit(u64 up_to_slot) { return static_cast<std::int64_t>(up_to_slot) < 0; }
+[[gnu::always_inline]] inline u64 up_to(u64 word, u32 slot) { return word << (slot ^ 63); }
+[[gnu::always_inline]] inline u32 count_of(u64 word) { return static_cast<u32>(__builtin_popcountll(word)); }
+[[gnu::always_inline]] inline bool own_bit(u64 up_to_slot) { return static_cast<std::int64_t>(up_to_slot) < 0; }
 
 // Of a slot that has a child.
 inline u32 child_index(const TrieNode& node, u32 slot) {
   return node.child_base + count_of(up_to(node.children, slot)) - 1;
 }
 // Of a slot that has none.
-inline u32 leaf_index(const TrieNode& node, u32 slot) {
+[[gnu::always_inline]] inline u32 leaf_index(const TrieNode& node, u32 slot) {
   return node.leaf_base + count_of(up_to(node.leaf_starts, slot)) - 1;
 }
 
@@ -61,25 +63,25 @@ inline u32 atom_of(const View& view, const Address& address, bool is_ipv4) {
                  : atom_of<u128>(ipv6_trie(view), ipv6_number(address));
 }
 
-// Where a protocol is looked up, by family: its table, and which number of the packet goes in. Protocol 1 is ICMP only
-// in IPv4, 58 only in IPv6.
+// Where a protocol is looked up, by family: its table, and masks that pick one number of the packet without a branch.
+// Protocol 1 is ICMP only in IPv4, 58 only in IPv6.
 struct ServiceRoute {
-  ServiceField field;
-  u32 number;  // 0 target port, 1 type and code, 2 the protocol itself
+  u16 first_page, port_mask, icmp_mask, protocol_mask;
 };
 struct ServiceRoutes {
   ServiceRoute by_protocol[2][256];  // [is_ipv4][protocol]
 };
 constexpr ServiceRoutes service_routes() {
+  const auto page = [](ServiceField field) { return static_cast<u16>(static_cast<u32>(field) * 256); };
   ServiceRoutes routes{};
   for (auto& family : routes.by_protocol) {
-    for (ServiceRoute& route : family) route = {ServiceField::protocol, 2};
-    family[6] = {ServiceField::tcp, 0};
-    family[17] = {ServiceField::udp, 0};
-    family[132] = {ServiceField::sctp, 0};
+    for (ServiceRoute& route : family) route = {page(ServiceField::protocol), 0, 0, 0xffff};
+    family[6] = {page(ServiceField::tcp), 0xffff, 0, 0};
+    family[17] = {page(ServiceField::udp), 0xffff, 0, 0};
+    family[132] = {page(ServiceField::sctp), 0xffff, 0, 0};
   }
-  routes.by_protocol[1][1] = {ServiceField::icmp4, 1};
-  routes.by_protocol[0][58] = {ServiceField::icmp6, 1};
+  routes.by_protocol[1][1] = {page(ServiceField::icmp4), 0, 0xffff, 0};
+  routes.by_protocol[0][58] = {page(ServiceField::icmp6), 0, 0xffff, 0};
   return routes;
 }
 inline constexpr ServiceRoutes routes_of_services = service_routes();
@@ -87,8 +89,9 @@ inline constexpr ServiceRoutes routes_of_services = service_routes();
 inline u16 service_of(const View& view, const Question& question, bool is_ipv4) {
   const ServiceRoute& route = routes_of_services.by_protocol[is_ipv4][question.protocol];
   const u32 icmp = u32{question.icmp_type} << 8 | question.icmp_code;
-  const u32 number = route.number == 0 ? question.target_port : route.number == 1 ? icmp : question.protocol;
-  const u32 page = view.service_pages[static_cast<u32>(route.field) * 256 + (number >> 8)];
+  const u32 number =
+      (question.target_port & route.port_mask) | (icmp & route.icmp_mask) | (question.protocol & route.protocol_mask);
+  const u32 page = view.service_pages[route.first_page + (number >> 8)];
   return view.service_atoms[page * service_page_entries + (number & 255)];
 }
 

@@ -95,7 +95,7 @@ class Policy {
 
  private:
   friend std::expected<Policy, ImageError> verify(std::span<const std::byte> image);
-  explicit Policy(const image::View& view) : view_(view) {}
+  Policy(const image::View& view, bool wide) : view_(view), wide_(wide) {}
 
   // An index that does not come from this policy is the caller's mistake.
   u16 checked(u16 port_class) const {
@@ -114,6 +114,7 @@ class Policy {
   }
 
   image::View view_;
+  bool wide_;  // image::machine_is_wide(), asked once
 };
 
 }  // namespace weir

@@ -4,7 +4,7 @@
 // Each check returns the sentence that says what does not hold, or an empty one.
 #include "dataplane/policy/verify.hpp"
 
-#include "dataplane/policy/lookup.hpp"
+#include "dataplane/policy/walk.hpp"
 
 namespace weir {
 
@@ -80,7 +80,7 @@ Sentence check_meta(View& view) {
   if (meta.source_zones_count == 0 || meta.source_zones_count > zones_max) return "counts no zones or too many";
   if (meta.target_zones_count == 0 || meta.target_zones_count > zones_max) return "counts no zones or too many";
   if (meta.services_count == 0 || meta.services_count > services_max) return "counts no services or too many";
-  if (meta.words_count > 2048 || (meta.form == Form::matrix && meta.words_count != 0)) return "counts too many words";
+  if (meta.words_count > (meta.form == Form::matrix ? 0 : groups_max * group_words)) return "counts too many words";
   if (meta.zero != 0) return "has a reserved field that is not zero";
   view.atoms_count = meta.atoms_count;
   view.target_zones_count = meta.target_zones_count;
@@ -199,10 +199,13 @@ Sentence check_list_words(const View& view) {
   return {};
 }
 
-Sentence check_source_groups(const View& view) {
-  const u64 zones = view.meta[0].source_zones_count;
-  if (view.source_groups.size() != of_vectors(view, zones * view.groups_count)) return "does not have its groups";
-  for (const RuleGroup& group : view.source_groups) {
+Sentence check_groups(const View& view, std::span<const RuleGroup> groups, u64 zones) {
+  if (groups.size() != of_vectors(view, zones * view.groups_count)) return "does not have its groups for each zone";
+  const u64 last_words = view.words_count % group_words;
+  const u64 beyond = last_words == 0 ? 0 : ~u64{0} << last_words;
+  for (u64 index = 0; index < groups.size(); ++index) {
+    const RuleGroup& group = groups[index];
+    if ((index + 1) % view.groups_count == 0 && (group.summary & beyond) != 0) return "names a word that is not there";
     if (group.zero != 0) return "has a reserved field that is not zero";
     if (group.base == 0 || u64{group.base} + static_cast<u32>(std::popcount(group.summary)) > view.rule_words.size())
       return "has words outside rule_words";
@@ -306,12 +309,14 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
       return unless(all_below(view.service_atoms, view.services_count), "names a service that is not there");
     case Section::matrix_rows: return check_matrix_rows(view);
     case Section::matrix_cells: return check_matrix_cells(view);
-    case Section::target_lists: return check_lists(view, view.target_lists, view.target_zones_count);
+    case Section::target_groups: return check_groups(view, view.target_groups, view.target_zones_count);
     case Section::source_lists: return check_lists(view, view.source_lists, view.meta[0].source_zones_count);
     case Section::list_words: return check_list_words(view);
-    case Section::source_groups: return check_source_groups(view);
+    case Section::source_groups: return check_groups(view, view.source_groups, view.meta[0].source_zones_count);
     case Section::rule_words: return check_rule_words(view);
     case Section::always_words: return unless(view.always_words.size() == view.words_count, "is not one for each word");
+    case Section::always_summaries:
+      return unless(view.always_summaries.size() == view.groups_count, "is not one for each group");
     case Section::service_chunks: return check_service_chunks(view);
     case Section::chunk_words: return unless(view.form == Form::vectors || view.chunk_words.empty(), matrix_only);
     case Section::bit_rules: return check_bit_rules(view);
@@ -354,7 +359,7 @@ std::expected<Policy, ImageError> verify(std::span<const std::byte> bytes) {
   for (u32 section = 0; section < sections_count; ++section)
     if (const Sentence wrong = check_contents(view, static_cast<Section>(section), nodes_of_root); !wrong.empty())
       return std::unexpected(ImageError{section_names[section], wrong});
-  return Policy(view);
+  return Policy(view, machine_is_wide());
 }
 
 }  // namespace weir

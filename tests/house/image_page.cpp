@@ -60,8 +60,8 @@ constexpr std::string_view meaning = R"(
 The compiler chooses how decisions are stored. A **matrix** holds, for each pair of zones, a row of decisions by
 service; equal rows are stored once. It is used while it is small. **Vectors** hold sets of rules, as bits, for each
 source zone, target zone and service. Rules with neighbouring targets share words of 64 bits, so that the sets of one
-packet meet in few words whatever the number of rules; rules for every target have words of their own, so that a
-target's list and a source's list together name all words that need a look.
+packet meet in few words whatever the number of rules. A set stores only the words that are not zero, found by the
+bits of a summary; rules for every target have words of their own, which a source lists.
 
 ## What verification checks
 

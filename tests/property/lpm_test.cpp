@@ -2,7 +2,7 @@
 // and many (each root width), both families, asked at every end of a range and beside it.
 #include "control/compile/atoms.hpp"
 #include "control/compile/compile.hpp"
-#include "dataplane/policy/lookup.hpp"
+#include "dataplane/policy/walk.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/image_memory.hpp"
 #include "tests/property/random_model.hpp"
@@ -77,6 +77,23 @@ void compare(const control::Model& model, const image::View& view, const image::
     }
 }
 
+// Bursts walk as single addresses do, with and without wide vectors.
+template <class Number, class Run>
+void compare_walk(naive::Draw& draw, const image::Trie& trie, Run run) {
+  for (u32 burst = 0; burst < 200; ++burst) {
+    std::vector<Number> addresses;
+    for (u64 i = draw.below(image::walk_lanes + 1); i > 0; --i) {
+      const u128 any = u128{draw.bits()} << 64 | draw.bits();
+      const u128 written = u128{0x20010000 | draw.below(64)} << 96 | draw.bits() >> 48;
+      addresses.push_back(static_cast<Number>(sizeof(Number) == 16 && draw.one_in(2) ? written : any));
+    }
+    u32 atoms[image::walk_lanes];
+    run(trie, std::span<const Number>(addresses), atoms);
+    for (u32 i = 0; i < addresses.size(); ++i)
+      if (atoms[i] != image::atom_of<Number>(trie, addresses[i])) FAIL("lane " << i << " of " << addresses.size());
+  }
+}
+
 }  // namespace
 
 TEST_CASE("the longest prefix is that of a scan") {
@@ -92,6 +109,10 @@ TEST_CASE("the longest prefix is that of a scan") {
     const u64 step = std::max<u64>(1, prefixes / 400);
     compare<control::Ipv4Range, u32>(model, view, image::ipv4_trie(view), &control::AddressSet::ipv4, step);
     compare<control::Ipv6Range, u128>(model, view, image::ipv6_trie(view), &control::AddressSet::ipv6, step);
+    compare_walk<u32>(draw, image::ipv4_trie(view), image::walk_ipv4_plain);
+    compare_walk<u32>(draw, image::ipv4_trie(view),
+                      image::machine_is_wide() ? image::walk_ipv4_wide : image::walk_ipv4_plain);
+    compare_walk<u128>(draw, image::ipv6_trie(view), image::walk_ipv6_plain);
   }
   CHECK(root_widths == std::set<u32>{2, 8, 14, 20});
 }
