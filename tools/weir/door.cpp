@@ -1,5 +1,6 @@
 #include "tools/weir/door.hpp"
 
+#include "control/source/descriptor.hpp"
 #include "dataplane/share/door.hpp"
 
 #include <fcntl.h>
@@ -25,24 +26,6 @@ constexpr time_t answer_wait_s = 30;  // longer than the dataplane waits for its
 struct Failure {
   Exit code;
   std::string sentence;
-};
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
 };
 
 Failure failure_of(Exit code, const std::string& what) {
