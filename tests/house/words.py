@@ -11,8 +11,8 @@ BANNED = set("src dst manager handler helper util utils misc".split())
 BANNED_IN_NAMES = BANNED | {"common"}
 # Identifiers that belong to others, as whole words.
 FOREIGN = re.compile(
-    r"(?:(?<=\.)|(?<=->))(src|dst)_(addr|port)\b|\b(rte_\w+|RTE_\w+|sa_handler|set_terminate_handler|error_handler_t|CLI\w*|hs_\w+"
-    r"|rx_pcap|tx_pcap|IPPROTO_\w+|SA_\w+)\b")
+    r"(?:(?<=\.)|(?<=->))(src|dst)_(addr|port)\b|\b(rte_\w+|RTE_\w+|sa_handler|set_terminate_handler|CLI\w*|hs_\w+"
+    r"|error_handler_t|rx_pcap|tx_pcap|IPPROTO_\w+|SA_\w+)\b")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
