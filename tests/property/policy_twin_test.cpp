@@ -64,6 +64,7 @@ TEST_CASE("compiled policies answer as their naive twin") {
   const u64 models = from_environment("WEIR_PROPERTY_MODELS", 60);
   const u64 packets = 500 * from_environment("WEIR_PROPERTY_SCALE", 1);
   std::map<Reason, u64> seen;
+  bool wide_sources = false, many_groups = false;
   for (u64 seed = 0; seed < models; ++seed) {
     naive::Draw draw(seed);
     const control::Model model = naive::random_model(draw);
@@ -73,6 +74,9 @@ TEST_CASE("compiled policies answer as their naive twin") {
     const auto by_matrix = verify(matrix.bytes()), by_vectors = verify(vectors.bytes());
     if (!by_matrix) FAIL(seed << " matrix: " << by_matrix.error().section << " " << by_matrix.error().sentence);
     if (!by_vectors) FAIL(seed << " vectors: " << by_vectors.error().section << " " << by_vectors.error().sentence);
+    const image::View& view = by_vectors->view();
+    wide_sources |= view.list_words.size() > 2;
+    many_groups |= view.groups_count > 1;
     for (u64 done = 0; done < packets;) {
       const u64 count = std::min(1 + draw.below(90), packets - done);
       compare(seed, draw, model, twin, *by_matrix, count, seen);
@@ -80,6 +84,7 @@ TEST_CASE("compiled policies answer as their naive twin") {
       done += count;
     }
   }
+  CHECK((wide_sources && many_groups));
   // The draw reaches every answer often enough to mean something.
   for (const Reason reason :
        {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {

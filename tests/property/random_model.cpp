@@ -168,7 +168,10 @@ Model random_model(Draw& draw) {
   model.line_starts = {{0, 10, 20, 30}};
   add_segments(draw, model);
   const bool some_expire = draw.one_in(2);  // without any, decisions take a shorter way
-  const u64 statements = draw.one_in(8) ? 60 + draw.below(400) : draw.below(30);
+  // Mostly few, so that each one matters; sometimes more than one word, seldom more than one group of words.
+  const u64 statements = draw.one_in(20)  ? 3000 + draw.below(3000)
+                         : draw.one_in(8) ? 60 + draw.below(400)
+                                          : draw.below(30);
   for (u64 i = 0; i < statements; ++i) {
     Statement statement;
     statement.name = numbered("r", 1000 - i);
