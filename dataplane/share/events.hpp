@@ -12,7 +12,7 @@
 
 namespace weir {
 
-enum class EventKind : u8 { flow_opened, flow_closed, flow_revoked, packet_dropped };
+enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped };
 
 struct alignas(64) Event {
   Tick time;

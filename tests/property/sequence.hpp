@@ -7,6 +7,7 @@
 #include "tests/property/contract.hpp"
 #include "tests/property/naive_firewall.hpp"
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <span>
@@ -160,7 +161,8 @@ class Policies {
       out.icmp6 = {{0x8000, 0x80ff}};
       out.protocols = {47};
     } else if (which == 1) {
-      state("b-in", false, 1, 0).services.tcp = {{80, 80}};
+      auto& in = state("b-in", false, 1, 0);
+      in.services.tcp = {{80, 80}}, in.log = control::Log::opened;
       auto& out = state("b-out", false, 0, 1);
       out.services.tcp = {{1, 65535}}, out.services.udp = {{1, 65535}}, out.services.icmp4 = {{0, 65535}};
       state("c-no-https", true, 0, 1).services.tcp = {{443, 443}};
@@ -203,6 +205,7 @@ class Sequence {
     u64 ended = 0;
     for (const auto& reason : counters_.reasons) ended += reason.packets.read();
     expect(watch_.inside() == 0, "every packet ends", 0);
+    expect(told_ == due_ && events_->lost() == 0, "events tell what happened", 0);
     expect(ended == entered_ && counters_.received.read() == entered_, "counters account for every packet", 0);
   }
 
@@ -212,7 +215,9 @@ class Sequence {
   static constexpr u32 flows_max = 4096;
   static constexpr u64 start_us = 1'700'000'000'000'000;
 
-  static PipelineConfig config() { return {.secret = {{0x9e37, 0x79b9'7f4a'7c15'f39c, 3, 0xbf58'476d'1ce4'e5b9}}}; }
+  PipelineConfig config() {
+    return {.secret = {{0x9e37, 0x79b9'7f4a'7c15'f39c, 3, 0xbf58'476d'1ce4'e5b9}}, .events = events_.get()};
+  }
   static std::byte* aligned(std::byte* at) { return at + (64 - reinterpret_cast<std::uintptr_t>(at) % 64) % 64; }
 
   naive::MeantPacket random_packet(Choices& choices) {
@@ -266,8 +271,18 @@ class Sequence {
   }
 
   void advance(Choices& choices) {
-    constexpr u64 jumps_us[] = {0,         0,          0,          1,           999,           1'000'000,
-                                9'999'999, 29'999'000, 60'000'000, 241'000'000, 7'440'000'000, 20 * 86'400'000'000,
+    constexpr u64 jumps_us[] = {0,
+                                0,
+                                0,
+                                1,
+                                999,
+                                1'000'000,
+                                9'999'999,
+                                29'999'000,
+                                60'000'000,
+                                241'000'000,
+                                7'440'000'000,
+                                20 * 86'400'000'000,
                                 11 * 86'400'000'000};
     const u32 pick = choices.below(256);
     if (pick < std::size(jumps_us)) now_us_ += jumps_us[pick];
@@ -289,10 +304,23 @@ class Sequence {
     Outcome outcomes[outcomes_max];
     const auto result = pipeline_.process(burst, policies_[policy_].installed.get(), outcomes, {});
     for (u32 i = 0; i < result.outcomes; ++i) compare(outcomes[i]);
+    for (Event event; events_->pop(event);) ++told_[static_cast<u8>(event.kind)];
+  }
+
+  // What the ring must hold for an outcome: a drop that is not the parser's, a flow whose rule logs, a flow cut off.
+  void expect_events(const Outcome& outcome) {
+    const auto& policy = policies_[policy_].installed->policy;
+    const bool cut_off =
+        outcome.reason == Reason::revoked || (outcome.reason == Reason::expired && outcome.flow != no_flow);
+    due_[static_cast<u8>(EventKind::packet_dropped)] +=
+        outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse";
+    due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && policy.rule(outcome.rule).name == "b-in";
+    due_[static_cast<u8>(EventKind::flow_revoked)] += cut_off;
   }
 
   void compare(const Outcome& outcome) {
     if (const auto broken = watch_.check(outcome)) throw std::runtime_error(*broken);
+    expect_events(outcome);
     const naive::MeantPacket meant = waiting_.front().meant;
     waiting_.pop_front();
     const naive::Verdict expected = twin_.decide(meant, policies_[policy_].model);
@@ -323,6 +351,8 @@ class Sequence {
   std::vector<std::byte> memory_;
   FlowTable table_;
   WorkerCounters counters_;
+  std::unique_ptr<EventRing> events_ = std::make_unique<EventRing>();
+  std::array<u64, 3> told_{}, due_{};  // by EventKind
   Pipeline pipeline_;
   naive::Firewall twin_;
   ContractWatch watch_;
