@@ -17,14 +17,18 @@ bool arp_padding_holds(const Walk& walk, u32 arp_end) {
   return seen == 0;
 }
 
+// Bridges and hosts disagree on what a frame with a priority tag beside another tag is (CVE-2021-27853 and its kin), so
+// that a frame has either one priority tag or up to two tags with a VLAN. A service tag stands outside (802.1Q, 9.5);
+// two customer tags are what equipment older than service tags sends.
 Reason parse_tags(Walk& walk, u32& type_offset, u16& type) {
-  u32 kept = 0;
   while (type == ethertype_vlan || type == ethertype_service_vlan) {
     if (walk.tags == vlan_tags_max) return Reason::vlan_too_deep;
     if (walk.present < type_offset + 6) return Reason::truncated;
     const u16 id = load_be16(walk.frame + type_offset + 2) & vlan_id_mask;
     if (id == vlan_id_mask) return Reason::vlan_id_reserved;
-    if (id != 0) walk.vlans[kept++] = id;
+    const bool beside_priority = walk.tags != 0 && (id == 0 || walk.vlans[0] == 0);
+    if (beside_priority || (walk.tags != 0 && type == ethertype_service_vlan)) return Reason::vlan_stack_bad;
+    walk.vlans[walk.tags] = id;
     ++walk.tags;
     type_offset += vlan_tag_bytes;
     type = load_be16(walk.frame + type_offset);

@@ -18,7 +18,7 @@ struct Walk {
   const ParseContext& context;
   Headers& out;
   u32 tags = 0;
-  u16 vlans[vlan_tags_max] = {};  // outer first; priority tags (VID 0) do not count
+  u16 vlans[vlan_tags_max] = {};  // outer first; a priority tag is 0, as no tag
   u32 end = 0;                    // where the IP packet ends; Ethernet padding follows
   u8 hops = 0;                    // TTL or hop limit
 

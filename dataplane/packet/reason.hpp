@@ -23,6 +23,7 @@ enum class Verdict : u8 {
   X(truncated, drop, parse, "the headers promise more bytes than the frame has")                                   \
   X(ethernet_short, drop, parse, "shorter than an Ethernet header")                                                \
   X(vlan_too_deep, drop, parse, "more than two VLAN tags")                                                         \
+  X(vlan_stack_bad, drop, parse, "a priority tag (VLAN 0) beside another tag, or a service tag inside another tag")  \
   X(vlan_id_reserved, drop, parse, "VLAN ID 4095, which 802.1Q forbids on the wire")                               \
   X(ieee_802_3, drop, parse, "a length where the EtherType belongs (802.3, LLC, SNAP)")                            \
   X(ethertype_unknown, drop, parse, "an EtherType that Weir does not forward")                                     \

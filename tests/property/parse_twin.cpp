@@ -360,8 +360,11 @@ void read_ethernet(Reading& r, const Part& frame) {
     demand(frame.bytes >= at + 6, Reason::truncated);
     const unsigned id = frame.word(at + 2) % 4096;
     demand(id != 4095, Reason::vlan_id_reserved);
+    const bool second = !r.vlans.empty();
+    demand(!second || (id > 0 && r.vlans[0] > 0), Reason::vlan_stack_bad);
+    demand(!second || frame.word(at) == 0x8100, Reason::vlan_stack_bad);
     ++r.tags;
-    if (id != 0) r.vlans.push_back(id);
+    r.vlans.push_back(id);
   }
   r.vlans.resize(2, 0);
   r.l3 = at + 2;
