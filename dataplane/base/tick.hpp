@@ -9,9 +9,21 @@ using Tick = u64;  // microseconds
 
 inline constexpr Tick tick_second = 1'000'000;
 
-// Idle deadlines are kept in milliseconds modulo 2^32. Two of them are comparable while they lie less than
-// 24.8 days apart; the flow table empties itself when time jumps further than that (every deadline has passed).
-inline u32 deadline_ms(Tick now) { return static_cast<u32>(now / 1000); }
-inline bool deadline_passed(u32 deadline, u32 now_ms) { return static_cast<std::int32_t>(now_ms - deadline) >= 0; }
+// Idle deadlines are kept in beats of 2^19 microseconds, about half a second, modulo 2^16. Two of them are comparable
+// while they lie less than 4.77 hours apart, so no timeout is longer than beats_apart_max, and the flow table forgets
+// what has passed before it is that old (dataplane/pipeline/burst.cpp).
+using Beat = u16;
+
+inline constexpr u32 beat_shift = 19;
+inline constexpr Tick beat_us = Tick{1} << beat_shift;
+inline constexpr Tick beats_apart_max = Tick{4} * 3600 * tick_second;  // a round number below 2^15 beats
+
+inline Beat beat_of(Tick now) { return static_cast<Beat>(now >> beat_shift); }
+inline bool deadline_passed(Beat deadline, Beat now) {
+  return static_cast<std::int16_t>(static_cast<u16>(now - deadline)) >= 0;
+}
+
+// Beats from now, wherever in its beat now is, that are over not before `ms` have gone by: at most two beats longer.
+constexpr Beat beats_lasting(u32 ms) { return static_cast<Beat>((u64{ms} * 1000 + beat_us - 1) / beat_us + 1); }
 
 }  // namespace weir

@@ -13,9 +13,9 @@
 namespace weir {
 
 inline constexpr u32 look_lanes = 16;
-// For a record that is free. A time that happens to be this number is kept one millisecond earlier.
-inline constexpr u32 look_never = 0;
-inline u32 look_at(u32 deadline_ms) { return deadline_ms - (deadline_ms == look_never); }
+// For a record that is free. A time that happens to be this number is kept one beat earlier.
+inline constexpr Beat look_never = 0;
+inline Beat look_at(Beat deadline) { return static_cast<Beat>(deadline - (deadline == look_never)); }
 
 inline u32 match_tags_scalar(const u16* tags, u16 tag) {
   u32 hits = 0;
@@ -23,10 +23,10 @@ inline u32 match_tags_scalar(const u16* tags, u16 tag) {
   return hits;
 }
 
-inline u32 passed_lanes_scalar(const u32* looks, u32 now_ms) {
+inline u32 passed_lanes_scalar(const Beat* looks, Beat now) {
   u32 hits = 0;
   for (u32 lane = 0; lane < look_lanes; ++lane)
-    hits |= u32{looks[lane] != look_never && deadline_passed(looks[lane], now_ms)} << lane;
+    hits |= u32{looks[lane] != look_never && deadline_passed(looks[lane], now)} << lane;
   return hits;
 }
 
@@ -46,28 +46,26 @@ inline u32 match_tags(const u16* tags, u16 tag) {
 }
 
 // Bit i: looks[i] has passed, for 16 of any alignment.
-inline u32 passed_lanes(const u32* looks, u32 now_ms) {
+inline u32 passed_lanes(const Beat* looks, Beat now) {
 #if defined(__SSE2__)
-  const __m128i now = _mm_set1_epi32(static_cast<int>(now_ms)), minus_one = _mm_set1_epi32(-1);
+  const __m128i wanted = _mm_set1_epi16(static_cast<short>(now)), minus_one = _mm_set1_epi16(-1);
   const auto passed = [&](u32 at) {
-    const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(looks + at));
-    const __m128i none = _mm_cmpeq_epi32(four, _mm_setzero_si128());
-    return _mm_andnot_si128(none, _mm_cmpgt_epi32(_mm_sub_epi32(now, four), minus_one));
+    const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(looks + at));
+    const __m128i none = _mm_cmpeq_epi16(eight, _mm_setzero_si128());
+    return _mm_andnot_si128(none, _mm_cmpgt_epi16(_mm_sub_epi16(wanted, eight), minus_one));
   };
-  const __m128i low = _mm_packs_epi32(passed(0), passed(4)), high = _mm_packs_epi32(passed(8), passed(12));
-  return static_cast<u32>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+  return static_cast<u32>(_mm_movemask_epi8(_mm_packs_epi16(passed(0), passed(8))));
 #elif defined(__ARM_NEON)
-  alignas(16) static constexpr u8 weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  alignas(8) static constexpr u8 weights[8] = {1, 2, 4, 8, 16, 32, 64, 128};
   const auto passed = [&](u32 at) {
-    const uint32x4_t four = vld1q_u32(looks + at);
-    const int32x4_t since = vreinterpretq_s32_u32(vsubq_u32(vdupq_n_u32(now_ms), four));
-    return vmovn_u32(vandq_u32(vtstq_u32(four, four), vcgezq_s32(since)));
+    const uint16x8_t eight = vld1q_u16(looks + at);
+    const int16x8_t since = vreinterpretq_s16_u16(vsubq_u16(vdupq_n_u16(now), eight));
+    const uint16x8_t both = vandq_u16(vtstq_u16(eight, eight), vcgezq_s16(since));
+    return u32{vaddv_u8(vand_u8(vmovn_u16(both), vld1_u8(weights)))};
   };
-  const uint16x8_t low = vcombine_u16(passed(0), passed(4)), high = vcombine_u16(passed(8), passed(12));
-  const uint8x16_t bits = vandq_u8(vcombine_u8(vmovn_u16(low), vmovn_u16(high)), vld1q_u8(weights));
-  return u32{vaddv_u8(vget_low_u8(bits))} | u32{vaddv_u8(vget_high_u8(bits))} << 8;
+  return passed(0) | passed(8) << 8;
 #else
-  return passed_lanes_scalar(looks, now_ms);
+  return passed_lanes_scalar(looks, now);
 #endif
 }
 

@@ -1,21 +1,41 @@
 // What is remembered of one flow: 64 bytes, one cache line, both directions. A packet of a known flow reads and writes
 // no other line of the table than its bucket and this.
 #pragma once
+#include "dataplane/base/tick.hpp"
 #include "dataplane/packet/key.hpp"
 
 namespace weir {
 
+// Judgement epochs go from 1 to epochs - 1 and round again; whoever counts them sees to it that none is met twice.
+inline constexpr u32 epochs = 64;
+inline constexpr u32 epoch_stale = 0;  // no packet is judged in it: ask policy again
+
 struct alignas(64) FlowRecord {
   FlowKey key;
-  u32 epoch;          // judgement epoch that allowed it: stale after a policy flip or an expiry
-  u16 decision;       // index into the policy's decisions, meaningful while epoch is current
-  u8 state;           // TcpState, or Exchange for the rest
-  u8 opener_is_a : 1;      // endpoint a opened the flow
-  u8 opener_on_inside : 1; // the opening packet came in by the inside port of its pair
-  u8 replier_is_spoofed : 1; // the opener's target may not be a source on the port that leads to it
-  u8 spare : 5;
-  u32 deadline_ms;         // the table's: FlowTable::set_deadline()
-  u8 sequence_room[12];    // for sequence tracking of both directions
+  u16 decision;   // index into the policy's decisions, meaningful while epoch is current
+  Beat deadline;  // the table's: FlowTable::set_deadline()
+  u32 epoch : 6;               // judgement epoch that allowed it: stale after a policy flip or an expiry
+  u32 state : 4;               // TcpState, or Exchange for the rest
+  u32 opener_is_a : 1;         // endpoint a opened the flow
+  u32 opener_on_inside : 1;    // the opening packet came in by the inside port of its pair
+  u32 replier_is_spoofed : 1;  // the opener's target may not be a source on the port that leads to it
+  u32 translated : 1;          // sequence numbers differ between the two sides
+  u32 opener_scale : 4;        // TCP: log2 of what the window field is counted in
+  u32 replier_scale : 4;
+  u32 opener_window_log2 : 5;  // TCP: the widest window offered so far, rounded up
+  u32 replier_window_log2 : 5;
+  // TCP, opener's then replier's: one past the highest sequence number sent, and the highest that the peer's
+  // window permits. Of ICMP: the message that opened the flow.
+  u32 end[2];
+  u32 edge[2];
+
+  void set_state(u32 value) { state = value & 15; }
+  // Kept so that an allowed echo does not carry other messages.
+  u8 icmp_type() const { return static_cast<u8>(end[0] >> 8); }
+  u8 icmp_code() const { return static_cast<u8>(end[0]); }
+  void set_icmp(u8 type, u8 code) { end[0] = u32{type} << 8 | code; }
+  // Of a free record: the next one.
+  u32& next_free() { return end[0]; }
 };
 static_assert(sizeof(FlowRecord) == 64);
 

@@ -12,6 +12,7 @@ namespace {
 // No FlowKey has it: its class would be 15.
 constexpr u32 scope_free = ~u32{0};
 constexpr u32 stretch_max = 64;
+constexpr u32 looks_in_line = 64 / sizeof(Beat);
 
 // A full table fills 70 % of the slots: then 97 % of the flows stand in their first bucket and a lookup reads one
 // line. Room runs out only above 95 %, so what is asked for always fits.
@@ -23,7 +24,7 @@ u32 buckets_for(u32 capacity) {
 
 // Ageing reads whole groups of lanes, also from the last record on.
 std::size_t looks_bytes(u32 capacity) {
-  return (std::size_t{capacity} + 2 * look_lanes - 2) / look_lanes * look_lanes * sizeof(u32);
+  return (std::size_t{capacity} + 2 * look_lanes - 2) / look_lanes * look_lanes * sizeof(Beat);
 }
 
 }  // namespace
@@ -39,23 +40,23 @@ FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
   WEIR_CHECK(memory.size() >= bytes_needed(capacity));
   WEIR_CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(FlowBucket) == 0);
   records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
-  looks_ = reinterpret_cast<u32*>(records_ + capacity);
+  looks_ = reinterpret_cast<Beat*>(records_ + capacity);
 }
 
-u32 FlowTable::insert(const FlowKey& key, u64 hash, u32 deadline_ms) {
+u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline) {
   const u32 flow = free_ != no_flow ? free_ : fresh_;
   if (flow == capacity_ || !index_.insert(hash, flow)) return no_flow;
   FlowRecord& record = records_[flow];
   if (flow == fresh_) {
     ++fresh_;
   } else {
-    free_ = record.epoch;
+    free_ = record.next_free();
     if (free_ != no_flow) __builtin_prefetch(records_ + free_, 1);
   }
   record = FlowRecord{};
   record.key = key;
-  record.deadline_ms = deadline_ms;
-  looks_[flow] = look_at(deadline_ms);
+  record.deadline = deadline;
+  looks_[flow] = look_at(deadline);
   ++live_;
   return flow;
 }
@@ -63,35 +64,35 @@ u32 FlowTable::insert(const FlowKey& key, u64 hash, u32 deadline_ms) {
 void FlowTable::erase(u32 flow, u64 hash) {
   index_.erase(hash, flow);
   records_[flow].key.scope = scope_free;
-  records_[flow].epoch = free_;
+  records_[flow].next_free() = free_;
   looks_[flow] = look_never;
   free_ = flow;
   --live_;
 }
 
-u32 FlowTable::age(u32 now_ms, u32 deadlines, const HashKey& secret) {
+u32 FlowTable::age(Beat now, u32 deadlines, const HashKey& secret) {
   u32 erased = 0;
   for (u32 left = std::min(deadlines, fresh_); left != 0;) {
     if (cursor_ >= fresh_) cursor_ = 0;
     const u32 count = std::min({left, fresh_ - cursor_, stretch_max});
-    erased += age_stretch(now_ms, cursor_, count, secret);
+    erased += age_stretch(now, cursor_, count, secret);
     cursor_ += count;
     left -= count;
   }
   // The next call's looks start loading: a burst later nothing else would have brought them.
   const u32 next = cursor_ < fresh_ ? cursor_ : 0;
   const u32 end = next + std::min({deadlines, stretch_max, fresh_ - next});
-  for (u32 at = next; at < end; at += look_lanes) __builtin_prefetch(looks_ + at);
+  for (u32 at = next; at < end; at += looks_in_line) __builtin_prefetch(looks_ + at);
   return erased;
 }
 
 // Records, then buckets, start loading before the first is needed: a stretch that expires as a whole waits once.
-u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secret) {
+u32 FlowTable::age_stretch(Beat now, u32 from, u32 count, const HashKey& secret) {
   u32 flows[stretch_max];
   u64 hashes[stretch_max];
   u32 looked = 0, passed = 0;
   for (u32 at = 0; at < count; at += look_lanes) {
-    u32 lanes = passed_lanes(looks_ + from + at, now_ms);
+    u32 lanes = passed_lanes(looks_ + from + at, now);
     if (count - at < look_lanes) lanes &= (u32{1} << (count - at)) - 1;
     for (; lanes != 0; lanes &= lanes - 1) {
       const u32 flow = from + at + static_cast<u32>(std::countr_zero(lanes));
@@ -101,7 +102,7 @@ u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secre
   }
   for (u32 i = 0; i < looked; ++i) {
     const u32 flow = flows[i];
-    if (!expired(flow, now_ms)) {
+    if (!expired(flow, now)) {
       looks_[flow] = look_at(deadline(flow));
       continue;
     }
@@ -115,7 +116,7 @@ u32 FlowTable::age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secre
 
 void FlowTable::clear() {
   index_.clear();
-  std::memset(looks_, 0, std::size_t{fresh_} * sizeof(u32));
+  std::memset(looks_, 0, std::size_t{fresh_} * sizeof(Beat));
   fresh_ = live_ = cursor_ = 0;
   free_ = no_flow;
 }

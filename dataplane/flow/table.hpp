@@ -1,6 +1,6 @@
 // The flow table of one worker: keyed, bounded, never shared, all memory lent.
 //
-// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and a dense u32 array beside them that says
+// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and a dense u16 array beside them that says
 // when ageing must look at a record. The three steps of a lookup (prefetch bucket, match tags and prefetch record,
 // compare key) are separate calls, so that the pipeline overlaps them across bursts. Lines touched: bucket, record.
 //
@@ -27,7 +27,7 @@ class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
 
-  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 80 per flow, and a few hundred.
+  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 78 per flow, and a few hundred.
   static std::size_t bytes_needed(u32 capacity);
 
   // Takes `memory` of at least bytes_needed(capacity) bytes.
@@ -45,41 +45,43 @@ class FlowTable {
 
   // A new record for a key that is not there (caller has looked), with its deadline; the record's other fields are
   // zero. no_flow when no record is free or no bucket can make room, which a keyed hash makes improbable.
-  u32 insert(const FlowKey& key, u64 hash, u32 deadline_ms);
+  u32 insert(const FlowKey& key, u64 hash, Beat deadline);
   // Frees a live record. `hash` is the one it was inserted with.
   void erase(u32 flow, u64 hash);
 
-  // `key` and `deadline_ms` of a live record belong to the table; the rest is the caller's.
+  // `key` and `deadline` of a live record belong to the table; the rest is the caller's.
   FlowRecord& record(u32 flow) { return records_[flow]; }
   const FlowRecord& record(u32 flow) const { return records_[flow]; }
   bool is_live(u32 flow) const { return looks_[flow] != look_never; }
 
-  // Of a live record. Milliseconds modulo 2^32 (dataplane/base/tick.hpp).
-  u32 deadline(u32 flow) const { return records_[flow].deadline_ms; }
-  void set_deadline(u32 flow, u32 deadline_ms);
+  // Of a live record. Beats modulo 2^16 (dataplane/base/tick.hpp).
+  Beat deadline(u32 flow) const { return records_[flow].deadline; }
+  void set_deadline(u32 flow, Beat deadline);
   // Exactly when age(), coming by, would erase it.
-  bool expired(u32 flow, u32 now_ms) const { return deadline_passed(deadline(flow), now_ms); }
+  bool expired(u32 flow, Beat now) const { return deadline_passed(deadline(flow), now); }
 
   // Looks at the next `deadlines` deadlines in turn, none twice in one call, and erases the records whose deadline
   // has passed; returns how many it erased. Called once per burst; the cost is bounded by the argument: a record is
   // read only when it expires or was renewed since the last look. `secret` recomputes hashes: it is the one that the
   // hashes given to insert() were made with.
-  u32 age(u32 now_ms, u32 deadlines, const HashKey& secret);
-  // Erases everything: writes all buckets and looks (about 15 bytes per flow), no record.
+  u32 age(Beat now, u32 deadlines, const HashKey& secret);
+  // Erases everything: writes all buckets and looks (about 13 bytes per flow), no record.
   void clear();
 
+  // Every live record is below it.
+  u32 used() const { return fresh_; }
   u32 live() const { return live_; }
   u32 capacity() const { return capacity_; }
 
  private:
-  u32 age_stretch(u32 now_ms, u32 from, u32 count, const HashKey& secret);
+  u32 age_stretch(Beat now, u32 from, u32 count, const HashKey& secret);
 
   FlowIndex index_;
   FlowRecord* records_;
-  u32* looks_;           // by record: when to look at it, or look_never
+  Beat* looks_;          // by record: when to look at it, or look_never
   u32 capacity_;
   u32 fresh_ = 0;        // records from here on were never used since the last clear()
-  u32 free_ = no_flow;   // the last freed record; each names the next in its epoch
+  u32 free_ = no_flow;   // the last freed record; each names the next
   u32 live_ = 0;
   u32 cursor_ = 0;       // where ageing goes on
 };
@@ -90,10 +92,10 @@ inline u32 FlowTable::guess(u64 hash) const {
   return flow;
 }
 
-inline void FlowTable::set_deadline(u32 flow, u32 deadline_ms) {
-  const u32 before = records_[flow].deadline_ms;
-  records_[flow].deadline_ms = deadline_ms;
-  if (__builtin_expect(static_cast<std::int32_t>(deadline_ms - before) < 0, 0)) looks_[flow] = look_at(deadline_ms);
+inline void FlowTable::set_deadline(u32 flow, Beat deadline) {
+  const Beat before = records_[flow].deadline;
+  records_[flow].deadline = deadline;
+  if (__builtin_expect(!deadline_passed(before, deadline), 0)) looks_[flow] = look_at(deadline);
 }
 
 inline bool same_key(const FlowKey& one, const FlowKey& two) {

@@ -1,10 +1,12 @@
-// How long a flow may be idle, by what is known of it. Milliseconds; all far below the 24.8 days that a deadline can
-// express (dataplane/base/tick.hpp). Sources beside each value.
+// How long a flow may be idle, by what is known of it. Milliseconds, at most the four hours that deadlines can tell
+// apart; kept in beats that last at least so long (dataplane/base/tick.hpp). Sources beside each value.
 #pragma once
+#include "dataplane/base/tick.hpp"
 #include "dataplane/flow/exchange.hpp"
 #include "dataplane/flow/tcp.hpp"
 #include "dataplane/packet/key.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace weir {
@@ -34,7 +36,15 @@ inline constexpr u32 timeout_ms[] = {
 #undef WEIR_TIMEOUT
 };
 
-constexpr u32 idle_ms(Timeout timeout) { return timeout_ms[static_cast<u8>(timeout)]; }
+static_assert(std::ranges::all_of(timeout_ms, [](u32 ms) { return u64{ms} * 1000 <= beats_apart_max; }));
+
+inline constexpr auto timeout_beats = [] {
+  std::array<Beat, std::size(timeout_ms)> beats{};
+  for (std::size_t i = 0; i < beats.size(); ++i) beats[i] = beats_lasting(timeout_ms[i]);
+  return beats;
+}();
+
+constexpr Beat idle_beats(Timeout timeout) { return timeout_beats[static_cast<u8>(timeout)]; }
 
 constexpr Timeout tcp_timeout(TcpState state) {
   switch (state) {
@@ -51,10 +61,10 @@ constexpr Timeout tcp_timeout(TcpState state) {
 }
 
 // By TcpState: one load for each packet.
-inline constexpr auto tcp_idle_ms = [] {
-  std::array<u32, tcp_states_count> idle{};
+inline constexpr auto tcp_idle_beats = [] {
+  std::array<Beat, tcp_states_count> idle{};
   for (u32 state = 0; state < tcp_states_count; ++state)
-    idle[state] = idle_ms(tcp_timeout(static_cast<TcpState>(state)));
+    idle[state] = idle_beats(tcp_timeout(static_cast<TcpState>(state)));
   return idle;
 }();
 

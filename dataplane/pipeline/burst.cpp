@@ -16,9 +16,10 @@ constexpr u32 deadlines_per_ageing = 128;
 
 constexpr u32 packets_per_turn = 8;
 
-// Deadlines are told apart for 24.8 days. What no round of ageing has reached within half of that is looked at at once;
-// a jump so far is further than any deadline lies ahead, so all have passed.
-constexpr Tick unlooked_max = Tick{12} * 24 * 3600 * tick_second;
+// What no round of ageing has reached for so long is looked at at once: deadlines could not be told apart much longer.
+// A jump so far is further than any deadline lies ahead, so all have passed.
+constexpr Tick unlooked_max = beats_apart_max;
+static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 
 }  // namespace
 
@@ -130,18 +131,25 @@ inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
 }
 
 void Pipeline::begin_time(Tick now) {
-  const bool all_expired = now - now_ > unlooked_max;
+  const bool overdue = now - looked_through_ > unlooked_max, all_expired = now - now_ > unlooked_max;
+  // First by the time before: from then to what waits for ageing, and from then to now, are each near enough.
+  if (overdue && !all_expired) [[unlikely]]
+    age_all();
   now_ = now;
-  now_ms_ = deadline_ms(now);
-  if (now - looked_through_ <= unlooked_max) [[likely]]
+  now_beat_ = beat_of(now);
+  if (!overdue) [[likely]]
     return;
   if (all_expired && table_.live() != 0) flush();
-  round_began_ = now;
+  age_all();
+}
+
+void Pipeline::age_all() {
+  round_began_ = now_;
   age_some(table_.capacity());
 }
 
 void Pipeline::age_some(u32 deadlines) {
-  counters_.flows_expired.add(table_.age(now_ms_, deadlines, config_.secret));
+  counters_.flows_expired.add(table_.age(now_beat_, deadlines, config_.secret));
   round_left_ -= std::min(deadlines, round_left_);
   if (round_left_ != 0) return;
   looked_through_ = round_began_;
@@ -150,9 +158,18 @@ void Pipeline::age_some(u32 deadlines) {
 }
 
 void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {
-  ++epoch_;
+  if (++epoch_ == epochs) {
+    mark_all_stale();
+    epoch_ = epoch_stale + 1;
+  }
   epoch_installation_ = installed.installation;
   epoch_ends_ = installed.policy.next_expiry(now);
+}
+
+// Epochs come round: no flow may carry one that is about to be used again.
+void Pipeline::mark_all_stale() {
+  for (u32 flow = 0; flow < table_.used(); ++flow)
+    if (table_.is_live(flow)) table_.record(flow).epoch = epoch_stale;
 }
 
 inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {

@@ -105,7 +105,9 @@ class Pipeline {
   void begin_packet(const InstalledPolicy& installed, Tick now);
   void begin_time(Tick now);
   void age_some(u32 deadlines);
+  void age_all();
   void begin_epoch(const InstalledPolicy& installed, Tick now);
+  void mark_all_stale();
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
@@ -129,11 +131,11 @@ class Pipeline {
   Tick round_began_ = 0;
   Tick looked_through_ = 0;    // every flow whose time had passed by then has been forgotten
   u64 established_packets_ = 0, established_bytes_ = 0;  // of this burst, not yet in counters_
-  u32 epoch_ = 0;              // grows when cached decisions must be judged again
+  u32 epoch_ = 0;              // moves on when cached decisions must be judged again
   u64 epoch_installation_ = 0; // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
   Tick now_ = 0;               // of the packet being decided
-  u32 now_ms_ = 0;             // the same as deadlines count it
+  Beat now_beat_ = 0;          // the same as deadlines count it
 };
 
 }  // namespace weir

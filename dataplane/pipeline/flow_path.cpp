@@ -41,14 +41,14 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
       .source_class = installed.port_class[opener_port],
       .target_class = installed.port_class[opener_port ^ 1],
       .protocol = protocol_of(key),
-      .icmp_type = icmp ? icmp_type_of(record) : u8{0},
-      .icmp_code = icmp ? icmp_code_of(record) : u8{0},
+      .icmp_type = icmp ? record.icmp_type() : u8{0},
+      .icmp_code = icmp ? record.icmp_code() : u8{0},
       .target_port = ports ? swap(record.opener_is_a ? key.b_number : key.a_number) : u16{0},
   };
   counters_.flows_judged_again.add(1);
   const Judgement judgement = installed.policy.judge(question, entry.packet.time);
   if (judgement.reason == Reason::flow_new) {
-    record.epoch = epoch_;
+    record.epoch = epoch_ & (epochs - 1);
     record.decision = judgement.decision;
     record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
     return true;
@@ -87,16 +87,13 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     return;
   }
   FlowRecord& record = table_.record(flow);
-  record.epoch = epoch_;
+  record.epoch = epoch_ & (epochs - 1);
   record.decision = judgement.decision;
   record.opener_is_a = headers.source_is_a;
   record.opener_on_inside = (entry.packet.port & 1) == 0;
   record.replier_is_spoofed = replier_is_spoofed(installed, target_class, headers.target);
-  if (is_icmp(flow_class)) {
-    icmp_type_of(record) = headers.icmp_type;
-    icmp_code_of(record) = headers.icmp_code;
-  }
-  table_.set_deadline(flow, new_deadline(record, now_ms_));
+  if (is_icmp(flow_class)) record.set_icmp(headers.icmp_type, headers.icmp_code);
+  table_.set_deadline(flow, new_deadline(record, now_beat_));
   counters_.flows_opened.add(1);
   outcome.flow = flow;
   outcome.flow_is_new = true;
@@ -104,10 +101,10 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
 }
 
 u32 Pipeline::insert(const Entry& entry) {
-  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
+  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, now_beat_);
   if (flow != no_flow) return flow;
   age_some(ageing_when_full);
-  return table_.insert(entry.headers.key, entry.headers.hash, now_ms_);
+  return table_.insert(entry.headers.key, entry.headers.hash, now_beat_);
 }
 
 // An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be

@@ -10,15 +10,11 @@ namespace weir {
 
 inline bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
 
-// The ICMP query that opened a flow: kept in the record, so that an allowed echo does not carry other messages.
-inline u8& icmp_type_of(FlowRecord& record) { return record.sequence_room[0]; }
-inline u8& icmp_code_of(FlowRecord& record) { return record.sequence_room[1]; }
-
-inline u32 new_deadline(const FlowRecord& record, u32 now_ms) {
+inline Beat new_deadline(const FlowRecord& record, Beat now) {
   const FlowClass flow_class = record.key.flow_class();
   if (flow_class == FlowClass::tcp) [[likely]]
-    return now_ms + tcp_idle_ms[record.state];
-  return now_ms + idle_ms(exchange_timeout(flow_class, static_cast<Exchange>(record.state)));
+    return static_cast<Beat>(now + tcp_idle_beats[record.state]);
+  return static_cast<Beat>(now + idle_beats(exchange_timeout(flow_class, static_cast<Exchange>(record.state))));
 }
 
 inline bool came_from_opener(const Headers& headers, const FlowRecord& record) {
@@ -34,17 +30,18 @@ inline Reason step_state(const Headers& headers, FlowRecord& record, bool& reope
                                   tcp_segment(headers.tcp_flags));
     reopens = step.reopens();
     if (reopens || step.refused()) return Reason::tcp_state;
-    record.state = static_cast<u8>(step.next());
+    if (step.value != record.state) [[unlikely]]
+      record.set_state(step.value);
     return Reason::flow_established;
   }
   if (is_icmp(record.key.flow_class())) {
-    const u8 query = icmp_type_of(record);
+    const u8 query = record.icmp_type();
     const bool permitted = opener
-                               ? headers.icmp_type == query && headers.icmp_code == icmp_code_of(record)
+                               ? headers.icmp_type == query && headers.icmp_code == record.icmp_code()
                                : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
     if (!permitted) return Reason::icmp_no_request;
   }
-  if (!opener) record.state = static_cast<u8>(Exchange::both_ways);
+  if (!opener) record.set_state(static_cast<u8>(Exchange::both_ways));
   return Reason::flow_established;
 }
 
@@ -59,7 +56,7 @@ inline void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& ins
 // reached, so that what a packet meets depends on time alone.
 inline u32 Pipeline::live_flow(const Entry& entry) {
   const u32 flow = table_.find(entry.headers.key, entry.headers.hash, entry.guess);
-  if (flow == no_flow || !table_.expired(flow, now_ms_)) [[likely]]
+  if (flow == no_flow || !table_.expired(flow, now_beat_)) [[likely]]
     return flow;
   table_.erase(flow, entry.headers.hash);
   counters_.flows_expired.add(1);
@@ -87,7 +84,7 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.rule = no_rule;
     return first_packet(entry, installed, outcome);
   }
-  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_ms_));
+  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_beat_));
 }
 
 }  // namespace weir

@@ -62,13 +62,17 @@ std::vector<u32> random_order(u32 flows, u32 seed) {
   return order;
 }
 
+constexpr Beat far_deadline = 1 << 14;
+
 struct Ours {
   Pages memory;
   FlowTable table;
   Ours(u32 capacity, bool huge) : memory(FlowTable::bytes_needed(capacity), huge), table(memory.span(), capacity) {}
   void fill(u32 flows) {
-    for (u32 i = 0; i < flows; ++i)
-      if (table.insert(flow_key(i), hash_of(flow_key(i), secret), 1u << 30) == no_flow) give_up("a flow does not fit");
+    for (u32 i = 0; i < flows; ++i) {
+      const FlowKey key = flow_key(i);
+      if (table.insert(key, hash_of(key, secret), far_deadline) == no_flow) give_up("a flow does not fit");
+    }
   }
 };
 
@@ -119,11 +123,11 @@ double touch_ns(Ours& ours, LookupRound& lookups, u32 count, bool deadlines) {
         ++lost;
         return;
       }
-      if (deadlines) ours.table.set_deadline(flow, (1u << 30) + 1);
+      if (deadlines) ours.table.set_deadline(flow, far_deadline + 1);
       u64 packets;
-      std::memcpy(&packets, ours.table.record(flow).sequence_room, sizeof packets);
+      std::memcpy(&packets, ours.table.record(flow).end, sizeof packets);
       ++packets;
-      std::memcpy(ours.table.record(flow).sequence_room, &packets, sizeof packets);
+      std::memcpy(ours.table.record(flow).end, &packets, sizeof packets);
     });
   });
   if (lost != 0) give_up("a flow was not found");
@@ -237,12 +241,15 @@ struct Births {
   }
 };
 
-// A table in which a newcomer comes when another's time is up. One insert is one millisecond.
+// A table in which a newcomer comes when another's time is up. 64 inserts are one beat.
 struct Churn {
   Ours ours;
   Births births;
-  u32 now_ms = 0;
+  u64 inserts = 0;
   u64 refused = 0, erased = 0, asked = 0;
+
+  static constexpr u32 inserts_per_beat = 64;
+  Beat now() const { return static_cast<Beat>(inserts / inserts_per_beat); }
 
   explicit Churn(bool huge) : ours(table_flows, huge), births(huge) {
     for (u32 round = 0; round < 4; ++round) round_ns();
@@ -251,12 +258,13 @@ struct Churn {
   void live_through(const Lookup* newcomers) {
     u32 at = 0;
     look_up(ours.table, newcomers, million / burst, [&](u32 flow) {
-      if (at % burst == 0) erased += ours.table.age(now_ms, 64, secret);
+      if (at % burst == 0) erased += ours.table.age(now(), 64, secret);
       if (flow != no_flow) give_up("a newcomer is there already");
       const Lookup& lookup = newcomers[at++];
-      // 350,000 to 1,050,000 ms: with the wait for the cursor, nine tenths of the table are live.
-      const u32 lifetime_ms = 350'000 + static_cast<u32>((lookup.hash >> 40 & 0xffff) * 700'000 >> 16);
-      refused += ours.table.insert(lookup.key(), lookup.hash, ++now_ms + lifetime_ms) == no_flow;
+      // 350,000 to 1,050,000 inserts: with the wait for the cursor, nine tenths of the table are live.
+      const u64 lifetime = 350'000 + ((lookup.hash >> 40 & 0xffff) * 700'000 >> 16);
+      const Beat deadline = static_cast<Beat>((++inserts + lifetime) / inserts_per_beat);
+      refused += ours.table.insert(lookup.key(), lookup.hash, deadline) == no_flow;
     });
     asked += million;
   }

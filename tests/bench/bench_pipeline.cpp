@@ -126,7 +126,7 @@ struct Bench {
     if (table.live() != flows) std::fprintf(stderr, "only %u of %u flows opened\n", table.live(), flows), std::exit(1);
     // The handshake is taken as done: what is measured is the established packet.
     for (u32 flow = 0; flow < table.capacity(); ++flow)
-      table.record(flow).state = static_cast<u8>(TcpState::established);
+      table.record(flow).set_state(static_cast<u8>(TcpState::established));
   }
 
   void parse_only() {
@@ -154,8 +154,8 @@ struct Bench {
         for (u32 i = 0; i < burst_packets_max; ++i) {
           const Headers& own = headers[oldest][i];
           const u32 flow = table.find(own.key, own.hash, guesses[oldest][i]);
-          table.record(flow).sequence_room[11] = 1;
-          table.set_deadline(flow, deadline_ms(start) + 7'440'000);
+          table.record(flow).end[1] = 1;
+          table.set_deadline(flow, static_cast<Beat>(beat_of(start) + beats_lasting(7'440'000)));
         }
     }
   }

@@ -134,11 +134,11 @@ TEST_CASE("vector comparisons equal their scalar twins") {
     for (u16& tag : tags) tag = static_cast<u16>(random() % 3 == 0 ? 0 : random() & 0x8003);
     const u16 wanted = static_cast<u16>(random() & 0x8003);
     REQUIRE(match_tags(tags, wanted) == match_tags_scalar(tags, wanted));
-    u32 deadlines[look_lanes + 3];
-    const u32 now_ms = static_cast<u32>(random()), offset = static_cast<u32>(random() % 4);
-    const u32 edges[] = {
-        0, 1, ~0u, now_ms, now_ms + 1, now_ms - 1, now_ms + 0x7fff'ffff, now_ms + 0x8000'0000, now_ms + 0x8000'0001};
-    for (u32& deadline : deadlines) deadline = random() % 2 ? edges[random() % 9] : static_cast<u32>(random());
-    REQUIRE(passed_lanes(deadlines + offset, now_ms) == passed_lanes_scalar(deadlines + offset, now_ms));
+    Beat deadlines[look_lanes + 7];
+    const Beat now = static_cast<Beat>(random());
+    const u32 offset = static_cast<u32>(random() % 8);
+    const int edges[] = {0, 1, 0xffff, now, now + 1, now - 1, now + 0x7fff, now + 0x8000, now + 0x8001};
+    for (Beat& deadline : deadlines) deadline = static_cast<Beat>(random() % 2 ? edges[random() % 9] : random());
+    REQUIRE(passed_lanes(deadlines + offset, now) == passed_lanes_scalar(deadlines + offset, now));
   }
 }

@@ -16,14 +16,14 @@ namespace {
 struct Twin {
   struct Flow {
     u32 flow;
-    u32 deadline_ms;
+    Beat deadline;
   };
   std::unordered_map<u32, Flow> flows;    // by key number
   std::unordered_map<u32, u32> key_of;    // flow number to key number
   u32 fresh = 0, cursor = 0;
 
-  void insert(u32 key, u32 flow, u32 deadline_ms) {
-    flows[key] = {flow, deadline_ms};
+  void insert(u32 key, u32 flow, Beat deadline) {
+    flows[key] = {flow, deadline};
     REQUIRE(key_of.emplace(flow, key).second);
     fresh = std::max(fresh, flow + 1);
   }
@@ -31,12 +31,14 @@ struct Twin {
     key_of.erase(flows.at(key).flow);
     flows.erase(key);
   }
-  u32 age(u32 now_ms, u32 deadlines) {
+  u32 age(Beat now, u32 deadlines) {
     u32 erased = 0;
     for (u32 looks = std::min(deadlines, fresh); looks != 0; --looks) {
       if (cursor >= fresh) cursor = 0;
       const auto at = key_of.find(cursor++);
-      if (at == key_of.end() || static_cast<std::int32_t>(now_ms - flows.at(at->second).deadline_ms) < 0) continue;
+      if (at == key_of.end()) continue;
+      const u16 since = static_cast<u16>(now - flows.at(at->second).deadline);
+      if (since >= 0x8000) continue;
       erase(at->second);
       ++erased;
     }
@@ -52,7 +54,7 @@ struct Play {
   LentMemory memory;
   FlowTable table;
   Twin twin;
-  u32 now_ms = 0xffff'f000;  // the clock goes over its end early on
+  Beat now = 0xf000;  // the clock goes over its end early on
   std::vector<u32> hints;    // by key number: what guess() once said, mostly stale
 
   Play(u64 seed, u32 capacity_in, bool colliding_in)
@@ -86,14 +88,15 @@ struct Play {
     if (!colliding && expected != no_flow && below(64) != 0) CHECK(guess != no_flow);
     hints[number] = guess;
     if (expected == no_flow) return;
-    REQUIRE(table.deadline(expected) == at->second.deadline_ms);
-    REQUIRE(table.expired(expected, now_ms) == deadline_passed(at->second.deadline_ms, now_ms));
+    REQUIRE(table.deadline(expected) == at->second.deadline);
+    REQUIRE(table.expired(expected, now) == deadline_passed(at->second.deadline, now));
   }
 
   void insert(u32 number) {
     if (twin.flows.contains(number)) return;
-    const u32 deadline_ms = below(8) == 0 && now_ms + 4096 < 8192 ? 0 : now_ms + below(4096);
-    const u32 flow = table.insert(key(number), hash(number), deadline_ms);
+    const bool near_end = static_cast<u16>(now + 4096) < 8192;
+    const Beat deadline = near_end && below(8) == 0 ? Beat{0} : static_cast<Beat>(now + below(4096));
+    const u32 flow = table.insert(key(number), hash(number), deadline);
     if (flow == no_flow) {
       const bool crowded = colliding && crowd() >= 8;
       REQUIRE((twin.flows.size() == capacity || crowded));
@@ -102,21 +105,21 @@ struct Play {
     REQUIRE(flow < capacity);
     FlowRecord fresh{};
     fresh.key = key(number);
-    fresh.deadline_ms = deadline_ms;
+    fresh.deadline = deadline;
     REQUIRE(std::memcmp(&table.record(flow), &fresh, sizeof fresh) == 0);
-    twin.insert(number, flow, deadline_ms);
+    twin.insert(number, flow, deadline);
     FlowRecord& record = table.record(flow);
-    record.epoch = static_cast<u32>(random());
+    // All but the key and the deadline is the caller's.
+    constexpr std::size_t after = offsetof(FlowRecord, deadline) + sizeof(Beat);
+    std::memset(reinterpret_cast<char*>(&record) + after, 0xa5, sizeof record - after);
     record.decision = static_cast<u16>(random());
-    record.state = static_cast<u8>(random());
-    std::memset(record.sequence_room, 0xa5, sizeof record.sequence_room);
   }
 
   void touch(u32 number) {
     const auto at = twin.flows.find(number);
     if (at == twin.flows.end()) return;
-    at->second.deadline_ms = now_ms + 1 + below(2048);
-    table.set_deadline(at->second.flow, at->second.deadline_ms);
+    at->second.deadline = static_cast<Beat>(now + 1 + below(2048));
+    table.set_deadline(at->second.flow, at->second.deadline);
   }
 
   void erase(u32 number) {
@@ -134,9 +137,9 @@ struct Play {
       case 60 ... 74: erase(number); break;
       case 75 ... 84: touch(number); break;
       default:
-        now_ms += below(64);
+        now = static_cast<Beat>(now + below(64));
         const u32 deadlines = below(8) == 0 ? capacity + below(100) : below(40);
-        REQUIRE(table.age(now_ms, deadlines, secret) == twin.age(now_ms, deadlines));
+        REQUIRE(table.age(now, deadlines, secret) == twin.age(now, deadlines));
         if (act == 99 && below(40) == 0) {
           table.clear();
           twin = Twin{};
@@ -203,21 +206,22 @@ TEST_CASE("a table takes as many flows as it was asked for, and then says so") {
   }
 }
 
-TEST_CASE("a million flows fit, in at most 80 bytes each, and all are found and aged") {
+TEST_CASE("a million flows fit, in at most 78 bytes each, and all are found and aged") {
   const u32 capacity = 1u << 20;
-  REQUIRE(FlowTable::bytes_needed(capacity) <= std::size_t{80} * capacity);
-  REQUIRE(FlowTable::bytes_needed(1u << 31) <= std::size_t{80} << 31);
-  for (u32 tiny = 8; tiny < 5000; ++tiny) REQUIRE(FlowTable::bytes_needed(tiny) <= std::size_t{80} * tiny + 256);
+  REQUIRE(FlowTable::bytes_needed(capacity) <= std::size_t{78} * capacity);
+  REQUIRE(FlowTable::bytes_needed(1u << 31) <= std::size_t{78} << 31);
+  for (u32 tiny = 8; tiny < 5000; ++tiny) REQUIRE(FlowTable::bytes_needed(tiny) <= std::size_t{78} * tiny + 256);
   Play play(3, capacity, false);
   u32 failed = 0, lost = 0;
-  for (u32 i = 0; i < capacity; ++i) failed += play.table.insert(play.key(i), play.hash(i), 1 + i) == no_flow;
+  const auto deadline = [](u32 i) { return static_cast<Beat>(1 + (i >> 9)); };  // the first half by 1 << 10
+  for (u32 i = 0; i < capacity; ++i) failed += play.table.insert(play.key(i), play.hash(i), deadline(i)) == no_flow;
   for (u32 i = 0; i < capacity; ++i) {
     const u32 flow = play.table.find(play.key(i), play.hash(i), play.table.guess(play.hash(i)));
-    lost += flow == no_flow || play.table.deadline(flow) != 1 + i;
+    lost += flow == no_flow || play.table.deadline(flow) != deadline(i);
   }
   REQUIRE(failed == 0);
   REQUIRE(lost == 0);
-  REQUIRE(play.table.age(capacity / 2, capacity, play.secret) == capacity / 2);
+  REQUIRE(play.table.age(1 << 10, capacity, play.secret) == capacity / 2);
   REQUIRE(play.table.live() == capacity / 2);
   REQUIRE(play.table.find(play.key(0), play.hash(0), 0) == no_flow);
 }

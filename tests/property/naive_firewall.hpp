@@ -111,8 +111,10 @@ class Firewall {
   Flow* live(const Key& key, std::uint64_t now_us) {
     auto found = flows_.find(key);
     if (found == flows_.end()) return nullptr;
-    // Idle time is counted in whole milliseconds.
-    if (now_us / 1000 >= found->second.last_us / 1000 + idle_seconds(found->second) * 1000) {
+    // Idle time is counted in steps of 2^19 microseconds, and a started one at either end does not count.
+    constexpr std::uint64_t step_us = 524'288;
+    const std::uint64_t idle_steps = (idle_seconds(found->second) * 1'000'000 + step_us - 1) / step_us;
+    if (now_us / step_us > found->second.last_us / step_us + idle_steps) {
       flows_.erase(found);
       return nullptr;
     }

@@ -282,8 +282,10 @@ class Sequence {
                                 60'000'000,
                                 241'000'000,
                                 7'440'000'000,
-                                20 * 86'400'000'000,
-                                11 * 86'400'000'000};
+                                2 * 3'600'000'000,
+                                4 * 3'600'000'000,
+                                17'179'869'184,   // half the round of deadlines
+                                34'359'738'368};  // all of it
     const u32 pick = choices.below(256);
     if (pick < std::size(jumps_us)) now_us_ += jumps_us[pick];
   }
