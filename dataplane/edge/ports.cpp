@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <string_view>
 
@@ -23,11 +24,26 @@ Error dpdk_error(const Port& port, const char* act, int result) {
   return {fmt::format("port {}: {}: {}", port.device, act, rte_strerror(-result))};
 }
 
+std::string_view arguments_of(const rte_eth_dev_info& info) {
+  const rte_devargs* devargs = rte_dev_devargs(info.device);
+  return devargs != nullptr && devargs->args != nullptr ? devargs->args : "";
+}
+
+// net_af_packet hands over frames as long as its ring's, whatever the MTU, and wants mbufs of that length.
+u32 ring_frame_bytes(const rte_eth_dev_info& info) {
+  constexpr std::string_view key = "framesz=";
+  const std::string_view arguments = arguments_of(info);
+  const auto at = arguments.find(key);
+  u32 bytes = 0;
+  if (std::string_view(info.driver_name) == "net_af_packet" && at != arguments.npos)
+    std::from_chars(arguments.data() + at + key.size(), arguments.data() + arguments.size(), bytes);
+  return bytes;
+}
+
 // A port that reads and writes capture files only: net_pcap without an interface, and not in a loop.
 bool is_file_backed(const rte_eth_dev_info& info) {
   if (std::string_view(info.driver_name) != "net_pcap") return false;
-  const rte_devargs* devargs = rte_dev_devargs(info.device);
-  const std::string_view arguments = devargs != nullptr && devargs->args != nullptr ? devargs->args : "";
+  const std::string_view arguments = arguments_of(info);
   const auto has = [&](std::string_view text) { return arguments.find(text) != arguments.npos; };
   return !has("iface=") && !has("infinite_rx=1");
 }
@@ -43,7 +59,7 @@ std::string known_devices() {
 }
 
 std::expected<Port, Error> find_port(const std::string& device, u16 index, const Options& options) {
-  Port port{0, index, device, options.name_of(device), 1, 1, 0, false, nullptr};
+  Port port{0, index, device, options.name_of(device), 1, 1, 0, 0, false, nullptr};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0)
     return std::unexpected(Error{fmt::format("no port `{}`: {}", device, known_devices())});
   rte_eth_dev_info info{};
@@ -51,6 +67,7 @@ std::expected<Port, Error> find_port(const std::string& device, u16 index, const
     return std::unexpected(dpdk_error(port, "cannot be asked", result));
   if (const int result = rte_eth_dev_get_mtu(port.id, &port.mtu); result != 0)
     return std::unexpected(dpdk_error(port, "has no MTU", result));
+  port.frame_bytes = std::max(port.mtu + link_bytes, ring_frame_bytes(info));
   port.file_backed = is_file_backed(info);
   port.rx_queues = std::clamp<u16>(static_cast<u16>(options.workers), 1, std::max<u16>(info.max_rx_queues, 1));
   port.tx_queues = info.max_tx_queues >= options.workers ? static_cast<u16>(options.workers) : u16{1};
@@ -135,7 +152,7 @@ std::expected<void, Error> Ports::start(const PortNeeds& needs) {
   for (const Port& port : ports_) {
     if (auto done = configure(port, rx[port.index], tx[port.index]); !done) return done;
     frames += u32{rx[port.index]} * port.rx_queues + u32{tx[port.index]} * port.tx_queues;
-    frame_bytes = std::max(frame_bytes, port.mtu + link_bytes);
+    frame_bytes = std::max(frame_bytes, port.frame_bytes);
   }
   if (all_file_backed()) frames += capture_frames;  // jumbo frames of a capture come as chains of many
   frame_bytes = std::min<u32>(frame_bytes, 0xffff - RTE_PKTMBUF_HEADROOM);

@@ -23,6 +23,7 @@ struct Port {
   u16 rx_queues;        // queue q is polled by worker q
   u16 tx_queues;        // as many as workers, else one that they take turns at
   u16 mtu;
+  u32 frame_bytes;      // the longest frame that it hands over in one buffer
   bool file_backed;     // reads a capture and comes to its end
   std::unique_ptr<rte_spinlock_t> turn;  // for a shared tx queue; null where each worker has its own
 };
