@@ -11,20 +11,16 @@ removed again, also after a failure.
 
 usage: netns_test.py tap|af_packet|af_xdp DATAPLANE WEIR
 needs root; says why and exits with 77 where it cannot run."""
-import ctypes
-import fcntl
 import os
 import re
-import shutil
-import signal
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
-SKIP = 77
+from namespaces import Dataplane, Net, compile_policy, ip, skip_unless_possible
+
 LEFT, RIGHT = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")
 TCP_PORT, UDP_PORT, CLOSED_PORT = 8080, 5353, 9090
 BYTES = 3_000_000
@@ -50,120 +46,20 @@ with = ["web", "names", "ping"]
 """
 
 
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(SKIP)
-
-
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
-
-
-class Net:
-    """Three namespaces, the links between them, and every process started in them."""
-
-    def __init__(self):
-        self.names = {side: f"weir-{os.getpid()}-{side}" for side in ("left", "mid", "right")}
-        self.processes = []
-
-    def __enter__(self):
-        for name in self.names.values():
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        for name in self.names.values():
-            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
-
-    def start(self, side, *command, **options):
-        # nsenter, not `ip netns exec`: that mounts a /sys of its own, without the bpffs that AF_XDP wants.
-        process = subprocess.Popen(["nsenter", f"--net=/run/netns/{self.names[side]}", *command], **options)
-        self.processes.append(process)
-        return process
-
-    def call(self, side, *command, timeout=30):
-        process = self.start(side, *command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said, _ = process.communicate(timeout=timeout)
-        return process.returncode, said
-
-    def here(self, side, act, *arguments, timeout=30):
-        """One of ACTS below, in a namespace."""
-        code, said = self.call(side, sys.executable, os.path.abspath(__file__), "act", act, *map(str, arguments),
-                               timeout=timeout)
-        assert code in (0, 1), f"{act} {arguments} in {side}: {said}"
-        return code == 0
-
-    def link_by_veth(self):
-        for side, end in (("left", "L"), ("right", "R")):
-            ip("-n", self.names["mid"], "link", "add", f"{end}1", "type", "veth", "peer", "name", f"{end}0", "netns",
-               self.names[side])
-            ip("-n", self.names["mid"], "link", "set", f"{end}1", "up")
-            # A host's own frames carry no checksums and are larger than the MTU while its device promises to finish
-            # them; nobody finishes them behind a veth.
-            self.here(side, "plain_frames", f"{end}0")
-
-    def address(self):
-        for side, end, (four, six) in (("left", "L", LEFT), ("right", "R", RIGHT)):
-            name = self.names[side]
-            ip("-n", name, "address", "add", f"{four}/24", "dev", f"{end}0")
-            ip("-n", name, "address", "add", f"{six}/64", "dev", f"{end}0", "nodad")
-            ip("-n", name, "link", "set", f"{end}0", "up")
-
-
 def devices_of(kind):
     return {"tap": ["net_tap0,iface=L0", "net_tap1,iface=R0"],
             "af_packet": ["net_af_packet0,iface=L1", "net_af_packet1,iface=R1"],
             "af_xdp": ["net_af_xdp0,iface=L1", "net_af_xdp1,iface=R1"]}[kind]
 
 
-def start_dataplane(net, folder, kind, binary):
-    devices = devices_of(kind)
-    ports = [device.split(",")[0] for device in devices]
-    cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
-    log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
-    arguments = [binary, "--policy", f"{folder}/policy.img", "--pair", f"inside={ports[0]},outside={ports[1]}",
-                 "--workers", "2", "--flows", "65536", "--stats", f"{folder}/stats", "--",
-                 "--no-huge", "-m", "512", "--no-shconf", "--no-pci", "--no-telemetry", "--lcores", f"(0-1)@({cpus})"]
-    for device in devices:
-        arguments += ["--vdev", device]
-    process = net.start("mid", *arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    wait(lambda: "live" in read(log), lambda: process.poll() is None, lambda: read(log))
-    return process, log
-
-
-def read(log):
-    log.seek(0)
-    return log.read()
-
-
-def wait(done, alive, said, seconds=20):
-    end = time.monotonic() + seconds
-    while not done():
-        if not alive() or time.monotonic() > end:
-            raise AssertionError(said())
-        time.sleep(0.05)
+def here(net, side, act, *arguments, timeout=30):
+    """One of ACTS below, in a namespace."""
+    code, said = net.call(side, sys.executable, os.path.abspath(__file__), "act", act, *arguments, timeout=timeout)
+    assert code in (0, 1), f"{act} {arguments} in {side}: {said}"
+    return code == 0
 
 
 # What runs inside a namespace. Exit code 0: it got through, 1: it did not.
-
-def act_plain_frames(device):
-    """Transmit checksums, segmentation and its generic kin off, by the calls that ethtool makes."""
-    control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    for command in (0x17, 0x1F, 0x24, 0x2C):  # STXCSUM, STSO, SGSO, SGRO
-        value = ctypes.create_string_buffer(struct.pack("II", command, 0))
-        request = struct.pack("16sP8x", device.encode(), ctypes.addressof(value))
-        try:
-            fcntl.ioctl(control, 0x8946, request)
-        except OSError:
-            if command == 0x17:
-                raise
-    return True
-
 
 def act_serve(port_tcp, port_udp):
     """Echoes both, for both families, until it is ended."""
@@ -282,12 +178,12 @@ def passes_and_does_not(net):
         code, said = net.call("left", *ping, "-c", "10", "-w", "10", far)
         assert code == 0 and re.search(r"1?\d received", said), said
         assert net.call("right", *ping, "-c", "3", "-w", "1", near)[0] != 0, f"{far} may not ping {near}"
-        assert net.here("left", "tcp", far, TCP_PORT, BYTES, timeout=60), f"TCP {TCP_PORT} to {far} does not pass"
-        assert net.here("left", "udp", far, UDP_PORT), f"UDP {UDP_PORT} to {far} does not pass"
-        assert not net.here("left", "tcp", far, CLOSED_PORT, 1), f"TCP {CLOSED_PORT} to {far} passes"
-        assert not net.here("left", "udp", far, CLOSED_PORT), f"UDP {CLOSED_PORT} to {far} passes"
-        assert not net.here("right", "tcp", near, TCP_PORT, 1), f"TCP from {far} to {near} passes"
-        assert not net.here("right", "udp", near, UDP_PORT), f"UDP from {far} to {near} passes"
+        assert here(net, "left", "tcp", far, TCP_PORT, BYTES, timeout=60), f"TCP {TCP_PORT} to {far} does not pass"
+        assert here(net, "left", "udp", far, UDP_PORT), f"UDP {UDP_PORT} to {far} does not pass"
+        assert not here(net, "left", "tcp", far, CLOSED_PORT, 1), f"TCP {CLOSED_PORT} to {far} passes"
+        assert not here(net, "left", "udp", far, CLOSED_PORT), f"UDP {CLOSED_PORT} to {far} passes"
+        assert not here(net, "right", "tcp", near, TCP_PORT, 1), f"TCP from {far} to {near} passes"
+        assert not here(net, "right", "udp", near, UDP_PORT), f"UDP from {far} to {near} passes"
 
 
 def tags_pass(net):
@@ -296,64 +192,37 @@ def tags_pass(net):
     receiver = net.start("right", sys.executable, os.path.abspath(__file__), "act", "receive_tagged", "R0", "77",
                          stdout=subprocess.PIPE, text=True)
     assert receiver.stdout.readline() == "ready\n"
-    assert net.here("left", "send_tagged", "L0", mac, 77)
+    assert here(net, "left", "send_tagged", "L0", mac, 77)
     assert receiver.wait(10) == 0, "the tagged frame did not arrive with its tag"
 
 
 def run(kind, binary, weir):
-    folder = tempfile.mkdtemp(prefix="weir-netns-")
-    try:
-        with open(f"{folder}/policy.toml", "w", encoding="utf-8") as file:
-            file.write(POLICY)
-        subprocess.run([weir, "compile", f"{folder}/policy.toml", "-o", f"{folder}/policy.img"], check=True)
-        with Net() as net:
-            if kind != "tap":
-                net.link_by_veth()
-            process, log = start_dataplane(net, folder, kind, binary)
-            if kind == "tap":
-                for side, device in (("left", "L0"), ("right", "R0")):
-                    ip("-n", net.names["mid"], "link", "set", device, "netns", net.names[side])
-            net.address()
-            try:
-                passes_and_does_not(net)
-                tags_pass(net)
-            except AssertionError as error:
-                process.send_signal(signal.SIGTERM)
-                process.wait(20)
-                raise AssertionError(f"{error}\n{read(log)}") from None
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0, read(log)
-            print(read(log))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with Net("left", "mid", "right") as net:
+        compile_policy(net, weir, POLICY)
+        if kind != "tap":
+            net.link("left", "L0", "mid", "L1")
+            net.link("right", "R0", "mid", "R1")
+        dataplane = Dataplane(net, "mid", binary, devices_of(kind), workers=2)
+        if kind == "tap":
+            for side, device in (("left", "L0"), ("right", "R0")):
+                ip("-n", net.names["mid"], "link", "set", device, "netns", net.names[side])
+        net.address("left", "L0", f"{LEFT[0]}/24", f"{LEFT[1]}/64")
+        net.address("right", "R0", f"{RIGHT[0]}/24", f"{RIGHT[1]}/64")
+        try:
+            passes_and_does_not(net)
+            tags_pass(net)
+        except AssertionError as error:
+            dataplane.stop()
+            raise AssertionError(f"{error}\n{dataplane.said()}") from None
+        dataplane.stop()
+        print(dataplane.said())
 
 
 def main():
     if len(sys.argv) > 2 and sys.argv[1] == "act":
         sys.exit(0 if ACTS[sys.argv[2]](*sys.argv[3:]) else 1)
-    kind, binary, weir = sys.argv[1:4]
-    if os.geteuid() != 0:
-        skip("network namespaces need root")
-    for tool in ("ip", "nsenter", "ping"):
-        if shutil.which(tool) is None:
-            skip(f"no `{tool}` here")
-    try:
-        if kind == "tap":
-            os.close(os.open("/dev/net/tun", os.O_RDWR))
-        elif kind == "af_xdp":
-            socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP
-    except OSError as error:
-        skip(f"no {kind} here: {error}")
-    probe = f"weir-{os.getpid()}-probe"
-    made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        skip(f"no network namespaces here: {made.stderr.strip()}")
-    veth = subprocess.run(["ip", "-n", probe, "link", "add", "v0", "type", "veth", "peer", "name", "v1"],
-                          capture_output=True, text=True, check=False)
-    ip("netns", "delete", probe)
-    if kind != "tap" and veth.returncode != 0:
-        skip(f"no veth here: {veth.stderr.strip()}")
-    run(kind, binary, weir)
+    skip_unless_possible(sys.argv[1])
+    run(*sys.argv[1:4])
 
 
 main()

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Real programs across the live dataplane, over both families: curl, ssh, iperf3, ping, tracepath, and peers that idle,
+half-close and use ports again. Files arrive with the same SHA-256, and Weir drops nothing of it but what a case says.
+
+usage: endpoints_test.py PART DATAPLANE WEIR IMPAIR REASON_HPP
+PART: plain (veth, nothing between but Weir), tap, workers (two of them, each with queues), jumbo (an MTU of 9000),
+      wire (behind Weir a wire that loses, duplicates and reorders 5 %, both ways; then a hop with a small MTU)
+WEIR_ENDPOINTS_SCALE=N: files, times and seeds N-fold. Needs root; says why and exits with 77 where it cannot run."""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+from endpoint_world import (CLOSER, ECHO, IPERF, LEFT, RIGHT, SSH, WEB, World, same_file)
+from namespaces import skip_unless_possible
+
+SCALE = int(os.environ.get("WEIR_ENDPOINTS_SCALE", "1"))
+SSHD = "/usr/sbin/sshd"
+# Who resets a connection, or closes it and answers a late copy with RST, leaves the other side's last segments no flow.
+AFTER_RESET = frozenset({"tcp_state"})
+
+
+def url(address):
+    return f"http://[{address}]:{WEB}" if ":" in address else f"http://{address}:{WEB}"
+
+
+def start_servers(world):
+    world.file("right/down", 4_000_000 * SCALE)
+    world.file("left/up", 4_000_000 * SCALE)
+    world.serve("right", "web", WEB, os.path.join(world.net.folder, "right"))
+    world.serve("right", "echo", ECHO)
+    world.serve("right", "close_first", CLOSER)
+
+
+def case_curl(world, family):
+    """One connection fetches a file and puts another; then four at once."""
+    folder, base = world.net.folder, url(RIGHT[family])
+    curl = ["curl", "-sS", "--fail", "--max-time", "60"]
+    world.call("left", *curl, "-o", f"{folder}/left/down", f"{base}/down",
+               "--next", *curl[1:], "-T", f"{folder}/left/up", f"{base}/up")
+    assert same_file(f"{folder}/left/down", f"{folder}/right/down"), "the file that was fetched differs"
+    assert same_file(f"{folder}/left/up", f"{folder}/right/up"), "the file that was put differs"
+    many = [word for n in range(4) for word in ("-o", f"{folder}/left/down{n}", f"{base}/down")]
+    world.call("left", *curl, "--parallel", *many)
+    for n in range(4):
+        assert same_file(f"{folder}/left/down{n}", f"{folder}/right/down"), f"parallel file {n} differs"
+
+
+def start_sshd(world):
+    """sshd in the right namespace, all it needs in the net's folder; the client's words up to the host."""
+    folder = world.net.folder
+    for name in ("host", "client"):
+        world.call("left", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}")
+    with open(f"{folder}/sshd_config", "w", encoding="utf-8") as file:
+        file.write(f"Port {SSH}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/client.pub\nStrictModes no\n"
+                   f"UsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\nPidFile none\nUseDNS no\n")
+    os.makedirs("/run/sshd", exist_ok=True)  # where sshd wants to be locked in
+    log = open(f"{folder}/sshd.log", "w", encoding="utf-8")
+    world.net.start("right", SSHD, "-D", "-e", "-f", f"{folder}/sshd_config", stdout=log, stderr=log)
+    world.ssh = ["ssh", "-F", "none", "-p", str(SSH), "-i", f"{folder}/client", "-o", "StrictHostKeyChecking=no", "-o",
+                 f"UserKnownHostsFile={folder}/known", "-o", "LogLevel=ERROR", "-o", "ConnectionAttempts=5"]
+
+
+def case_ssh(world, family):
+    folder = world.net.folder
+    target = f"root@{RIGHT[family]}"
+    said = world.call("left", "sh", "-c", f"exec {' '.join(world.ssh)} {target} "
+                      f"'cat >{folder}/right/by-ssh; echo $((6 * 7))' <{folder}/left/up")
+    assert said.strip() == "42", said
+    assert same_file(f"{folder}/left/up", f"{folder}/right/by-ssh"), "the file that was sent by ssh differs"
+    world.call("left", "sh", "-c",
+               f"exec {' '.join(world.ssh)} {target} 'cat {folder}/right/down' >{folder}/left/by-ssh")
+    assert same_file(f"{folder}/left/by-ssh", f"{folder}/right/down"), "the file that was fetched by ssh differs"
+
+
+def iperf(world, family, *options, seconds=None):
+    """iperf3's own report, its `end` part; one server per run, which ends with it."""
+    server = world.net.start("right", "iperf3", "--server", "--one-off", "--port", IPERF, "--json",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(0.3)
+    seconds = seconds or SCALE
+    code, said = world.net.call("left", "iperf3", "--client", RIGHT[family], "--port", IPERF, "--json", "--time",
+                                seconds, *options, timeout=40 + 3 * seconds)
+    server.communicate(timeout=20)
+    report = json.loads(said[said.index("{"):])
+    assert code == 0 and "error" not in report, f"iperf3 {options}: {report.get('error', code)}"
+    return report["end"]
+
+
+# By family, so that each is seen once: TCP with one and with many streams, from either side, and UDP.
+IPERF_TCP = ([[], ["--parallel", "16"]], [["--reverse", "--parallel", "4"]])
+IPERF_UDP = ([], ["--reverse"])
+
+
+def case_iperf(world, family):
+    for options in IPERF_TCP[family]:
+        end = iperf(world, family, *options)
+        rate = end["sum_received"]["bits_per_second"] / 1e6
+        print(f"      iperf3 {' '.join(options) or 'one stream'}: {rate:.0f} Mbit/s")
+        assert end["sum_received"]["bytes"] > 1_000_000, f"iperf3 {options}: next to nothing arrived"
+    end = iperf(world, family, "--udp", "--bitrate", "20M", "--length", "1200", *IPERF_UDP[family])["sum"]
+    assert end["packets"] > 100 and end["lost_percent"] < 20, f"iperf3 UDP: {end}"
+
+
+def case_streams(world, family):
+    """32 connections each way at once. A ring between two workers may be full while one of them has no core."""
+    end = iperf(world, family, "--parallel", "32", "--bidir")
+    assert min(end[name]["bytes"] for name in ("sum_received", "sum_received_bidir_reverse")) > 1_000_000, end
+
+
+def case_ping(world, family):
+    """Every eighth size up to the whole MTU, unfragmented."""
+    largest = world.mtu - (28 if family == 0 else 48)
+    said = world.call("left", "sh", "-c", "for size in " + " ".join(map(str, [*range(0, 1472, 184), largest])) +
+                      f"; do ping -n -M do -c 2 -i 0.01 -W 2 -s $size {RIGHT[family]} || exit 1; done")
+    assert said.count(" 2 received") == 9, said
+
+
+def case_idle(world, family):
+    """Silence, and then data over the same connection: without and with keep-alives."""
+    world.act("left", "idle", RIGHT[family], ECHO, *(("1.0", "no"), ("2.2", "yes"))[family])
+
+
+def case_half_close(world, family):
+    world.act("left", "half_close", RIGHT[family], ECHO, 1_000_000 * SCALE)
+
+
+def case_ports_again(world, family):
+    """The same four numbers again at once: while the peer is in TIME-WAIT, and after a reset."""
+    world.act("left", "reuse", RIGHT[family], CLOSER, 31000 + family, 20, "fin")
+    world.act("left", "reuse", RIGHT[family], CLOSER, 31100 + family, 20, "reset")
+
+
+def case_large_ping(world, family):
+    """4,000 and 20,000 bytes, in fragments, which Weir drops by name."""
+    before = world.counts()
+    for size in (4000, 20000):
+        code, said = world.net.call("left", "ping", "-n", "-c", "2", "-i", "0.05", "-W", "1", "-s", size, RIGHT[family])
+        assert code == 1, said
+    assert world.counts()["fragment"] - before["fragment"] == 2 * (3 + 14)
+
+
+def case_tracepath(world, family):
+    said = world.call("left", "tracepath", "-n", "-m", "3", RIGHT[family])
+    assert re.search(rf"{re.escape(RIGHT[family])}.*reached", said), said
+    return said
+
+
+def case_path_mtu(world, family):
+    """Behind Weir the MTU is smaller than both hosts believe: each learns it from the hop's errors, through Weir."""
+    mtu = world.wish["mtu"]
+    assert f"pmtu {mtu}" in case_tracepath(world, family), "tracepath does not see the hop's MTU"
+    world.call("left", "ip", "route", "flush", "cache")
+    world.call("left", "ip", "-6", "route", "flush", "cache")
+    case_curl(world, family)
+    shown = world.call("left", "ip", "route", "get", RIGHT[family])
+    assert f"mtu {mtu}" in shown, f"the left host has not learnt the path's MTU: {shown}"
+
+
+def case_files(world, family):
+    """Files both ways over a bad wire, and half-closed echo."""
+    folder, base = world.net.folder, url(RIGHT[family])
+    for name, words in (("down", ["-o", f"{folder}/left/down", f"{base}/down"]),
+                        ("up", ["-T", f"{folder}/left/up", f"{base}/up"])):
+        for place in ("left/down", "right/up"):
+            if os.path.exists(world.file(place)):
+                os.unlink(world.file(place))
+        world.call("left", "curl", "-sS", "--fail", "--max-time", "120", *words, timeout=130)
+        assert same_file(f"{folder}/left/{name}", f"{folder}/right/{name}"), f"the file that went {name} differs"
+    world.act("left", "half_close", RIGHT[family], ECHO, 100_000, timeout=60)
+
+
+def judge(world, case, family, allowed=frozenset()):
+    """Runs a case; fails with what Weir counted if the case fails or Weir dropped what it should not have."""
+    before, started = world.counts(), time.monotonic()
+    try:
+        case(world, family)
+    except AssertionError as error:
+        raise AssertionError(f"{case.__name__} IPv{'46'[family]}: {error}\n"
+                             f"Weir dropped {world.dropped_since(before)}") from None
+    dropped = world.dropped_since(before)
+    print(f"  {case.__name__[5:]} IPv{'46'[family]}: {time.monotonic() - started:.1f} s"
+          + (f", dropped {dropped}" if dropped else ""), flush=True)
+    assert set(dropped) <= allowed, f"{case.__name__} IPv{'46'[family]}: Weir dropped {dropped}"
+
+
+def run_cases(world, *cases, allowed=frozenset()):
+    for case in cases:
+        for family in (0, 1):
+            judge(world, case, family, allowed)
+
+
+def part_plain(programs):
+    with World(programs) as world:
+        start_servers(world)
+        start_sshd(world)
+        run_cases(world, case_ping, case_tracepath, case_curl, case_ssh, case_idle, case_half_close)
+        run_cases(world, case_iperf, case_ports_again, allowed=AFTER_RESET)
+        world.dataplane.stop()
+
+
+def part_tap(programs):
+    with World(programs, kind="tap") as world:
+        start_servers(world)
+        run_cases(world, case_ping, case_curl, case_half_close)
+        run_cases(world, case_large_ping, allowed={"fragment"})
+        world.dataplane.stop()
+
+
+def part_workers(programs):
+    """Two workers: the kernel spreads each device's frames over two queues by a hash of its own, so that a flow's two
+    directions often come in by different workers."""
+    with World(programs, workers=2, queues=2) as world:
+        start_servers(world)
+        run_cases(world, case_ping, case_curl, case_half_close)
+        run_cases(world, case_streams, allowed=AFTER_RESET | {"handover_full"})
+        assert world.counts()["handed_over"] > 100, "the kernel sent every flow to its owner: nothing was shown"
+        world.dataplane.stop()
+
+
+def part_jumbo(programs):
+    with World(programs, mtu=9000) as world:
+        start_servers(world)
+        run_cases(world, case_ping, case_curl, case_half_close)
+        world.dataplane.stop()
+
+
+BAD = {"loss": 0.05, "reorder": 0.05, "duplicate": 0.05, "delay": 500}
+
+
+def part_wire(programs):
+    with World(programs, wish={"seed": 1, **BAD}) as world:
+        start_servers(world)
+        for name, place in (("right/down", "right"), ("left/up", "left")):
+            world.file(name, 2_000_000 * SCALE)
+        for seed in range(1, SCALE + 1):
+            world.rewire({"seed": seed, **BAD})
+            run_cases(world, case_files, allowed=AFTER_RESET)
+            counted = world.unwire()
+            print(f"    seed {seed}: {counted}")
+            assert min(counted[name] for name in ("lost", "duplicated", "reordered")) > 10, "a wire that did no harm"
+        for mtu in (1400, 1280):
+            world.wish = {"mtu": mtu}
+            world.rewire(world.wish)
+            run_cases(world, case_path_mtu)
+        world.dataplane.stop()
+
+
+PARTS = {"tap": part_tap, "plain": part_plain, "workers": part_workers, "jumbo": part_jumbo, "wire": part_wire}
+
+
+def main():
+    part, *paths = sys.argv[1:6]
+    skip_unless_possible("af_packet", "curl", "iperf3", "ssh", "ssh-keygen", SSHD, "tracepath")
+    PARTS[part](dict(zip(("dataplane", "weir", "impair", "reasons"), map(os.path.abspath, paths))))
+
+
+main()
