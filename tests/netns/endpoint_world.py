@@ -6,11 +6,13 @@
 
 Without a wire R1's far end is R0. It also says which packets Weir dropped: a legitimate conversation has none."""
 import hashlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "edge"))
 
@@ -54,12 +56,12 @@ def reasons_in(header):
 class World:
     """`wish` maps options of the bad wire to values; None: no such wire. `kind` is af_packet or tap."""
 
-    def __init__(self, programs, kind="af_packet", wish=None, mtu=1500, workers=1, queues=1):
+    def __init__(self, programs, kind="af_packet", wish=None, mtu=1500, workers=1, queues=1, cpu=None):
         self.programs, self.kind, self.wish, self.mtu = programs, kind, wish, mtu
-        self.workers, self.queues = workers, queues
+        self.workers, self.queues, self.cpu = workers, queues, cpu
         self.net = Net("left", "mid", "right", *(["wire"] if wish is not None else []))
         self.reasons = reasons_in(programs["reasons"])
-        self.wire = self.dataplane = None
+        self.wire = self.dataplane = self.devices = None
 
     def __enter__(self):
         self.net.__enter__()
@@ -77,7 +79,7 @@ class World:
         net = self.net
         compile_policy(net, self.programs["weir"], POLICY)
         if self.kind == "tap":
-            devices = ["net_tap0,iface=L0", "net_tap1,iface=R0"]
+            self.devices = ["net_tap0,iface=L0", "net_tap1,iface=R0"]
         else:
             net.link("left", "L0", "mid", "L1", self.mtu)
             if self.wish is None:
@@ -85,14 +87,19 @@ class World:
             else:
                 net.link("mid", "R1", "wire", "X0", self.mtu)
                 net.link("wire", "X1", "right", "R0", self.mtu)
-            devices = [f"net_af_packet{n},iface={name},{self.buffers()}" for n, name in enumerate(("L1", "R1"))]
-        self.dataplane = Dataplane(net, "mid", self.programs["dataplane"], devices, self.workers)
+            self.devices = [f"net_af_packet{n},iface={name},{self.buffers()}" for n, name in enumerate(("L1", "R1"))]
+        self.start_dataplane()
         for side, device, (four, six) in (("left", "L0", LEFT), ("right", "R0", RIGHT)):
             if self.kind == "tap":
                 ip("-n", net.names["mid"], "link", "set", device, "netns", net.names[side])
             net.address(side, device, f"{four}/24", f"{six}/64")
         if self.wish is not None:
             self.rewire(self.wish)
+
+    def start_dataplane(self):
+        self.dataplane = Dataplane(self.net, "mid", self.programs["dataplane"], self.devices, self.workers,
+                                   cpu=self.cpu)
+        return self.dataplane
 
     def buffers(self):
         """net_af_packet cuts what is longer than a frame of its ring (2048 bytes unless told) without a word."""
@@ -129,6 +136,18 @@ class World:
         code, said = self.net.call(side, *command, timeout=timeout)
         assert code == 0, f"{' '.join(map(str, command))}: exit code {code}\n{said}"
         return said
+
+    def iperf(self, address, *options, seconds):
+        """iperf3's own report of its end; one server per run, which ends with it."""
+        server = self.net.start("right", "iperf3", "--server", "--one-off", "--port", IPERF, "--json",
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.3)
+        code, said = self.net.call("left", "iperf3", "--client", address, "--port", IPERF, "--json", "--time", seconds,
+                                   *options, timeout=40 + 3 * seconds)
+        server.communicate(timeout=20)
+        report = json.loads(said[said.index("{"):])
+        assert code == 0 and "error" not in report, f"iperf3 {options}: {report.get('error', code)}"
+        return report["end"]
 
     def file(self, name, count=None):
         """A path in the net's folder, with `count` random bytes in it."""

@@ -6,14 +6,12 @@ usage: endpoints_test.py PART DATAPLANE WEIR IMPAIR REASON_HPP
 PART: plain (veth, nothing between but Weir), tap, workers (two of them, each with queues), jumbo (an MTU of 9000),
       wire (behind Weir a wire that loses, duplicates and reorders 5 %, both ways; then a hop with a small MTU)
 WEIR_ENDPOINTS_SCALE=N: files, times and seeds N-fold. Needs root; says why and exits with 77 where it cannot run."""
-import json
 import os
 import re
-import subprocess
 import sys
 import time
 
-from endpoint_world import (CLOSER, ECHO, IPERF, LEFT, RIGHT, SSH, WEB, World, same_file)
+from endpoint_world import (CLOSER, ECHO, RIGHT, SSH, WEB, World, same_file)
 from namespaces import skip_unless_possible
 
 SCALE = int(os.environ.get("WEIR_ENDPOINTS_SCALE", "1"))
@@ -75,20 +73,6 @@ def case_ssh(world, family):
     assert same_file(f"{folder}/left/by-ssh", f"{folder}/right/down"), "the file that was fetched by ssh differs"
 
 
-def iperf(world, family, *options, seconds=None):
-    """iperf3's own report, its `end` part; one server per run, which ends with it."""
-    server = world.net.start("right", "iperf3", "--server", "--one-off", "--port", IPERF, "--json",
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.3)
-    seconds = seconds or SCALE
-    code, said = world.net.call("left", "iperf3", "--client", RIGHT[family], "--port", IPERF, "--json", "--time",
-                                seconds, *options, timeout=40 + 3 * seconds)
-    server.communicate(timeout=20)
-    report = json.loads(said[said.index("{"):])
-    assert code == 0 and "error" not in report, f"iperf3 {options}: {report.get('error', code)}"
-    return report["end"]
-
-
 # By family, so that each is seen once: TCP with one and with many streams, from either side, and UDP.
 IPERF_TCP = ([[], ["--parallel", "16"]], [["--reverse", "--parallel", "4"]])
 IPERF_UDP = ([], ["--reverse"])
@@ -96,17 +80,18 @@ IPERF_UDP = ([], ["--reverse"])
 
 def case_iperf(world, family):
     for options in IPERF_TCP[family]:
-        end = iperf(world, family, *options)
+        end = world.iperf(RIGHT[family], *options, seconds=SCALE)
         rate = end["sum_received"]["bits_per_second"] / 1e6
         print(f"      iperf3 {' '.join(options) or 'one stream'}: {rate:.0f} Mbit/s")
         assert end["sum_received"]["bytes"] > 1_000_000, f"iperf3 {options}: next to nothing arrived"
-    end = iperf(world, family, "--udp", "--bitrate", "20M", "--length", "1200", *IPERF_UDP[family])["sum"]
+    end = world.iperf(RIGHT[family], "--udp", "--bitrate", "20M", "--length", "1200",
+                      *IPERF_UDP[family], seconds=SCALE)["sum"]
     assert end["packets"] > 100 and end["lost_percent"] < 20, f"iperf3 UDP: {end}"
 
 
 def case_streams(world, family):
     """32 connections each way at once. A ring between two workers may be full while one of them has no core."""
-    end = iperf(world, family, "--parallel", "32", "--bidir")
+    end = world.iperf(RIGHT[family], "--parallel", "32", "--bidir", seconds=SCALE)
     assert min(end[name]["bytes"] for name in ("sum_received", "sum_received_bidir_reverse")) > 1_000_000, end
 
 

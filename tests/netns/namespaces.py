@@ -117,11 +117,12 @@ def end(process, number=signal.SIGKILL):
 
 
 class Dataplane:
-    """weir-dataplane in namespace `side`, its two devices a pair. Its image and counters lie in the net's folder."""
+    """weir-dataplane in namespace `side`, its two devices a pair; on any core or on `cpu`. Its image and
+    counters lie in the net's folder."""
 
-    def __init__(self, net, side, binary, devices, workers=1, options=()):
+    def __init__(self, net, side, binary, devices, workers=1, options=(), cpu=None):
         self.stats_path, self.net = f"{net.folder}/stats", net
-        cpus = ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0)))
+        cpus = cpu if cpu is not None else ",".join(str(one) for one in sorted(os.sched_getaffinity(0)))
         ports = [device.split(",")[0] for device in devices]
         self.log = open(f"{net.folder}/log", "w+", encoding="utf-8")
         arguments = [binary, "--policy", f"{net.folder}/policy.img", "--pair", f"inside={ports[0]},outside={ports[1]}",
