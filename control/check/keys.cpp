@@ -1,6 +1,8 @@
 // The rows. Documentation sentences stand here and nowhere else; docs/rules.md adds the prose around them.
 #include "control/check/keys.hpp"
 
+#include "dataplane/base/timeouts.hpp"
+
 #include <algorithm>
 
 namespace weir::control {
@@ -45,6 +47,10 @@ constexpr TableRow tables_[] = {
     {"list", named, false, true,
      "Prefixes from a text file, one a line, `#` begins a comment; usable wherever a segment is."},
     {"link", single, true, true, "What hosts on one wire need of each other. What is not switched on is dropped."},
+    {"state", single, true, true, "How flows are followed. Every key has a value without being stated."},
+    {"state.timeouts", inner, true, true, "How long a flow may be idle, by what is known of it: 1 s to 4 h."},
+    {"flood", single, true, true,
+     "Ceilings on what opens flows. They never touch an established flow. Without a key: no ceiling."},
     {"port", named, true, true, "What one port may claim to be: its pin."},
     {"allow", array, false, true, "`from` may open connections to `to`; replies follow by state."},
     {"forbid", array, false, true, "Beats every allow, in any file."},
@@ -73,6 +79,9 @@ constexpr TableRow tables_[] = {
 #define MODE(table)                                                                                           \
   {table, "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."}, \
       {table, "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."}
+#define BURSTING(key, doc)                                \
+  {"flood", key, frequency, false, false, "", "", doc}, { \
+    "flood", key "_burst", integer, false, false, "", "", "At once; one second of it without this key." }
 
 constexpr KeyRow keys_[] = {
     {"", "version", integer, true, true, "", "", "Of the rule language: 1. Required in the root file."},
@@ -98,6 +107,11 @@ constexpr KeyRow keys_[] = {
      "How sensitive it is. Bytes flow down only under a budget (E0301)."},
     {"segment", "rate", rate, false, false, "", "", "The most that can leave it at all, for `bound`."},
     {"segment", "hosts", integer, false, false, "", "", "How many hosts it has, for budgets per host."},
+    {"segment", "reserve", percent, false, false, "", "",
+     "The share of the flow table that flows of no such segment cannot take."},
+    {"segment", "vni", integers, false, false, "", "", "Networks (VXLAN, Geneve) inside which it lives."},
+    {"segment", "reject", boolean, false, false, "", "",
+     "Whether what is denied to its hosts is answered, by a TCP reset or an ICMP unreachable."},
     {"segment", "about", text, false, true, "", "", "For people."},
 
     {"group", "members", names, true, true, "", "", "Segments, lists, or other groups."},
@@ -127,6 +141,40 @@ constexpr KeyRow keys_[] = {
     {"link", "rate", rate, false, false, "", "", "The most of each, per port."},
     {"link", "budget", size, false, false, "", "", "Bytes a day of each, per port."},
 
+    {"state", "profile", choice, false, false, "strict|loose", "",
+     "How closely TCP is followed: `strict` (without this key), or `loose` for hosts that do not keep to RFC 9293."},
+    {"state", "pick_up", boolean, false, false, "", "",
+     "Whether a TCP flow may begin in the middle, without its handshake. Without this key: not."},
+    {"state", "checksums", choice, false, false, "check|trust", "",
+     "Whether transport checksums are verified (`check`, without this key) or left to the ports."},
+    {"state", "fragments", choice, false, false, "whole|drop", "",
+     "`whole`: fragments are held until their datagram is whole, and judged once. `drop`: none passes."},
+    {"state", "sweep", duration, false, false, "", "",
+     "After a change of policy, the time by which every flow has been judged again: 100 ms to 10 min; `5s`."},
+    {"state", "timeouts", table, false, false, "", "", "`[state.timeouts]`."},
+#define WEIR_TIMEOUT(name, ms, source) \
+  {"state.timeouts", #name, duration, false, true, "", "", "Without this key " #ms " ms: " source "."},
+    WEIR_TIMEOUTS(WEIR_TIMEOUT)
+#undef WEIR_TIMEOUT
+
+    BURSTING("new_per_source", "Flows that one source may open; IPv6 sources count by /64."),
+    BURSTING("new_per_target", "Flows that may be opened toward one target."),
+    BURSTING("icmp", "ICMP and ICMPv6 flows that may be opened by all."),
+    {"flood", "half_open", integer, false, false, "", "", "TCP flows at once whose handshake is not complete."},
+    {"flood", "half_open_per_target", integer, false, false, "", "", "The same, toward one target."},
+    {"flood", "udp", integer, false, false, "", "", "UDP flows at once."},
+    {"flood", "scan_ports", integer, false, false, "", "",
+     "Different target ports by which one source is a port scanner, 2 to 400."},
+    {"flood", "scan_hosts", integer, false, false, "", "",
+     "Different targets by which one source sweeps, 2 to 400."},
+    {"flood", "scan_window", duration, false, false, "", "", "Within which they are counted, 1 s to 1 h; `10s`."},
+    {"flood", "scan_block", duration, false, false, "", "",
+     "How long a scanner opens nothing, at most 1 d; `0s`, without this key, only counts and tells."},
+    {"flood", "syn_proxy", choice, false, false, "never|pressure|always", "",
+     "When handshakes are answered for the target: `never` (without this key), while half-open flows are many, or "
+     "always."},
+    BURSTING("reject", "Resets and unreachables that Weir sends where policy asks for them; `100/s`."),
+
     {"port", "addresses", address, false, true, "", "", "Addresses that the port may claim; no others."},
     {"port", "macs", macs, false, true, "", "", "MAC addresses that the port may claim; no others."},
     {"port", "about", text, false, true, "", "", "For people."},
@@ -139,6 +187,8 @@ constexpr KeyRow keys_[] = {
     {"allow", "log", choice, false, true, "none|opened|all", "",
      "What to report: nothing, or connections as they open. `all` reports the same today."},
     {"allow", "expires", date, false, true, "", "", "The last day, UTC, on which it holds. The dataplane enforces it."},
+    {"allow", "syn_proxy", boolean, false, false, "", "",
+     "Handshakes are answered for the target, whatever [flood] says."},
     {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
     {"allow", "operations", texts, false, false, "", "", "RDMA operations beyond writes and sends."},
     {"allow", "read_mtu", integer, false, false, "", "", "Path MTU by which RDMA READ responses are charged."},
@@ -149,6 +199,8 @@ constexpr KeyRow keys_[] = {
     {"forbid", "name", text, false, true, "", "", "Shown in decisions and counters. Without one: its place."},
     FROM_TO_WITH("forbid", false, "Whom it must not reach. Without it: everybody.",
                  "Services. Without it: everything, all protocols."),
+    {"forbid", "reject", boolean, false, false, "", "",
+     "Whether what it denies is answered, by a TCP reset or an ICMP unreachable."},
     {"forbid", "log", choice, false, true, "none|opened|all", "", "What to report."},
     MODE("forbid"),
     {"forbid", "about", text, false, true, "", "", "For people."},
@@ -244,6 +296,7 @@ constexpr KeyRow keys_[] = {
 #undef GOVERNANCE
 #undef FROM_TO_WITH
 #undef MODE
+#undef BURSTING
 
 }  // namespace
 

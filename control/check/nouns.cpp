@@ -155,6 +155,7 @@ void Resolver::add_segment(const NamedTable& table) {
     out_.add("E0104", entry.key_span, fmt::format("[segment.{}] says nothing that could be in it", entry.key),
              "needs `cidr`, `except` or `attach`");
   segment.security_class = class_of(entry, segment.class_span);
+  read_segment_shares(segment, entry.value);
   std::ranges::sort(segment.attach);
   segments_.push_back(std::move(segment));
 }

@@ -1,5 +1,5 @@
-// The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp).
-// Private to control/check.
+// The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp);
+// [state] and [flood] name nothing (tracking.cpp). Private to control/check.
 #pragma once
 #include "control/check/resolve.hpp"
 
@@ -34,6 +34,10 @@ class Resolver {
   std::optional<Class> class_of(const Entry& table, Span& span) const;
   void check_shared_ports();
 
+  // tracking.cpp
+  void read_tracking(const Document& root);
+  void read_segment_shares(Segment& segment, const Node& table);
+
   // statements.cpp
   void policy_and_link();
   void add_statements();
@@ -55,6 +59,7 @@ class Resolver {
   std::vector<Segment> segments_;                          // in the order found, before sorting
   std::map<std::string, const Entry*, std::less<>> groups_;
   std::vector<std::string> require_;
+  std::vector<std::pair<Span, std::uint32_t>> reserves_;   // by place
   std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"
   std::vector<std::pair<Statement, StatementFacts>> statements_;

@@ -163,9 +163,10 @@ class ShapeCheck {
       made.helped(fmt::format("did you mean `{}`?", meant));
       return meant;
     }
-    const auto other = std::ranges::find_if(
-        table_rows(), [&](const TableRow& one) { return find_key(one.name, entry.key) != nullptr; });
-    if (other != table_rows().end()) made.note(fmt::format("`{}` is a key of {}", entry.key, written(*other, "NAME")));
+    std::string others;
+    for (const TableRow& one : table_rows())
+      if (find_key(one.name, entry.key) != nullptr) others += (others.empty() ? "" : ", ") + written(one, "NAME");
+    if (!others.empty()) made.note(fmt::format("`{}` is a key of {}", entry.key, others));
     else made.note(fmt::format("{} has {}", table, listing(known, known.size())));
     return "";
   }

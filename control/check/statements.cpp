@@ -28,6 +28,11 @@ std::string text_of(const Node& table, std::string_view key) {
   return value != nullptr && value->kind == NodeKind::string ? value->text : "";
 }
 
+bool is_on(const Node& table, std::string_view key) {
+  const Node* value = value_of(table, key);
+  return value != nullptr && value->kind == NodeKind::boolean && value->integer != 0;
+}
+
 std::optional<std::int64_t> day_of(const Node& table, std::string_view key) {
   const Node* value = value_of(table, key);
   if (value == nullptr || value->kind != NodeKind::date) return std::nullopt;
@@ -71,11 +76,9 @@ void Resolver::policy_and_link() {
         });
     }
     const Node* link = value_of(document.tree, "link");
-    const auto on = [&](std::string_view key) {
-      const Node* value = link == nullptr ? nullptr : value_of(*link, key);
-      return value != nullptr && value->kind == NodeKind::boolean && value->integer != 0;
-    };
+    const auto on = [&](std::string_view key) { return link != nullptr && is_on(*link, key); };
     if (document.is_root) made_.model.link = {on("arp"), on("nd"), on("ra"), on("dhcp")};
+    if (document.is_root) read_tracking(document);
   }
 }
 
@@ -201,6 +204,8 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   const std::string log = text_of(node, "log");
   statement.log = log == "all" ? Log::all : log == "opened" ? Log::opened : Log::none;
   if (const auto day = day_of(node, "expires")) statement.expires_s = *day + day_s;
+  statement.syn_proxy = is_on(node, "syn_proxy") && !is_forbid;
+  statement.reject = is_on(node, "reject") && is_forbid;
   if (!whole || (!is_forbid && (statement.from_any || statement.to_any))) return;
   statements_.emplace_back(std::move(statement), facts);
 }

@@ -7,6 +7,7 @@
 #include "control/compile/trie.hpp"
 #include "control/compile/write.hpp"
 #include "dataplane/base/limits.hpp"
+#include "dataplane/base/timeouts.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <fmt/core.h>
@@ -122,8 +123,45 @@ void put_zones(const Atoms& atoms, const Services& services, const Zones& zones,
   meta.words_count = meta.form == image::Form::vectors ? zones.sources.words_count() : 0;
   contents.source_zones = zones.source_rows.pool();
   contents.target_zones = zones.target_rows.pool();
+  contents.source_facts = facts_of(zones.sources);
+  contents.target_facts = facts_of(zones.targets);
   contents.service_pages = services.pages;
   contents.service_atoms = services.atoms.pool();
+}
+
+Rate rate_of(const Frequency& frequency) { return {frequency.interval, frequency.tolerance}; }
+
+void put_tracking(const Model& model, Contents& contents) {
+  const Tracking& stated = model.tracking;
+  image::Tracking row{};
+  row.new_per_source = rate_of(stated.new_per_source);
+  row.new_per_target = rate_of(stated.new_per_target);
+  row.icmp = rate_of(stated.icmp);
+  row.reject = rate_of(stated.reject);
+  row.half_open = stated.half_open;
+  row.half_open_per_target = stated.half_open_per_target;
+  row.udp = stated.udp;
+  row.scan_ports = stated.scan_ports;
+  row.scan_hosts = stated.scan_hosts;
+  row.scan_window_ms = stated.scan_window_ms;
+  row.scan_block_ms = stated.scan_block_ms;
+  row.sweep_ms = stated.sweep_ms;
+  for (u32 i = 0; i < timeouts_count; ++i) {
+    const auto said = stated.timeouts_ms.find(timeout_names[i]);
+    row.timeout_ms[i] = said == stated.timeouts_ms.end() ? timeout_ms[i] : said->second;
+  }
+  const std::vector<u32> reserved = reserved_segments(model);
+  for (u16& segment : row.reserve_segment) segment = no_segment;
+  for (u64 index = 0; index < reserved.size(); ++index) {
+    row.reserve_share[index + 1] = static_cast<u16>(model.segments[reserved[index]].reserve);
+    row.reserve_segment[index + 1] = static_cast<u16>(reserved[index]);
+  }
+  row.profile = static_cast<u8>(stated.loose ? Profile::loose : Profile::strict);
+  row.pick_up = stated.pick_up;
+  row.checksums = static_cast<u8>(stated.trust_checksums ? Checksums::trust : Checksums::check);
+  row.fragments = static_cast<u8>(stated.drop_fragments ? Fragments::drop : Fragments::whole);
+  row.syn_proxy = static_cast<u8>(stated.syn_proxy);
+  contents.tracking.push_back(row);
 }
 
 u32 link_bits(const Link& link) {
@@ -139,6 +177,9 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
     return too_many("E0602", "statements", model.statements.size(), decisions_max - 1);
   const Atoms atoms = split(model);
   if (atoms.count() >= image::node_flag) return too_many("E0603", "atoms", atoms.count(), image::node_flag - 1);
+  const u64 reserves = reserved_segments(model).size();
+  if (reserves >= image::reserve_classes)
+    return too_many("E0609", "reserves", reserves, image::reserve_classes - 1);
   const Services services = split_services(model);
   if (services.members.count() > services_max)
     return too_many("E0604", "disjoint services", services.members.count(), services_max);
@@ -166,6 +207,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   put_ports(model, zones, contents);
   put_decisions(*tables, contents);
   put_zones(atoms, services, zones, contents);
+  put_tracking(model, contents);
   put_names(model, atoms, order, contents);
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);

@@ -23,13 +23,14 @@ std::vector<u64> all_words(const RuleSets& sets) {
 }
 
 std::vector<image::Decision> decisions_of(const Model& model, std::span<const u32> order) {
-  std::vector<image::Decision> decisions{{~u64{0}, no_rule, 0, 0, 0}};
+  std::vector<image::Decision> decisions{{~u64{0}, no_rule, 0, 0, 0, 0, 0, 0}};
   for (u32 rule = 0; rule < order.size(); ++rule) {
     const Statement& statement = model.statements[order[rule]];
     const bool expires = statement.expires_s && !statement.is_forbid;
     const u64 seconds = expires ? static_cast<u64>(std::max<std::int64_t>(0, *statement.expires_s)) : 0;
     const u64 tick = !expires || seconds > ~u64{0} / tick_second ? ~u64{0} : seconds * tick_second;
-    decisions.push_back({tick, rule, 0, !statement.is_forbid, static_cast<u8>(statement.log)});
+    decisions.push_back({tick, rule, 0, !statement.is_forbid, 0, statement.syn_proxy, statement.reject, 0});
+    decisions.back().log = static_cast<u8>(statement.log) & 3;
   }
   return decisions;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ struct Segment {
   std::vector<std::string> attach;    // exact port names or `prefix*`; empty: not attached
   std::optional<Class> security_class;
   Span class_span;
+  std::uint32_t reserve = 0;          // of the flow table, in ten-thousandths; 0: none
+  bool reject = false;                // what is denied to its hosts is answered
+  std::vector<std::uint32_t> vnis;    // the networks inside which it lives, ascending; empty: outside every tunnel
 };
 
 // [port.NAME]: what one port may claim.
@@ -75,10 +79,30 @@ struct Statement {
   ServiceSet services;
   Log log = Log::none;
   std::optional<std::int64_t> expires_s;  // first second (Unix) at which it no longer holds
+  bool syn_proxy = false;             // allow: its handshakes are answered before the target hears of them
+  bool reject = false;                // forbid: what it denies is answered
 };
 
 struct Link {
   bool arp = false, nd = false, ra = false, dhcp = false;
+};
+
+// How often, as dataplane/base/rate.hpp has it: a count of units between two, and how far ahead they may run.
+struct Frequency {
+  std::uint64_t interval = 0;         // 0: no limit
+  std::uint64_t tolerance = 0;
+};
+
+// [state] and [flood]. What a policy does not say has these values: strict, and without limits.
+struct Tracking {
+  bool loose = false, pick_up = false, trust_checksums = false, drop_fragments = false;
+  std::uint32_t sweep_ms = 5'000;
+  std::map<std::string, std::uint32_t, std::less<>> timeouts_ms;  // those that are stated, by their name
+  Frequency new_per_source, new_per_target, icmp;
+  Frequency reject{2'560'000, 99 * 2'560'000};                    // 100/s
+  std::uint32_t half_open = 0, half_open_per_target = 0, udp = 0;
+  std::uint32_t scan_ports = 0, scan_hosts = 0, scan_window_ms = 10'000, scan_block_ms = 0;
+  enum class SynProxy : std::uint8_t { never, pressure, always } syn_proxy = SynProxy::never;
 };
 
 struct Model {
@@ -88,6 +112,7 @@ struct Model {
   std::vector<PortPin> ports;         // sorted by name
   std::vector<Statement> statements;  // sorted by name
   Link link;
+  Tracking tracking;
 
   // Line (from 1) of a span's start, for the image's rule table.
   std::vector<std::vector<std::uint32_t>> line_starts;  // by file: byte offset of each line

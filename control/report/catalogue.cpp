@@ -32,9 +32,9 @@ constexpr CodeRow rows[] = {
      "Limits on what is read: 16 MiB a rule file, 256 MiB a list, 4096 files, 32 levels of nesting, groups "
      "within groups to 64 levels. They keep a broken or hostile file from exhausting the machine that checks it."},
     {"E0108", "may stand only in the root file",
-     "Only the root file may hold [policy], [segment], [group], [asset], [link], [port], [fleet], [delegate], "
-     "[[invariant]], `include` and `mode`. Included files add services, lists, statements and tests. So whoever owns "
-     "the root decides who is who, and a team's file cannot redefine it."},
+     "Only the root file may hold [policy], [segment], [group], [asset], [link], [state], [flood], [port], [fleet], "
+     "[delegate], [[invariant]], `include` and `mode`. Included files add services, lists, statements and "
+     "tests. So whoever owns the root decides who is who, and a team's file cannot redefine it."},
     {"E0109", "unknown version of the rule language",
      "This program knows version 1. A later version may give words another meaning, so it is not guessed at."},
     {"E0110", "known, but not yet enforced",
@@ -108,6 +108,16 @@ constexpr CodeRow rows[] = {
     {"E0410", "a list with many faults",
      "Each line of a list is one prefix or address, or blank; `#` begins a comment. The first faults are shown, the "
      "rest are counted."},
+    {"E0411", "a number out of bounds",
+     "The value can be read and cannot be kept: a timeout longer than a flow's deadline can express, a ceiling of zero "
+     "(which would be a forbid), a burst beyond what a clock can pay back. The message says what is possible. To be "
+     "without a ceiling, leave the key out."},
+    {"E0412", "reserves of more than the whole",
+     "`reserve` keeps a share of the flow table for the flows of one segment. Together they cannot exceed 100 %, and "
+     "what they leave is all that everybody else has."},
+    {"E0413", "a burst without its rate",
+     "A burst says how much may come at once at a rate; without that rate nothing is limited and the burst would "
+     "silently mean nothing."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -136,6 +146,8 @@ constexpr CodeRow rows[] = {
     {"E0607", "too many zones for a decision matrix",
      "The table of (zone, zone, service) would be larger than an image can hold."},
     {"E0608", "the image is too large", "The message says by how much."},
+    {"E0609", "too many reserves",
+     "A flow remembers which reserve it belongs to in four bits: 15 segments can have one."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
@@ -176,6 +188,8 @@ constexpr CodeRow rows[] = {
     {"W0409", "segments that overlap in part",
      "Neither contains the other, and some addresses are in both: these have the rights of both. Nested segments are "
      "not warned about."},
+    {"W0411", "a setting that nothing uses",
+     "The key only refines others, and none of those is stated: a scan's window without a number of ports or hosts."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

@@ -6,16 +6,17 @@
 // the image ends with the last section padded to 64 bytes. Threads: read-only once verified.
 #pragma once
 #include "dataplane/base/bytes.hpp"
+#include "dataplane/base/rate.hpp"
 
 #include <span>
 #include <type_traits>
 
 namespace weir::image {
 
-using weir::u16, weir::u32, weir::u64, weir::u8;  // so that image::element names every element below
+using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 1;
+inline constexpr u32 version = 2;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -122,8 +123,12 @@ struct Decision {
   u32 rule;  // no_rule for decision 0
   u16 next;  // what decides once this has expired; below the own index, 0 for nothing. Form::matrix only
   u8 allow;
-  u8 log;
+  u8 log : 2;
+  u8 syn_proxy : 1;  // an allow: its handshakes are answered before the target hears of them
+  u8 reject : 1;     // a forbid: what it denies is answered with a reset or an unreachable
+  u8 zero : 4;
 };
+static_assert(sizeof(Decision) == 16);
 
 struct Rule {
   Text name, file;
@@ -139,6 +144,39 @@ struct Segment {
 struct Mac {
   u8 bytes[6];
   u8 zero[2];
+};
+
+// [state], [flood] and the reserves: how flows are kept, whatever is decided about them. Every field has a value, also
+// where the policy says nothing. The key of a field (control/check/keys.cpp) says `enforced` once the engine obeys it.
+inline constexpr u32 timeout_slots = 32;    // by Timeout; those that no Timeout names are 0
+inline constexpr u32 reserve_classes = 16;  // class 0 has no reserve
+inline constexpr u16 reserve_whole = 10'000;
+inline constexpr u32 sweep_ms_min = 100, sweep_ms_max = 600'000;
+inline constexpr u32 scan_window_ms_min = 1'000, scan_window_ms_max = 3'600'000;
+inline constexpr u32 scan_block_ms_max = 86'400'000;
+inline constexpr u32 scan_count_max = 400;  // what the 128 bits of a sketch still tell apart
+struct Tracking {
+  Rate new_per_source, new_per_target, icmp, reject;
+  u32 half_open, half_open_per_target, udp;          // ceilings; 0: none
+  u32 scan_ports, scan_hosts;                        // 0: not looked for
+  u32 scan_window_ms, scan_block_ms;                 // block 0: counted only
+  u32 sweep_ms;
+  u32 timeout_ms[timeout_slots];
+  u16 reserve_share[reserve_classes];    // of reserve_whole; together at most that
+  u16 reserve_segment[reserve_classes];  // whose it is, no_segment where there is none
+  u8 profile;    // Profile
+  u8 pick_up;    // 1: a flow may begin in the middle
+  u8 checksums;  // Checksums
+  u8 fragments;  // Fragments
+  u8 syn_proxy;  // SynProxy
+  u8 zero[3];
+};
+static_assert(sizeof(Tracking) == 296);
+
+// What more is known of a source or target zone.
+struct ZoneFacts {
+  u8 reserve;  // class; 0: none
+  u8 reject;   // sources only: what is denied to them is answered
 };
 
 // X(identifier, element, sentence)
@@ -175,6 +213,9 @@ struct Mac {
   X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                       \
   X(class_segments, u16, "the segments attached to a port class, ascending")                                        \
   X(macs, Mac, "the source addresses that a port class may use, ascending")                                         \
+  X(source_facts, ZoneFacts, "by source zone: its reserve, and whether what is denied to it is answered")           \
+  X(target_facts, ZoneFacts, "by target zone: its reserve")                                                         \
+  X(tracking, Tracking, "[state], [flood] and reserves; one element")                                               \
   X(strings, u8, "names and file names, UTF-8")
 
 enum class Section : u32 {

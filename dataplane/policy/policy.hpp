@@ -47,6 +47,12 @@ struct LinkRules {
 // Logging asked for by the rule that decided.
 enum class Log : u8 { none, opened, all };
 
+// The words of [state] and [flood], as image::Tracking has them.
+enum class Profile : u8 { strict, loose };
+enum class Checksums : u8 { check, trust };
+enum class Fragments : u8 { whole, drop };
+enum class SynProxy : u8 { never, pressure, always };
+
 struct ImageError;
 
 // Trivially copyable: spans into the image, which outlives it unchanged.
@@ -80,6 +86,25 @@ class Policy {
   // The earliest expires_at() of any decision that is later than `now`, or the largest Tick.
   Tick next_expiry(Tick now) const;
 
+  // [state], [flood] and reserves. Lives as long as the policy; copy what every packet needs at an epoch's start.
+  const image::Tracking& tracking() const { return view_.tracking[0]; }
+  // Of a zone in a Judgement of this policy: its class in tracking().reserve_share, 0 for none. An address in several
+  // segments with a reserve has the largest, ties by name.
+  u8 reserve_of_source(u32 zone) const { return source_facts(zone).reserve; }
+  u8 reserve_of_target(u32 zone) const {
+    return zone < view_.target_facts.size() ? view_.target_facts[zone].reserve : u8{0};
+  }
+  // Whether the rule that allows wants the target's handshakes proxied.
+  bool wants_syn_proxy(u16 decision) const { return view_.decisions[decision_checked(decision)].syn_proxy; }
+  // Whether policy asks that this denial be answered: by the forbid that decided, or by the source's segment.
+  bool wants_reject(const Judgement& judgement) const {
+    if (judgement.reason != Reason::no_allow && judgement.reason != Reason::forbidden &&
+        judgement.reason != Reason::expired)
+      return false;
+    return view_.decisions[decision_checked(judgement.decision)].reject ||
+           source_facts(judgement.source_zone).reject;
+  }
+
   u32 rules_count() const { return static_cast<u32>(view_.rules.size()); }
   RuleView rule(u32 index) const;
   // The name shown for an address: its narrowest segment or list, ties by name; no_segment when it is in none.
@@ -105,6 +130,9 @@ class Policy {
   u16 decision_checked(u16 decision) const {
     WEIR_CHECK(decision < view_.decisions.size());
     return decision;
+  }
+  image::ZoneFacts source_facts(u32 zone) const {
+    return zone < view_.source_facts.size() ? view_.source_facts[zone] : image::ZoneFacts{};
   }
   u16 source_zone(u16 port_class, u32 atom) const {
     return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];

@@ -4,6 +4,7 @@
 // Each check returns the sentence that says what does not hold, or an empty one.
 #include "dataplane/policy/verify.hpp"
 
+#include "dataplane/policy/check_tracking.hpp"
 #include "dataplane/policy/walk.hpp"
 
 namespace weir {
@@ -246,9 +247,13 @@ Sentence check_decisions(const View& view) {
     if (decision.next >= index) return "has a chain that does not go down";
     if (decision.allow > 1 || decision.allow == view.rules[decision.rule].is_forbid) return "contradicts its rule";
     if (decision.log > static_cast<u8>(Log::all)) return "has a log setting that does not exist";
+    if (decision.zero != 0) return "has a reserved field that is not zero";
+    if (decision.syn_proxy && !decision.allow) return "proxies the handshakes of a forbid";
+    if (decision.reject && decision.allow) return "rejects what an allow denies";
     if (!decision.allow && decision.expires != ~u64{0}) return "lets a forbid expire";
   }
-  return unless(view.decisions[0].log == 0, "does not begin with the default, deny");
+  const u32 flags = nothing.log | nothing.zero | nothing.syn_proxy | nothing.reject;
+  return unless(flags == 0, "does not begin with the default, deny");
 }
 
 Sentence check_expiries(const View& view) {
@@ -304,6 +309,10 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
     case Section::port_classes: return check_port_classes(view);
     case Section::source_zones: return check_source_zones(view);
     case Section::target_zones: return check_target_zones(view);
+    case Section::source_facts:
+      return check_zone_facts(view.source_facts, view.meta[0].source_zones_count, 1, view.tracking);
+    case Section::target_facts: return check_zone_facts(view.target_facts, view.target_zones_count, 0, view.tracking);
+    case Section::tracking: return check_tracking(view);
     case Section::service_pages: return check_service_pages(view);
     case Section::service_atoms:
       return unless(all_below(view.service_atoms, view.services_count), "names a service that is not there");

@@ -23,7 +23,10 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
     sum += judgement.rule;
     policy.judge({&question, 1}, now, {&judgement, 1});
     sum += judgement.rule + policy.expires_at(judgement.decision) + policy.rule_of(judgement.decision) +
-           static_cast<u64>(policy.log_of(judgement.decision));
+           static_cast<u64>(policy.log_of(judgement.decision)) + policy.wants_reject(judgement) +
+           policy.wants_syn_proxy(judgement.decision);
+    sum += policy.tracking().reserve_share[policy.reserve_of_source(judgement.source_zone)] +
+           policy.tracking().reserve_share[policy.reserve_of_target(judgement.target_zone)];
     if (judgement.rule != no_rule) {
       const RuleView rule = policy.rule(judgement.rule);
       for (const char letter : rule.name) sum += static_cast<u64>(letter);

@@ -188,6 +188,31 @@ std::vector<u32> Policy::targets(const Packet& packet) const {
   return result;
 }
 
+std::string Policy::reserve_among(const std::vector<u32>& segments) const {
+  u32 most = 0;
+  std::string whose;
+  for (const u32 index : segments) {
+    const Segment& segment = model_.segments[index];
+    if (segment.reserve > most || (segment.reserve == most && most != 0 && segment.name < whose)) whose = segment.name;
+    most = std::max(most, segment.reserve);
+  }
+  return whose;
+}
+
+Facts Policy::facts(const Packet& packet, const Answer& answer) const {
+  if (answer.reason == Reason::spoofed) return {};
+  Facts facts{reserve_among(sources(packet)), reserve_among(targets(packet)), false, false};
+  bool asks = false;
+  for (const u32 index : sources(packet)) asks |= model_.segments[index].reject;
+  for (const control::Statement& statement : model_.statements) {
+    if (statement.name != answer.rule) continue;
+    asks |= statement.reject;
+    facts.syn_proxy = statement.syn_proxy;
+  }
+  facts.rejects = asks && answer.reason != Reason::flow_new;
+  return facts;
+}
+
 std::string Policy::narrowest(const std::vector<u32>& segments) const {
   const u32* best = nullptr;
   for (const u32& segment : segments)

@@ -24,10 +24,19 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
+// What else is said of a first packet's two sides.
+struct Facts {
+  std::string source_reserve, target_reserve;  // whose; empty: nobody's
+  bool rejects = false;                        // what denies it is answered
+  bool syn_proxy = false;
+  bool operator==(const Facts&) const = default;
+};
+
 class Policy {
  public:
   explicit Policy(const control::Model& model);
   Answer judge(const Packet& packet, Tick now) const;
+  Facts facts(const Packet& packet, const Answer& answer) const;
 
  private:
   using Wide = std::vector<u32>;  // a natural number, least significant first, eight digits
@@ -35,6 +44,7 @@ class Policy {
   std::vector<u32> sources(const Packet& packet) const;
   std::vector<u32> sources_by_port(const Packet& packet) const;
   std::vector<u32> targets(const Packet& packet) const;
+  std::string reserve_among(const std::vector<u32>& segments) const;
   std::string narrowest(const std::vector<u32>& segments) const;
   bool covers(const control::Statement& statement, const Packet& packet, const std::vector<u32>& from,
               const std::vector<u32>& to) const;

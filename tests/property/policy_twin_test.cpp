@@ -26,6 +26,16 @@ naive::Answer answer_of(const Policy& policy, const Question& question, const Ju
           std::string(policy.segment_name(from)), std::string(policy.segment_name(to))};
 }
 
+naive::Facts facts_of(const Policy& policy, const Judgement& judgement) {
+  const auto whose = [&](u8 reserve) {
+    return reserve == 0 ? "" : std::string(policy.segment_name(policy.tracking().reserve_segment[reserve]));
+  };
+  if (judgement.reason == Reason::spoofed) return {};
+  return {whose(policy.reserve_of_source(judgement.source_zone)),
+          whose(policy.reserve_of_target(judgement.target_zone)),
+          policy.wants_reject(judgement), policy.wants_syn_proxy(judgement.decision)};
+}
+
 bool same(const Judgement& a, const Judgement& b) {
   return a.reason == b.reason && a.decision == b.decision && a.rule == b.rule && a.source_zone == b.source_zone &&
          a.target_zone == b.target_zone;
@@ -39,7 +49,7 @@ std::string shown(const naive::Packet& packet, const naive::Answer& naive, const
 
 // One burst of packets at one time, asked one by one and all at once.
 void compare(u64 seed, naive::Draw& draw, const control::Model& model, const naive::Policy& twin, const Policy& policy,
-             u64 count, std::map<Reason, u64>& seen) {
+             u64 count, std::map<Reason, u64>& seen, u64& seen_facts) {
   const Tick now = naive::random_time(draw);
   std::vector<Question> questions;
   std::vector<Judgement> judgements(count);
@@ -51,6 +61,9 @@ void compare(u64 seed, naive::Draw& draw, const control::Model& model, const nai
     judgements[i] = policy.judge(questions[i], now);
     const naive::Answer answer = answer_of(policy, questions[i], judgements[i]);
     if (answer != expected) FAIL("seed " << seed << ": " << shown(packet, expected, answer));
+    const naive::Facts facts = twin.facts(packet, expected), compiled = facts_of(policy, judgements[i]);
+    if (facts != compiled) FAIL("seed " << seed << ": other facts of " << shown(packet, expected, answer));
+    seen_facts += facts.rejects && !facts.source_reserve.empty() && !facts.target_reserve.empty();
   }
   std::vector<Judgement> at_once(count);
   policy.judge(questions, now, at_once);
@@ -64,6 +77,7 @@ TEST_CASE("compiled policies answer as their naive twin") {
   const u64 models = from_environment("WEIR_PROPERTY_MODELS", 60);
   const u64 packets = 500 * from_environment("WEIR_PROPERTY_SCALE", 1);
   std::map<Reason, u64> seen;
+  u64 seen_facts = 0;
   bool wide_sources = false, many_groups = false;
   for (u64 seed = 0; seed < models; ++seed) {
     naive::Draw draw(seed);
@@ -79,12 +93,13 @@ TEST_CASE("compiled policies answer as their naive twin") {
     many_groups |= view.groups_count > 1;
     for (u64 done = 0; done < packets;) {
       const u64 count = std::min(1 + draw.below(90), packets - done);
-      compare(seed, draw, model, twin, *by_matrix, count, seen);
-      compare(seed, draw, model, twin, *by_vectors, count, seen);
+      compare(seed, draw, model, twin, *by_matrix, count, seen, seen_facts);
+      compare(seed, draw, model, twin, *by_vectors, count, seen, seen_facts);
       done += count;
     }
   }
   CHECK((wide_sources && many_groups));
+  CHECK(seen_facts > packets / 20);
   // The draw reaches every answer often enough to mean something.
   for (const Reason reason :
        {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {

@@ -154,6 +154,37 @@ u128 near(Draw& draw, const Model& model, bool is_ipv4) {
   return is_ipv4 ? static_cast<u32>(at) : at;
 }
 
+control::Frequency random_rate(Draw& draw) {
+  if (draw.one_in(3)) return {};
+  const u64 interval = 256 + draw.below(u64{1} << draw.below(40));
+  return {interval, interval * draw.below(100)};
+}
+
+// Facts about zones, flags of decisions and the row of [state] and [flood].
+void add_tracking(Draw& draw, Model& model) {
+  u32 left = 10'000, reserves = 0;
+  for (control::Segment& segment : model.segments) {
+    segment.reject = draw.one_in(4);
+    if (!draw.one_in(3) || left < 100 || ++reserves > 15) continue;
+    segment.reserve = static_cast<u32>(1 + draw.below(3)) * (left / 4);
+    left -= segment.reserve;
+  }
+  for (Statement& statement : model.statements) {
+    statement.syn_proxy = !statement.is_forbid && draw.one_in(3);
+    statement.reject = statement.is_forbid && draw.one_in(2);
+  }
+  control::Tracking& row = model.tracking;
+  row.loose = draw.one_in(2), row.pick_up = draw.one_in(2);
+  row.trust_checksums = draw.one_in(2), row.drop_fragments = draw.one_in(2);
+  row.sweep_ms = static_cast<u32>(100 + draw.below(10'000));
+  if (draw.one_in(2)) row.timeouts_ms.emplace("tcp_opening", 1000 + draw.below(9000));
+  row.new_per_source = random_rate(draw), row.new_per_target = random_rate(draw);
+  row.icmp = random_rate(draw), row.reject = random_rate(draw);
+  row.half_open = static_cast<u32>(draw.below(3)), row.udp = static_cast<u32>(draw.below(3));
+  row.scan_ports = static_cast<u32>(draw.below(401)), row.scan_block_ms = static_cast<u32>(draw.below(1000));
+  row.syn_proxy = static_cast<control::Tracking::SynProxy>(draw.below(3));
+}
+
 }  // namespace
 
 void normalise(AddressSet& set) {
@@ -187,6 +218,7 @@ Model random_model(Draw& draw) {
   }
   std::sort(model.statements.begin(), model.statements.end(), [](auto& a, auto& b) { return a.name < b.name; });
   model.link = {draw.one_in(2), draw.one_in(2), draw.one_in(2), draw.one_in(2)};
+  if (draw.one_in(2)) add_tracking(draw, model);
   return model;
 }
 

@@ -4,6 +4,7 @@
 #include "control/report/report.hpp"
 #include "dataplane/policy/lookup.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/dump_tracking.hpp"
 #include "tools/weir/policy_file.hpp"
 #include "tools/weir/rules.hpp"
 
@@ -163,6 +164,7 @@ std::vector<std::string> rules(const Policy& policy) {
     if (index + 1 < view.decisions.size() && view.decisions[index + 1].rule == index) {
       const auto& decision = view.decisions[index + 1];
       line += logs[std::min<u8>(decision.log, 2)];
+      line += decision.syn_proxy ? ", syn_proxy" : decision.reject ? ", reject" : "";
       if (decision.expires != ~u64{0}) line += fmt::format(", expires at {} s", decision.expires / tick_second);
     }
     out.push_back(line);
@@ -241,7 +243,9 @@ Json dump_json(const Policy& policy) {
           {"services", services},
           {"rules", rules(policy)},
           {"decisions", decisions(policy)},
-          {"matrix", matrix(policy, texts)}};
+          {"matrix", matrix(policy, texts)},
+          {"tracking", tracking_lines(policy)},
+          {"zone facts", zone_facts_lines(policy)}};
 }
 
 void print_table(const Json& dump) {
