@@ -139,7 +139,8 @@ void CaptureRun::settle(CaptureFrame& frame) {
 
 void CaptureRun::leave(CaptureFrame& frame, const Outcome& outcome) {
   const Leaving leaving = end(frame.frame, outcome, ports_.pool());
-  if (leaving.is_lost) unsent_.add(1);
+  unsent_.add(leaving.lost);
+  transmit_.send(leaving.answer, leaving.port ^ 1);
   if (leaving.mbuf != nullptr && leaving.mbuf->nb_segs > 1) {
     transmit_.send(straighten(leaving.mbuf, frame.frame.flat), leaving.port);
     transmit_.flush();  // before the room is used again

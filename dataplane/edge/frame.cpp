@@ -1,5 +1,7 @@
 #include "dataplane/edge/frame.hpp"
 
+#include "dataplane/base/check.hpp"
+
 #include <rte_ether.h>
 
 #include <cstring>
@@ -31,6 +33,11 @@ void write_back(rte_mbuf* mbuf, const std::byte* flat) {
   }
 }
 
+// Gives a rewritten frame its length; the engine has written no further than the room that it was shown.
+void grow(rte_mbuf* mbuf, u32 bytes) {
+  if (bytes > mbuf->pkt_len) WEIR_CHECK(rte_pktmbuf_append(mbuf, static_cast<u16>(bytes - mbuf->pkt_len)) != nullptr);
+}
+
 rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
   rte_mbuf* mbuf = bytes <= answer_bytes ? rte_pktmbuf_alloc(pool) : nullptr;
   char* room = mbuf != nullptr ? rte_pktmbuf_append(mbuf, bytes) : nullptr;
@@ -49,38 +56,36 @@ Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token) {
   frame.mbuf = mbuf;
   frame.port = port;
   std::byte* data = rte_pktmbuf_mtod(mbuf, std::byte*);
-  u32 bytes = mbuf->data_len;
+  u32 bytes = mbuf->data_len, room = bytes + rte_pktmbuf_tailroom(mbuf);
   if (mbuf->nb_segs > 1) {
-    bytes = flatten(mbuf, frame.flat);
+    bytes = room = flatten(mbuf, frame.flat);  // a chain does not grow
     data = frame.flat;
   }
   frame.is_cut = bytes != mbuf->pkt_len;
-  return {data, has_tags ? bytes : 0, port, time, token, {frame.answer, answer_bytes}};
+  return {data, has_tags ? bytes : 0, port, time, token, {frame.answer, answer_bytes}, has_tags ? room : 0};
 }
 
 Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool) {
   rte_mbuf* mbuf = frame.mbuf;
   frame.mbuf = nullptr;
-  const u16 across = frame.port ^ 1;
-  if (frame.is_cut && outcome.verdict != Verdict::drop) {
-    rte_pktmbuf_free(mbuf);
-    return {nullptr, across, true};
+  Leaving leaving{mbuf, static_cast<u16>(frame.port ^ 1)};
+  if (outcome.answer_bytes != 0) {
+    leaving.answer = answer_of(frame, outcome.answer_bytes, pool);
+    leaving.lost += leaving.answer == nullptr;
   }
-  switch (outcome.verdict) {
-    case Verdict::forward: return {mbuf, across};
-    case Verdict::rewrite:
-      if (mbuf->nb_segs > 1) write_back(mbuf, frame.flat);
-      return {mbuf, across};
-    case Verdict::answer: {
-      rte_mbuf* reply = answer_of(frame, outcome.answer_bytes, pool);
-      rte_pktmbuf_free(mbuf);
-      return {reply, frame.port, reply == nullptr};
+  if (outcome.verdict == Verdict::forward || outcome.verdict == Verdict::rewrite) {
+    if (!frame.is_cut) {
+      if (outcome.verdict == Verdict::rewrite) {
+        if (mbuf->nb_segs > 1) write_back(mbuf, frame.flat);
+        else grow(mbuf, outcome.frame_bytes);
+      }
+      return leaving;
     }
-    case Verdict::hold:  // never an end: callers keep held frames
-    case Verdict::drop: break;
+    ++leaving.lost;
   }
   rte_pktmbuf_free(mbuf);
-  return {nullptr, across};
+  leaving.mbuf = nullptr;
+  return leaving;
 }
 
 std::expected<FrameRoom, Error> FrameRoom::make(u32 count) {

@@ -27,12 +27,13 @@ struct Frame {
 // which the engine drops.
 Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token);
 
-// What leaves, and by which port index, once the engine has ended the frame; the frame is then empty. Null mbuf:
-// nothing leaves, and `is_lost` tells that something should have.
+// What leaves once the engine has ended the frame, which is then empty: by `port` what came, by the port that it came
+// from an answer. Null: nothing. `lost` counts what should have left and cannot.
 struct Leaving {
   rte_mbuf* mbuf;
   u16 port;
-  bool is_lost = false;
+  rte_mbuf* answer = nullptr;
+  u32 lost = 0;
 };
 Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool);
 

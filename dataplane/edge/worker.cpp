@@ -115,8 +115,9 @@ void Worker::finish(std::span<const Outcome> outcomes) {
     }
     if (frame.is_held) --held_;
     const Leaving leaving = end(frame, outcome, ports_.pool());
-    if (leaving.is_lost) core_.counters().unsent.add(1);
+    core_.counters().unsent.add(leaving.lost);
     transmit_.send(leaving.mbuf, leaving.port);
+    transmit_.send(leaving.answer, leaving.port ^ 1);
     release(outcome.token);
   }
 }

@@ -11,7 +11,7 @@ enum class Verdict : u8 {
   drop = 0,  // the initial value: what nobody decided is dropped
   forward,   // as it came, byte for byte
   hold,      // the edge keeps the frame under its token until a later outcome names that token
-  rewrite,   // forward, after the engine changed the frame in place
+  rewrite,   // forward, after the engine changed the frame in place; perhaps an answer besides
   answer,    // the frame is consumed; the lent answer buffer holds a frame for the port it came from
 };
 

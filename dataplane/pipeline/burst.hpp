@@ -18,7 +18,8 @@
 
 namespace weir {
 
-// A frame on its way in. The bytes stay the caller's, unchanged and in place until an outcome names the token.
+// A frame on its way in. The bytes stay the caller's, in place and unchanged but by a rewrite, until an outcome names
+// the token.
 struct Packet {
   std::byte* data;
   u32 bytes;        // contiguous bytes present
@@ -26,6 +27,7 @@ struct Packet {
   Tick time;        // never below an earlier packet's
   u64 token;        // the caller's name for the frame, echoed in its outcome
   std::span<std::byte> answer;  // lent room for an answer frame; may be empty: then nothing is ever answered
+  u32 room = 0;     // bytes that may be written from data on: a rewritten frame may grow so far; below `bytes`: `bytes`
 };
 
 // How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.
@@ -34,10 +36,12 @@ struct Outcome {
   u64 generation = 0;  // of the policy that judged; 0 when there was none
   u32 rule = no_rule;  // index in that policy
   u32 flow = no_flow;  // record index in this worker's table
+  u32 frame_bytes = 0; // verdict rewrite only: how long the frame is now, never shorter than it was
   Verdict verdict = Verdict::drop;
   Reason reason = Reason::undecided;
   bool flow_is_new = false;         // this packet created the record
-  u16 answer_bytes = 0;             // length of the frame in the lent answer room, verdict answer only
+  u16 answer_bytes = 0;             // length of the frame in the lent answer room, which leaves by the port the packet
+                                    // came from. Verdict answer always has one, rewrite may, no other does
   u16 source_segment = no_segment;  // filled when PipelineConfig::name_segments
   u16 target_segment = no_segment;
 };

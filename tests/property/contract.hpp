@@ -1,5 +1,6 @@
 // Watches that a stream of outcomes keeps the contract of process(), for every verdict: each token ends once, a hold
-// comes at most once and is later ended, frames are changed only by rewrite, the answer room only by answer.
+// comes at most once and is later ended, frames are changed only by rewrite and within their room, the answer room
+// only where there is an answer.
 // It judges the stream alone; it does not know why the engine decided as it did.
 #pragma once
 #include "dataplane/pipeline/burst.hpp"
@@ -18,7 +19,7 @@ class ContractWatch {
 
   // A packet on its way in; its answer room must be filled with `untouched`.
   void enter(const Packet& packet) {
-    inside_[packet.token] = {packet, {packet.data, packet.data + packet.bytes}, false};
+    inside_[packet.token] = {packet, {packet.data, packet.data + std::max(packet.bytes, packet.room)}, false};
   }
 
   // What the outcome breaks, if anything.
@@ -52,10 +53,14 @@ class ContractWatch {
   };
 
   static std::optional<std::string> check_end(const Inside& inside, const Outcome& outcome) {
-    const bool changed = !std::equal(inside.as_it_came.begin(), inside.as_it_came.end(), inside.packet.data);
-    if (changed && outcome.verdict != Verdict::rewrite) return "a frame was changed without a rewrite";
+    const bool rewrite = outcome.verdict == Verdict::rewrite;
+    const u32 end = rewrite ? outcome.frame_bytes : 0, room_bytes = static_cast<u32>(inside.as_it_came.size());
+    if (rewrite ? end < inside.packet.bytes || end > room_bytes : outcome.frame_bytes != 0)
+      return "a frame's length that no rewrite may give it";
+    if (!std::equal(inside.as_it_came.begin() + end, inside.as_it_came.end(), inside.packet.data + end))
+      return rewrite ? "more was changed than the frame" : "a frame was changed without a rewrite";
     const auto& room = inside.packet.answer;
-    if (outcome.verdict == Verdict::answer) {
+    if (outcome.verdict == Verdict::answer || (rewrite && outcome.answer_bytes != 0)) {
       if (outcome.answer_bytes == 0 || outcome.answer_bytes > room.size())
         return "an answer that does not fit its room";
       return std::nullopt;

@@ -11,9 +11,10 @@ struct Watched {
   std::vector<std::byte> frame = std::vector<std::byte>(60, std::byte{7});
   std::vector<std::byte> room = std::vector<std::byte>(32, ContractWatch::untouched);
   ContractWatch watch;
-  Watched() { watch.enter({frame.data(), 60, 0, 0, 1, room}); }
-  std::string streamed(Verdict verdict, u16 answer_bytes = 0) {
+  Watched() { watch.enter({frame.data(), 56, 0, 0, 1, room, 60}); }
+  std::string streamed(Verdict verdict, u16 answer_bytes = 0, u32 frame_bytes = 0) {
     Outcome outcome;
+    outcome.frame_bytes = frame_bytes;
     outcome.token = 1, outcome.verdict = verdict, outcome.answer_bytes = answer_bytes;
     return watch.check_stream(outcome).value_or("");
   }
@@ -63,7 +64,18 @@ TEST_CASE("a held frame is held once and ends later") {
 TEST_CASE("a rewrite may change the frame, an answer must fit its room") {
   Watched rewritten;
   rewritten.frame[3] = std::byte{9};
-  CHECK(rewritten.streamed(Verdict::rewrite) == "");
+  CHECK(rewritten.streamed(Verdict::rewrite, 0, 56) == "");
+  Watched grown;
+  grown.frame[57] = std::byte{9};
+  CHECK(grown.streamed(Verdict::rewrite, 0, 58) == "");
+  Watched beyond;
+  beyond.frame[58] = std::byte{9};
+  CHECK(beyond.streamed(Verdict::rewrite, 0, 58) == "more was changed than the frame");
+  for (const u32 bytes : {0u, 55u, 61u})
+    CHECK(Watched().streamed(Verdict::rewrite, 0, bytes) == "a frame's length that no rewrite may give it");
+  CHECK(Watched().streamed(Verdict::forward, 0, 56) == "a frame's length that no rewrite may give it");
+  CHECK(Watched().streamed(Verdict::rewrite, 32, 56) == "");
+  CHECK(Watched().streamed(Verdict::rewrite, 33, 56) == "an answer that does not fit its room");
   CHECK(Watched().streamed(Verdict::answer, 32) == "");
   CHECK(Watched().streamed(Verdict::answer, 33) == "an answer that does not fit its room");
   CHECK(Watched().streamed(Verdict::answer, 0) == "an answer that does not fit its room");

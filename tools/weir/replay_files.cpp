@@ -55,7 +55,7 @@ void ReplayFiles::add(const Decided& decided, const Policy* policy) {
   if (directory_) {
     if (outcome.verdict == Verdict::forward || outcome.verdict == Verdict::rewrite)
       directory_->ports[decided.port ^ 1].write(decided.time, decided.frame, decided.original_bytes);
-    if (outcome.verdict == Verdict::answer)
+    if (outcome.answer_bytes != 0)
       directory_->ports[decided.port].write(decided.time, decided.answer, outcome.answer_bytes);
     if (!decided.was_held) {
       char line[decision_line_bytes_max];

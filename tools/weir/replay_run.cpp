@@ -2,6 +2,7 @@
 
 #include "dataplane/base/check.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace weir {
@@ -37,13 +38,15 @@ void ReplayRun::take(const capture::MergedPacket& packet) {
   const u64 token = free_frame();
   Frame& frame = frames_[token];
   frame.bytes.assign(packet.bytes.begin(), packet.bytes.end());
+  frame.captured_bytes = static_cast<u32>(packet.bytes.size());
+  frame.bytes.resize(packet.bytes.size() + growth_bytes_max);
   frame.index = packets_++;
   frame.time = packet.time;
   frame.port = packet.side;
   frame.original_bytes = packet.original_bytes;
   frame.held = false;
-  waiting_.push_back({frame.bytes.data(), static_cast<u32>(frame.bytes.size()), frame.port, frame.time, token,
-                      std::span(frame.answer)});
+  waiting_.push_back({frame.bytes.data(), frame.captured_bytes, frame.port, frame.time, token,
+                      std::span(frame.answer), static_cast<u32>(frame.bytes.size())});
   if (waiting_.size() == burst_packets_max) burst();
 }
 
@@ -77,7 +80,9 @@ void ReplayRun::hand_on(const Outcome& outcome) {
     if (outcome.flow_is_new) flow_numbers_[outcome.flow] = flows_++;
     flow_number = flow_numbers_[outcome.flow];
   }
-  decided_({frame.index, frame.time, frame.port, frame.original_bytes, frame.bytes,
+  const u32 bytes = std::max(frame.captured_bytes, outcome.frame_bytes);
+  decided_({frame.index, frame.time, frame.port, frame.original_bytes + (bytes - frame.captured_bytes),
+            std::span(frame.bytes).first(bytes),
             std::span(frame.answer).first(outcome.answer_bytes), &outcome, flow_number, frame.held});
   if (outcome.verdict == Verdict::hold) frame.held = true;
   else free_.push_back(outcome.token);

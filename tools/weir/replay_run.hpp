@@ -19,9 +19,9 @@ struct Decided {
   u64 index;                          // of the packet, from 0
   Tick time;
   u16 port;                           // 0 inside, 1 outside: where it came in
-  u32 original_bytes;                 // on the wire; frame.size() is what the capture has
+  u32 original_bytes;                 // on the wire, with what a rewrite added; frame.size() is what the capture has
   std::span<const std::byte> frame;   // after a rewrite: as it leaves
-  std::span<const std::byte> answer;  // verdict answer only: leaves by `port`
+  std::span<const std::byte> answer;  // leaves by `port`; empty where there is none
   const Outcome* outcome;
   u64 flow_number;                    // flows in order of their first packet, or no_flow_number
   bool was_held;                      // an earlier decision of this packet said hold
@@ -41,8 +41,10 @@ class ReplayRun {
 
  private:
   static constexpr std::size_t answer_bytes_max = 2048;
+  static constexpr u32 growth_bytes_max = 128;  // that a rewrite may add to a frame
   struct Frame {
-    std::vector<std::byte> bytes;
+    std::vector<std::byte> bytes;  // with room for growth
+    u32 captured_bytes;
     std::array<std::byte, answer_bytes_max> answer;
     u64 index;
     Tick time;

@@ -134,9 +134,12 @@ std::string ReplaySummary::table(bool colour) const {
   };
   if (untold_ != 0)
     text += fmt::format("... and {} packets of further conversations than the first {}\n", untold_, conversations_max);
-  text += fmt::format("\n{} packets in {}.{:03} s: {} forwarded, {} dropped; {} flows; generation {}\n", packets_,
-                      (last_ - first_) / tick_second, (last_ - first_) % tick_second / 1000, total(Verdict::forward),
-                      total(Verdict::drop), flows_, generation_);
+  const u64 answered = total(Verdict::answer);
+  text += fmt::format("\n{} packets in {}.{:03} s: {} forwarded, {}{} dropped; {} flows; generation {}\n", packets_,
+                      (last_ - first_) / tick_second, (last_ - first_) % tick_second / 1000,
+                      total(Verdict::forward) + total(Verdict::rewrite),
+                      answered == 0 ? "" : fmt::format("{} answered, ", answered), total(Verdict::drop), flows_,
+                      generation_);
   return text;
 }
 
