@@ -212,6 +212,11 @@ bool DoorServer::send_status(int client) const {
     status.flows_opened = counters.flows_opened.read();
     status.flows_expired = counters.flows_expired.read();
     status.flows_judged_again = counters.flows_judged_again.read();
+    status.flows_revoked = counters.flows_revoked.read();
+    status.sweep_judged = counters.sweep_judged.read();
+    status.sweep_us = counters.sweep_us.read();
+    if (const u64 began = counters.sweep_began.read(); began != 0)
+      status.sweep_running_us = std::max(counters.heartbeat.read(), began + 1) - began;
     for (std::size_t reason = 0; reason < reasons_count; ++reason) {
       status.packets[reason] = counters.reasons[reason].packets.read();
       status.bytes[reason] = counters.reasons[reason].bytes.read();

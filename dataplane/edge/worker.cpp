@@ -52,7 +52,7 @@ u32 Worker::round(bool receiving) {
     if (from != core_.self()) taken += take_handed(from);
   if (taken == 0) {
     if (core_.pipeline().idle()) {
-      core_.pipeline().age(now_);
+      core_.pipeline().age(now_, policy_);
     } else {
       judge({});
     }

@@ -6,9 +6,10 @@
 
 namespace weir {
 
-// Judgement epochs go from 1 to epochs - 1 and round again; whoever counts them sees to it that none is met twice.
+// Judgement epochs go from 1 to epochs - 1 and round again; whoever counts them (Sweep) sees to it that none is met
+// twice.
 inline constexpr u32 epochs = 64;
-inline constexpr u32 epoch_stale = 0;  // no packet is judged in it: ask policy again
+inline constexpr u32 epoch_stale = 0;  // of a flow that policy denied when it was last asked: ask again
 
 struct alignas(64) FlowRecord {
   FlowKey key;

@@ -61,15 +61,18 @@ u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) 
 
 bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stages_[2].count == 0; }
 
-void Pipeline::age(Tick now) {
+void Pipeline::age(Tick now, const InstalledPolicy* policy) {
   if (!idle()) return;
   begin_time(now);
+  if (policy != nullptr && (policy->installation != epoch_installation_ || now >= wake_)) wake(*policy);
   age_some(deadlines_per_ageing);
+  counters_.heartbeat.set(now_);
   counters_.flows_live.set(table_.live());
 }
 
 void Pipeline::flush() {
   table_.clear();
+  sweep_.clear();
   counters_.flows_live.set(0);
 }
 
@@ -122,8 +125,8 @@ void Pipeline::count_burst(u32 taken, u32 handed_over) {
 // flows make room.
 inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
   if (now != now_) begin_time(now);
-  if (installed.installation != epoch_installation_ || now >= epoch_ends_) [[unlikely]]
-    begin_epoch(installed, now);
+  if (installed.installation != epoch_installation_ || now >= wake_) [[unlikely]]
+    wake(installed);
   if (--packets_until_ageing_ == 0) {
     packets_until_ageing_ = packets_per_ageing;
     age_some(deadlines_per_ageing);
@@ -155,21 +158,6 @@ void Pipeline::age_some(u32 deadlines) {
   looked_through_ = round_began_;
   round_began_ = now_;
   round_left_ = table_.capacity();
-}
-
-void Pipeline::begin_epoch(const InstalledPolicy& installed, Tick now) {
-  if (++epoch_ == epochs) {
-    mark_all_stale();
-    epoch_ = epoch_stale + 1;
-  }
-  epoch_installation_ = installed.installation;
-  epoch_ends_ = installed.policy.next_expiry(now);
-}
-
-// Epochs come round: no flow may carry one that is about to be used again.
-void Pipeline::mark_all_stale() {
-  for (u32 flow = 0; flow < table_.used(); ++flow)
-    if (table_.is_live(flow)) table_.record(flow).epoch = epoch_stale;
 }
 
 inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {

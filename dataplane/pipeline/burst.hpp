@@ -12,6 +12,7 @@
 #include "dataplane/flow/table.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/slot.hpp"
+#include "dataplane/pipeline/sweep.hpp"
 #include "dataplane/share/events.hpp"
 
 #include <span>
@@ -85,9 +86,10 @@ class Pipeline {
   // Nothing is inside.
   bool idle() const;
 
-  // Frees flows whose time has passed while no packet comes in; looks at a bounded number of deadlines. Does
-  // nothing unless idle(): a packet inside may be older than `now` and would find its flow gone.
-  void age(Tick now);
+  // What packets would do on their way, while none comes in: frees flows whose time has passed, looking at a bounded
+  // number of deadlines, and judges again what `policy` (as for process()) has not judged yet. Does nothing unless
+  // idle(): a packet inside may be older than `now` and would find its flow gone.
+  void age(Tick now, const InstalledPolicy* policy);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
   void flush();
 
@@ -110,8 +112,12 @@ class Pipeline {
   void begin_time(Tick now);
   void age_some(u32 deadlines);
   void age_all();
-  void begin_epoch(const InstalledPolicy& installed, Tick now);
-  void mark_all_stale();
+  void wake(const InstalledPolicy& installed);
+  void begin_epoch(const InstalledPolicy& installed);
+  void sweep(const InstalledPolicy& installed, u32 records, bool all);
+  void judge_group(const InstalledPolicy& installed, u32 first, u32 count, bool all);
+  void allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, u16 decision);
+  void revoke(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
@@ -135,9 +141,10 @@ class Pipeline {
   Tick round_began_ = 0;
   Tick looked_through_ = 0;    // every flow whose time had passed by then has been forgotten
   u64 established_packets_ = 0, established_bytes_ = 0;  // of this burst, not yet in counters_
-  u32 epoch_ = 0;              // moves on when cached decisions must be judged again
+  Sweep sweep_;                // its epoch moves on when cached decisions must be judged again
   u64 epoch_installation_ = 0; // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
+  Tick wake_ = 0;              // when the epoch ends or the sweep goes on
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
 };

@@ -6,59 +6,7 @@ namespace {
 
 constexpr u32 ageing_when_full = 1024;  // deadlines: a full table looks further before it refuses
 
-// The protocol number of a flow, for asking policy again.
-u8 protocol_of(const FlowKey& key) {
-  switch (key.flow_class()) {
-    case FlowClass::tcp: return 6;
-    case FlowClass::udp: return 17;
-    case FlowClass::icmp4: return 1;
-    case FlowClass::icmp6: return 58;
-    case FlowClass::sctp: return 132;
-    case FlowClass::ip: break;
-  }
-  return static_cast<u8>(key.a_number);
-}
-
-// Whether replies of a flow would be spoofed: policy lets its opener send to an address that the port which leads
-// there may not claim.
-bool replier_is_spoofed(const InstalledPolicy& installed, u16 target_class, const Address& target) {
-  return installed.has_identities && !installed.policy.source_allowed(target_class, target);
-}
-
 }  // namespace
-
-// Asks the policy in force about a flow that an older one allowed, as its first packet was asked about. False when
-// it no longer allows it: then the flow is forgotten and the packet dropped.
-bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
-  FlowRecord& record = table_.record(flow);
-  const FlowKey& key = record.key;
-  const bool icmp = is_icmp(key.flow_class());
-  const bool ports = !icmp && key.flow_class() != FlowClass::ip;
-  const u32 opener_port = key.pair() * 2 + (record.opener_on_inside ? 0 : 1);
-  const Question question{
-      .source = record.opener_is_a ? key.a : key.b,
-      .target = record.opener_is_a ? key.b : key.a,
-      .source_class = installed.port_class[opener_port],
-      .target_class = installed.port_class[opener_port ^ 1],
-      .protocol = protocol_of(key),
-      .icmp_type = icmp ? record.icmp_type() : u8{0},
-      .icmp_code = icmp ? record.icmp_code() : u8{0},
-      .target_port = ports ? swap(record.opener_is_a ? key.b_number : key.a_number) : u16{0},
-  };
-  counters_.flows_judged_again.add(1);
-  const Judgement judgement = installed.policy.judge(question, entry.packet.time);
-  if (judgement.reason == Reason::flow_new) {
-    record.epoch = epoch_ & (epochs - 1);
-    record.decision = judgement.decision;
-    record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
-    return true;
-  }
-  outcome.reason = judgement.reason == Reason::expired ? Reason::expired : Reason::revoked;
-  outcome.rule = judgement.rule;
-  emit(EventKind::flow_revoked, entry, outcome);
-  table_.erase(flow, entry.headers.hash);
-  return false;
-}
 
 void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
@@ -87,7 +35,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     return;
   }
   FlowRecord& record = table_.record(flow);
-  record.epoch = epoch_ & (epochs - 1);
+  record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
   record.opener_is_a = headers.source_is_a;
   record.opener_on_inside = (entry.packet.port & 1) == 0;
@@ -121,7 +69,7 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
   if (flow == no_flow) return;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;
-  if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
+  if (record.epoch != sweep_.epoch() && !judge_again(entry, installed, flow, outcome)) return;
   outcome.rule = installed.policy.rule_of(record.decision);
   const bool quoted_from_opener = came_from_opener(headers, record);
   const bool quoted_from_inside = quoted_from_opener ? record.opener_on_inside : !record.opener_on_inside;

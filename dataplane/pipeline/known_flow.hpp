@@ -17,6 +17,12 @@ inline Beat new_deadline(const FlowRecord& record, Beat now) {
   return static_cast<Beat>(now + idle_beats(exchange_timeout(flow_class, static_cast<Exchange>(record.state))));
 }
 
+// Whether replies of a flow would be spoofed: policy lets its opener send to an address that the port which leads
+// there may not claim.
+inline bool replier_is_spoofed(const InstalledPolicy& installed, u16 target_class, const Address& target) {
+  return installed.has_identities && !installed.policy.source_allowed(target_class, target);
+}
+
 inline bool came_from_opener(const Headers& headers, const FlowRecord& record) {
   return headers.source_is_a == static_cast<bool>(record.opener_is_a);
 }
@@ -67,7 +73,7 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;
-  if (record.epoch != epoch_ && !judge_again(entry, installed, flow, outcome)) return;
+  if (record.epoch != sweep_.epoch() && !judge_again(entry, installed, flow, outcome)) return;
   outcome.rule = installed.policy.rule_of(record.decision);
   const bool from_inside = (entry.packet.port & 1) == 0;
   const bool opener = came_from_opener(headers, record);

@@ -15,7 +15,7 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 1;
+inline constexpr u16 version_value = 2;
 
 enum class Act : u16 { install = 1, status = 2, flush = 3 };
 
@@ -58,7 +58,10 @@ struct WorkerStatus {
   u32 magic;
   u32 worker;
   u64 received, handed_over, unsent;
-  u64 flows_live, flows_opened, flows_expired, flows_judged_again;
+  u64 flows_live, flows_opened, flows_expired, flows_judged_again, flows_revoked;
+  u64 sweep_judged;      // flows judged again by the sweep
+  u64 sweep_running_us;  // how long the sweep in progress has been at it; 0: none is
+  u64 sweep_us;          // how long the last one took, from the change until the last flow had been judged again
   u64 packets[reasons_room];  // by reason
   u64 bytes[reasons_room];
 };

@@ -35,6 +35,10 @@ struct alignas(64) WorkerCounters {
   Counter bursts;
   Counter heartbeat;       // last tick processed
   Counter unsent;          // verdict forward, rewrite or answer, but the port did not take the frame
+  Counter flows_revoked;   // of flows_judged_again: allowed before, now denied
+  Counter sweep_judged;    // of flows_judged_again: by the sweep, not by a packet of theirs
+  Counter sweep_began;     // tick from which on the sweep in progress owes its judgements; 0: none is in progress
+  Counter sweep_us;        // gauge: from the last change until the last flow had been judged again
   ReasonCounter reasons[reasons_count];
 };
 

@@ -18,7 +18,7 @@ from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII")
 ANSWER_BYTES = 368
-MAGIC, VERSION = 0x524F4F44, 1
+MAGIC, VERSION = 0x524F4F44, 2
 INSTALL, STATUS, FLUSH = 1, 2, 3
 DONE, MALFORMED, REFUSED = 0, 1, 2
 
@@ -130,6 +130,8 @@ def the_command(folder, _):
     facts = json.loads(status.stdout)
     assert status.returncode == 0 and facts["generation"] == 6 and facts["policy"] == "flip-b", status
     assert len(facts["workers"]) == 2
+    for worker in facts["workers"]:
+        assert worker["flows_judged_again"] >= worker["sweep_judged"] and worker["flows_revoked"] == 0, worker
     with open(folder.file("bad.img"), "wb") as file:
         file.write(b"not an image")
     os.mkfifo(folder.file("pipe"), 0o666)

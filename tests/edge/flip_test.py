@@ -61,6 +61,7 @@ def judge(workers, said, flips):
     for worker in workers:
         assert worker["received"] == sum(worker["packets"].values()) + worker["handed_over"], said
         assert worker["handed_over"] > 0 and worker["unsent"] == 0, said
+        assert worker["flows_revoked"] == 0, said
         assert worker["flows_judged_again"] >= flips, "flows have met less policies than there were"
     total = sum(packets.values())
     handed = sum(worker["handed_over"] for worker in workers)

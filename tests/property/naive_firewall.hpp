@@ -47,6 +47,17 @@ class Firewall {
   }
   void flush() { flows_.clear(); }
 
+  // Whether policy denies the flow that this packet opened.
+  static bool is_denied(const MeantPacket& opening, const control::Model& model) {
+    return judge(model, opening, opening.time_us) != Reason::flow_new;
+  }
+
+  // The same for both directions.
+  using Key = std::tuple<bool, control::Ipv6Number, std::uint16_t, control::Ipv6Number, std::uint16_t, std::uint8_t>;
+  static Key key_of(const MeantPacket& packet) {
+    return key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port, packet.protocol);
+  }
+
  private:
   enum class Tcp { syn_seen, both_syn, syn_ack_seen, open, opener_done, replier_done, both_done, was_reset };
   struct Flow {
@@ -56,8 +67,6 @@ class Firewall {
     std::uint64_t last_us = 0;
     std::uint64_t serial = 0;
   };
-  using Key = std::tuple<bool, control::Ipv6Number, std::uint16_t, control::Ipv6Number, std::uint16_t, std::uint8_t>;
-
   static Key key_of(bool ipv6, control::Ipv6Number a, std::uint16_t ap, control::Ipv6Number b, std::uint16_t bp,
                     std::uint8_t protocol) {
     return std::tie(a, ap) < std::tie(b, bp) ? Key{ipv6, a, ap, b, bp, protocol} : Key{ipv6, b, bp, a, ap, protocol};
@@ -121,22 +130,26 @@ class Firewall {
     return &found->second;
   }
 
-  // Whether the policy of this moment still allows the flow; forgets it when not.
-  Reason still_allowed(const Key& key, const Flow& flow, const control::Model& model, std::uint64_t now_us) {
+  // Whether the policy of this moment still allows the flow. One that it does not allow is remembered all the same, for
+  // as long as it would have been: so its packets have a name, and it goes on when policy allows it again.
+  static Reason still_allowed(const Flow& flow, const control::Model& model, std::uint64_t now_us) {
     const Reason reason = judge(model, flow.opening, now_us);
     if (reason == Reason::flow_new) return Reason::flow_established;
-    flows_.erase(key);
     return reason == Reason::expired ? Reason::expired : Reason::revoked;
   }
 
   Verdict decide_own(const MeantPacket& packet, const control::Model& model) {
-    const Key key =
-        key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port, packet.protocol);
+    const Key key = key_of(packet);
     Flow* flow = live(key, packet.time_us);
     if (flow == nullptr) return open(key, packet, model);
     const std::uint64_t serial = flow->serial;
-    const Reason current = still_allowed(key, *flow, model, packet.time_us);
-    if (current != Reason::flow_established) return {current, serial};
+    const Reason current = still_allowed(*flow, model, packet.time_us);
+    if (current != Reason::flow_established) {
+      // A denied flow does not stand in the way of one that policy allows.
+      if (!may_open(packet) || judge(model, packet, packet.time_us) != Reason::flow_new) return {current, serial};
+      flows_.erase(key);
+      return open(key, packet, model);
+    }
     const bool opener = packet.source == flow->opening.source && packet.source_port == flow->opening.source_port;
     if (packet.from_inside != (opener ? flow->opening.from_inside : !flow->opening.from_inside))
       return {Reason::wrong_side, serial};
@@ -150,11 +163,18 @@ class Firewall {
     return {reason, serial};
   }
 
+  static bool is_reply(const MeantPacket& packet) {
+    return (packet.protocol == 1 && (packet.icmp_type == 0 || packet.icmp_type == 14)) ||
+           (packet.protocol == 58 && packet.icmp_type == 129);
+  }
+  static bool is_mid_stream(const MeantPacket& packet) {
+    return packet.protocol == 6 && (packet.tcp_flags & 0x16) != 0x02;
+  }
+  static bool may_open(const MeantPacket& packet) { return !is_reply(packet) && !is_mid_stream(packet); }
+
   Verdict open(const Key& key, const MeantPacket& packet, const control::Model& model) {
-    if (packet.protocol == 6 && (packet.tcp_flags & 0x16) != 0x02) return {Reason::tcp_not_syn};
-    const bool reply = (packet.protocol == 1 && (packet.icmp_type == 0 || packet.icmp_type == 14)) ||
-                       (packet.protocol == 58 && packet.icmp_type == 129);
-    if (reply) return {Reason::icmp_no_request};
+    if (is_mid_stream(packet)) return {Reason::tcp_not_syn};
+    if (is_reply(packet)) return {Reason::icmp_no_request};
     const Reason reason = judge(model, packet, packet.time_us);
     if (reason != Reason::flow_new) return {reason};
     Flow flow;
@@ -224,7 +244,7 @@ class Firewall {
     if (flow == nullptr) return {Reason::icmp_unmatched};
     const std::uint64_t serial = flow->serial;
     const Flow copy = *flow;
-    const Reason current = still_allowed(key, *flow, model, packet.time_us);
+    const Reason current = still_allowed(*flow, model, packet.time_us);
     if (current != Reason::flow_established) return {current, serial};
     const bool quoted_opener =
         packet.quoted_source == copy.opening.source && packet.quoted_source_port == copy.opening.source_port;

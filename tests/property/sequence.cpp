@@ -13,12 +13,14 @@ TEST_CASE("the engine decides as the naive firewall does, over packets, flips, f
   const Policies policies;
   std::mt19937_64 random(20260101);
   std::map<Reason, u64> ended;
+  u64 swept = 0;
   for (u32 i = 0; i < sequences; ++i) {
     INFO("sequence " << i);
     std::vector<u8> bytes(3000);
     for (u8& byte : bytes) byte = static_cast<u8>(random());
     auto sequence = std::make_unique<Sequence>(policies);
     REQUIRE_NOTHROW(sequence->run(Choices(bytes)));
+    swept += sequence->swept();
     for (u32 reason = 0; reason < reasons_count; ++reason)
       ended[static_cast<Reason>(reason)] += sequence->ended_as(static_cast<Reason>(reason));
   }
@@ -29,4 +31,5 @@ TEST_CASE("the engine decides as the naive firewall does, over packets, flips, f
     INFO(row(reason).name);
     CHECK(ended[reason] > 100);
   }
+  CHECK(swept > 100);  // flows judged again without a packet of theirs
 }

@@ -6,6 +6,7 @@
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/contract.hpp"
 #include "tests/property/naive_firewall.hpp"
+#include "tests/property/revocations.hpp"
 
 #include <array>
 #include <deque>
@@ -196,20 +197,23 @@ class Sequence {
       if (const u32 act = choices.below(32); act == 0) {
         pipeline_.flush(), twin_.flush();
       } else if (act < 5) {
-        policy_ = choices.below(Policies::count);
-      } else if (act == 5) {
-        pipeline_.age(now_us_);  // nothing while packets are inside
+        policy_ = choices.below(Policies::count), ++changes_;
+      } else if (act < 8) {
+        pipeline_.age(now_us_, policies_[policy_].installed.get());  // nothing while packets are inside
+        take_events();
       }
     }
     while (!pipeline_.idle()) step({});
     u64 ended = 0;
     for (const auto& reason : counters_.reasons) ended += reason.packets.read();
     expect(watch_.inside() == 0, "every packet ends", 0);
+    due_[static_cast<u8>(EventKind::flow_revoked)] = counters_.flows_revoked.read();
     expect(told_ == due_ && events_->lost() == 0, "events tell what happened", 0);
     expect(ended == entered_ && counters_.received.read() == entered_, "counters account for every packet", 0);
   }
 
   u64 ended_as(Reason reason) const { return counters_.reasons[static_cast<u8>(reason)].packets.read(); }
+  u64 swept() const { return counters_.sweep_judged.read(); }
 
  private:
   static constexpr u32 flows_max = 4096;
@@ -305,19 +309,24 @@ class Sequence {
   void step(std::span<const Packet> burst) {
     Outcome outcomes[outcomes_max];
     const auto result = pipeline_.process(burst, policies_[policy_].installed.get(), outcomes, {});
+    take_events();
     for (u32 i = 0; i < result.outcomes; ++i) compare(outcomes[i]);
-    for (Event event; events_->pop(event);) ++told_[static_cast<u8>(event.kind)];
   }
 
-  // What the ring must hold for an outcome: a drop that is not the parser's, a flow whose rule logs, a flow cut off.
+  void take_events() {
+    for (Event event; events_->pop(event);) {
+      ++told_[static_cast<u8>(event.kind)];
+      const char* broken = revocations_.tell(event, policies_[policy_].model, changes_);
+      expect(broken == nullptr, broken, 0);
+    }
+  }
+
+  // What the ring must hold for an outcome: a drop that is not the parser's, a flow whose rule logs.
   void expect_events(const Outcome& outcome) {
     const auto& policy = policies_[policy_].installed->policy;
-    const bool cut_off =
-        outcome.reason == Reason::revoked || (outcome.reason == Reason::expired && outcome.flow != no_flow);
     due_[static_cast<u8>(EventKind::packet_dropped)] +=
         outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse";
     due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && policy.rule(outcome.rule).name == "b-in";
-    due_[static_cast<u8>(EventKind::flow_revoked)] += cut_off;
   }
 
   void compare(const Outcome& outcome) {
@@ -325,6 +334,8 @@ class Sequence {
     expect_events(outcome);
     const naive::MeantPacket meant = waiting_.front().meant;
     waiting_.pop_front();
+    const char* broken = revocations_.see(outcome, meant);
+    expect(broken == nullptr, broken, outcome.token);
     const naive::Verdict expected = twin_.decide(meant, policies_[policy_].model);
     expect(outcome.token == compared_, "outcomes come in order", outcome.token);
     ++compared_;
@@ -360,7 +371,9 @@ class Sequence {
   ContractWatch watch_;
   std::deque<Waiting> waiting_;
   std::unordered_map<u32, u64> serials_;  // flow record -> the twin's serial
+  Revocations revocations_;
   u32 policy_ = 0;
+  u64 changes_ = 0;  // of policy_
   u64 now_us_ = start_us;
   u64 entered_ = 0, compared_ = 0;
 };

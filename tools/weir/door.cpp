@@ -129,6 +129,10 @@ nlohmann::ordered_json json_of(const door::WorkerStatus& worker) {
           {"flows_opened", worker.flows_opened},
           {"flows_expired", worker.flows_expired},
           {"flows_judged_again", worker.flows_judged_again},
+          {"flows_revoked", worker.flows_revoked},
+          {"sweep_judged", worker.sweep_judged},
+          {"sweep_running_us", worker.sweep_running_us},
+          {"sweep_us", worker.sweep_us},
           {"reasons", reasons}};
 }
 
@@ -159,6 +163,12 @@ void print_status(const Status& status) {
     fmt::print("worker {}: {} received, {} handed over, {} unsent; {} flows live, {} opened, {} expired\n",
                worker.worker, worker.received, worker.handed_over, worker.unsent, worker.flows_live,
                worker.flows_opened, worker.flows_expired);
+    const std::string sweep =
+        worker.sweep_running_us != 0
+            ? fmt::format("in progress for {:.3f} s", static_cast<double>(worker.sweep_running_us) / 1e6)
+            : fmt::format("done within {:.3f} s of the last change", static_cast<double>(worker.sweep_us) / 1e6);
+    fmt::print("  sweep {}: {} flows judged again, {} of them by it, {} revoked\n", sweep, worker.flows_judged_again,
+               worker.sweep_judged, worker.flows_revoked);
     for (std::size_t reason = 0; reason < reasons_count; ++reason) {
       packets[reason] += worker.packets[reason];
       bytes[reason] += worker.bytes[reason];
