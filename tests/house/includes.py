@@ -36,7 +36,7 @@ FOREIGN = {
     r"rte_|ethdev_|eal_": ("dataplane/edge", "tests/bench"),
     r"toml\.hpp|toml/": ("control/source",),
     r"hs(_\w+)?\.h$|hs/": ("dataplane/inspect",),
-    r"bpf/|linux/bpf": ("dataplane/guard",),
+    r"bpf/|linux/bpf": ("dataplane/guard", "tests/bench"),
     r"catch2/": ("tests",),
 }
 ONE_FILE_ONLY = (r"toml\.hpp|toml/",)
