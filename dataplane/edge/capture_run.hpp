@@ -38,8 +38,13 @@ class CaptureRun {
   // How many frames may be inside at once.
   static u32 frames_inside(u32 workers);
 
+  struct Config {
+    u32 workers;
+    HashKey secret;
+    bool trust_checksums;
+  };
   // `decisions` may be null.
-  static std::expected<std::unique_ptr<CaptureRun>, Error> make(const Ports& ports, u32 workers, HashKey secret,
+  static std::expected<std::unique_ptr<CaptureRun>, Error> make(const Ports& ports, const Config& config,
                                                                 Decisions* decisions, Counter& unsent);
 
   // Until the end of all files, or `stop`: then what has been read is still judged and written.
@@ -54,7 +59,7 @@ class CaptureRun {
   bool failed() const { return failed_.load(std::memory_order_acquire); }  // a decision could not be written
 
  private:
-  CaptureRun(const Ports& ports, u32 workers, HashKey secret, Decisions* decisions, Counter& unsent, FrameRoom room);
+  CaptureRun(const Ports& ports, const Config& config, Decisions* decisions, Counter& unsent, FrameRoom room);
   void give_out(CaptureFrame& frame, const CapturedFrame& captured);
   void record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy);
   void settle(CaptureFrame& frame);
@@ -71,6 +76,7 @@ class CaptureRun {
   const Ports& ports_;
   const u32 workers_;
   const HashKey secret_;
+  const bool trust_checksums_;
   Decisions* const decisions_;
   Counter& unsent_;
   Transmit transmit_;

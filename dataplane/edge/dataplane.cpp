@@ -99,8 +99,8 @@ std::expected<void, Error> Dataplane::start_ports() {
     if (!created) return std::unexpected(created.error());
     decisions_.emplace(std::move(*created));
   }
-  auto made =
-      CaptureRun::make(ports_, workers, secret_, decisions_ ? &*decisions_ : nullptr, stats_->counters(0).unsent);
+  auto made = CaptureRun::make(ports_, {workers, secret_, options_.trust_checksums},
+                               decisions_ ? &*decisions_ : nullptr, stats_->counters(0).unsent);
   if (!made) return std::unexpected(made.error());
   capture_run_ = std::move(*made);
   installer_->replaced = [this] { settled_at_ = capture_run_->given_out(); };

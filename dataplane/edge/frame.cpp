@@ -38,6 +38,19 @@ void grow(rte_mbuf* mbuf, u32 bytes) {
   if (bytes > mbuf->pkt_len) WEIR_CHECK(rte_pktmbuf_append(mbuf, static_cast<u16>(bytes - mbuf->pkt_len)) != nullptr);
 }
 
+// The port's word on the transport checksum, where it speaks of the outermost packet. "None" (unfinished, or UDP's
+// zero) is no word: such a frame would not be taken by its target either.
+Checksum checksum_of(const rte_mbuf* mbuf) {
+  if ((mbuf->packet_type & RTE_PTYPE_TUNNEL_MASK) != 0 ||
+      (mbuf->packet_type & RTE_PTYPE_L4_MASK) == RTE_PTYPE_L4_FRAG)
+    return Checksum::unverified;
+  switch (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+    case RTE_MBUF_F_RX_L4_CKSUM_GOOD: return Checksum::good;
+    case RTE_MBUF_F_RX_L4_CKSUM_BAD: return Checksum::bad;
+    default: return Checksum::unverified;
+  }
+}
+
 rte_mbuf* answer_of(const Frame& frame, u16 bytes, rte_mempool* pool) {
   rte_mbuf* mbuf = bytes <= answer_bytes ? rte_pktmbuf_alloc(pool) : nullptr;
   char* room = mbuf != nullptr ? rte_pktmbuf_append(mbuf, bytes) : nullptr;
@@ -62,7 +75,8 @@ Packet show(Frame& frame, rte_mbuf* mbuf, u16 port, Tick time, u64 token) {
     data = frame.flat;
   }
   frame.is_cut = bytes != mbuf->pkt_len;
-  return {data, has_tags ? bytes : 0, port, time, token, {frame.answer, answer_bytes}, has_tags ? room : 0};
+  return {data, has_tags ? bytes : 0, port, time, token, {frame.answer, answer_bytes}, has_tags ? room : 0,
+          checksum_of(mbuf)};
 }
 
 Leaving end(Frame& frame, const Outcome& outcome, rte_mempool* pool) {

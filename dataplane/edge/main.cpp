@@ -50,6 +50,10 @@ int run_on_ports(const Options& options, const OrdinaryCores& ordinary) {
     say("--decisions is lossless and so for capture files only: a live port cannot wait");
     return exit_usage;
   }
+  if (options.trust_checksums && !ports->all_file_backed()) {
+    say("--trust-checksums is for capture files: on a live port an unfinished checksum is a wrong one");
+    return exit_usage;
+  }
   const auto ran = Dataplane(options, *ports, ordinary).run(stop_wanted);
   return ran ? 0 : fail(ran.error());
 }

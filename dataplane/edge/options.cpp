@@ -94,6 +94,9 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");
+  app.add_flag("--trust-checksums", options.trust_checksums,
+               "take transport checksums as right, of captures made where the network card finishes them; "
+               "file-backed ports only");
   app.add_flag("--strict-ports", options.strict_ports, "refuse a policy that attaches to a port that is not there");
 
   const char* const own_name = "weir-dataplane";

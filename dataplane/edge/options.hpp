@@ -21,6 +21,7 @@ struct Options {
   std::string door_path, decisions_path, stats_path;  // empty: none
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows
   bool strict_ports = false;
+  bool trust_checksums = false;  // of capture files: taken where the network card finishes them
   std::vector<std::string> eal;  // EAL's arguments, program name first
 
   const std::string& name_of(const std::string& device) const;

@@ -51,6 +51,7 @@ enum class Verdict : u8 {
   X(sctp_header_bad, drop, parse, "SCTP without a whole first chunk, or INIT with company or a tag")               \
   X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                               \
   X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                     \
+  X(l4_checksum_bad, drop, whole, "the checksum of TCP, UDP, SCTP or ICMP is wrong, or UDP on IPv6 has none")        \
   X(spoofed, drop, identity, "the source does not belong to the port it came in by")                               \
   X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                                 \
   X(wrong_side, drop, identity, "a packet of a known flow that came in by the other side")                         \

@@ -1,5 +1,5 @@
-// TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and every other protocol by number. Transport checksums are not
-// looked at: the receiver's business, and the bytes behind them are not all here when a frame was snapped.
+// TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and every other protocol by number. Transport checksums are
+// checksum.hpp's.
 #include "dataplane/packet/layers.hpp"
 
 namespace weir {

@@ -21,6 +21,11 @@ constexpr u32 packets_per_turn = 8;
 constexpr Tick unlooked_max = beats_apart_max;
 static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 
+// Read late, so that a packet that belongs to another worker, or that nobody wants, is not summed for nothing.
+bool is_intact(const Packet& packet, const Headers& headers) {
+  return packet.checksum != Checksum::bad && checksum_holds(headers, packet.data);
+}
+
 }  // namespace
 
 Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters)
@@ -172,6 +177,8 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
              !installed.policy.mac_allowed(installed.port_class[port],
                                            reinterpret_cast<const u8*>(entry.packet.data) + 6)) {
     outcome.reason = Reason::spoofed_mac;
+  } else if (entry.packet.checksum != Checksum::good && !is_intact(entry.packet, headers)) {
+    outcome.reason = Reason::l4_checksum_bad;
   } else if (headers.kind == PacketKind::flow) [[likely]] {
     flow_packet(entry, installed, outcome);
   } else if (headers.kind == PacketKind::icmp_error) {

@@ -10,6 +10,7 @@
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/flow/table.hpp"
+#include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/pipeline/sweep.hpp"
@@ -29,6 +30,7 @@ struct Packet {
   u64 token;        // the caller's name for the frame, echoed in its outcome
   std::span<std::byte> answer;  // lent room for an answer frame; may be empty: then nothing is ever answered
   u32 room = 0;     // bytes that may be written from data on: a rewritten frame may grow so far; below `bytes`: `bytes`
+  Checksum checksum = Checksum::unverified;  // the transport's, as the port says; unverified: in software
 };
 
 // How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.

@@ -45,7 +45,7 @@ ONE_FILE_ONLY = (r"toml\.hpp|toml/",)
 ENGINE_STANDARD = set(
     "algorithm array atomic bit climits compare concepts cstddef cstdint cstdlib cstring expected initializer_list"
     " iterator limits numeric optional span string_view tuple type_traits utility"
-    " cpuid.h emmintrin.h immintrin.h arm_neon.h".split())
+    " cpuid.h emmintrin.h immintrin.h arm_acle.h arm_neon.h".split())
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 

@@ -15,9 +15,10 @@ Every packet ends with exactly one reason. It is what `decisions.jsonl` says, wh
 `weir explain` ends in. This page is made from the table in `dataplane/packet/reason.hpp` (a test compares them):
 `build/tests/house/reasons_page docs/reasons.md --write`.
 
-Stages follow one another: a frame is parsed, its source identified, the link's own protocols judged by `[link]`, then
-the rest by policy and state. Within parsing the outermost layer's doubt wins; the order inside a layer stands at its
-function (`dataplane/packet/ethernet.cpp`, `ipv4.cpp`, `ipv6.cpp`, `transport.cpp`, `icmp.cpp`, `neighbour.cpp`).
+Stages follow one another: a frame is parsed, its source identified, the packet made sure of, the link's own protocols
+judged by `[link]`, then the rest by policy and state. Within parsing the outermost layer's doubt wins; the order inside
+a layer stands at its function (`dataplane/packet/ethernet.cpp`, `ipv4.cpp`, `ipv6.cpp`, `transport.cpp`, `icmp.cpp`,
+`neighbour.cpp`).
 )";
 
 struct Stage {
@@ -25,6 +26,7 @@ struct Stage {
 };
 constexpr Stage stages[] = {
     {"parse", "Parse: the frame itself is in doubt"},
+    {"whole", "Whole: fragments and transport checksums"},
     {"identity", "Identity: the source is not who it says"},
     {"link", "Link: ARP, neighbour discovery, DHCP"},
     {"policy", "Policy: the rules"},

@@ -21,23 +21,37 @@ def ones_sum(data):
     return ~total & 0xFFFF
 
 
-def transport(protocol, source_port, target_port, icmp):
-    """The header without its checksum, which neither side looks at, but for ICMP's place in the middle."""
-    if protocol == TCP:
-        return struct.pack("!HHIIBBHHH", source_port, target_port, 1, 0, 5 << 4, 0x02, 1024, 0, 0)
-    if protocol == UDP:
-        return struct.pack("!HHHH", source_port, target_port, 12, 0) + b"weir"
+def crc32c(data):
+    """SCTP's checksum: RFC 9260, appendix A."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return struct.pack("<I", crc ^ 0xFFFFFFFF)
+
+
+def transport(source, target, protocol, source_port, target_port, icmp):
+    """A header with its checksum."""
     if protocol == SCTP:  # one INIT chunk, RFC 9260, 3.3.2
+        ports = struct.pack("!HHI", source_port, target_port, 0)
         init = struct.pack("!BBHIIHHI", 1, 0, 20, 1, 4096, 1, 1, 1)
-        return struct.pack("!HHII", source_port, target_port, 0, 0) + init
-    # An ICMP query: identifier and sequence number; types 13 and 17 carry more (RFC 792, 950).
-    body = struct.pack("!HH", source_port, 1) + {13: bytes(12), 17: bytes(4)}.get(icmp[0], b"")
-    plain = struct.pack("!BBH", *icmp, 0) + body
-    return plain[:2] + struct.pack("!H", ones_sum(plain)) + body
+        return ports + crc32c(ports + bytes(4) + init) + init
+    pseudo, at = b"", 2
+    if protocol == TCP:
+        plain, at = struct.pack("!HHIIBBHHH", source_port, target_port, 1, 0, 5 << 4, 0x02, 1024, 0, 0), 16
+    elif protocol == UDP:
+        plain, at = struct.pack("!HHHH", source_port, target_port, 12, 0) + b"weir", 6
+    else:  # An ICMP query: identifier and sequence number; types 13 and 17 carry more (RFC 792, 950).
+        more = {13: bytes(12), 17: bytes(4)}.get(icmp[0], b"")
+        plain = struct.pack("!BBHHH", *icmp, 0, source_port, 1) + more
+    if protocol != ICMP4:
+        pseudo = source.packed + target.packed + struct.pack("!IHBB", len(plain), 0, 0, protocol)
+    return plain[:at] + struct.pack("!H", ones_sum(pseudo + plain) or 0xFFFF) + plain[at + 2:]
 
 
 def frame(index, target_mac, source, target, protocol, source_port, target_port, icmp):
-    payload = transport(protocol, source_port, target_port, icmp)
+    payload = transport(source, target, protocol, source_port, target_port, icmp)
     ethernet = target_mac + MAC_PREFIX + index.to_bytes(3, "big")
     if source.version == 4:
         plain = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0x4000, 64, protocol, 0,

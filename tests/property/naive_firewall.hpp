@@ -24,6 +24,7 @@ struct MeantPacket {
   control::Ipv6Number quoted_source = 0, quoted_target = 0;
   std::uint8_t quoted_protocol = 0;
   std::uint16_t quoted_source_port = 0, quoted_target_port = 0;
+  bool bad_checksum = false;
   bool from_inside = true;
   std::uint64_t time_us = 0;
 };
@@ -43,6 +44,7 @@ class Firewall {
  public:
   // `model` may change between packets: a new policy. It uses no ports, pins or attachments.
   Verdict decide(const MeantPacket& packet, const control::Model& model) {
+    if (packet.bad_checksum) return {Reason::l4_checksum_bad};
     return packet.quotes ? decide_error(packet, model) : decide_own(packet, model);
   }
   void flush() { flows_.clear(); }

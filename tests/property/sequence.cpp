@@ -27,7 +27,7 @@ TEST_CASE("the engine decides as the naive firewall does, over packets, flips, f
   // What the sequences must have met, else they show little.
   using enum Reason;
   for (const Reason reason : {flow_new, flow_established, icmp_related, no_allow, forbidden, expired, revoked,
-                              tcp_not_syn, tcp_state, icmp_unmatched, icmp_no_request, wrong_side}) {
+                              tcp_not_syn, tcp_state, icmp_unmatched, icmp_no_request, wrong_side, l4_checksum_bad}) {
     INFO(row(reason).name);
     CHECK(ended[reason] > 100);
   }

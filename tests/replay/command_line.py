@@ -103,6 +103,15 @@ def summaries_add_up(bench):
            and "\x1b" not in table)
 
 
+def trusted_checksums(bench):
+    """An unfinished checksum is a wrong one, unless the user says where the capture was made."""
+    _, _, frame, _ = rows.packet("0 inside udp 10.20.0.7:40000 > 10.62.0.5:53 poke=40:dead", rows.Connections())
+    (bench.folder / "unfinished.pcap").write_bytes(frames.pcap([(0, frame, len(frame))]))
+    for options, reason in ((), "l4_checksum_bad"), (("--trust-checksums",), "flow_new"):
+        done = bench.replay("--inside", "unfinished.pcap", "-o", "json", *options)
+        expect(f"{options}: not {reason}", [row["reason"] for row in json.loads(done.stdout)["reasons"]] == [reason])
+
+
 def giant_frames(bench):
     """Frames larger than any port takes are judged and written whole; above 256 KiB the capture is damaged."""
     _, _, frame, _ = rows.packet("0 inside udp 10.20.0.7:40000 > 10.62.0.5:53 pad=262144", rows.Connections())
@@ -117,7 +126,8 @@ def giant_frames(bench):
 def many_conversations(bench):
     """More conversations than are told apart: the rest is counted."""
     _, _, frame, _ = rows.packet("0 inside udp 10.20.0.7:40000 > 10.62.0.5:53", rows.Connections())
-    flows = [frame[:34] + struct.pack(">H", 1 + number % 60_000) + frame[36:] for number in range(100_010)]
+    flows = [frame[:34] + struct.pack(">H", 1 + number % 60_000) + frame[36:40] + bytes(2) + frame[42:]
+             for number in range(100_010)]
     tagged = [frames.ethernet(one[6:12], one[:6], 0x0800, one[14:], (1 + number // 60_000,))
               for number, one in enumerate(flows)]
     (bench.folder / "many.pcap").write_bytes(frames.pcap([(0, one, len(one)) for one in tagged]))
@@ -146,7 +156,8 @@ def large_capture(bench):
 def main(weir):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(weir, pathlib.Path(folder))
-        for part in (usage, both_forms_agree, summaries_add_up, giant_frames, many_conversations, large_capture):
+        for part in (usage, both_forms_agree, summaries_add_up, trusted_checksums, giant_frames, many_conversations,
+                     large_capture):
             part(bench)
     print("\n".join(failures) if failures else "as specified")
     sys.exit(1 if failures else 0)

@@ -87,10 +87,21 @@ def udp(source, target, source_port, target_port, payload=b""):
     return summed(struct.pack(">HHHH", source_port, target_port, 8 + len(payload), 0) + payload, 6, source, target, UDP)
 
 
+def crc32c(data):
+    """RFC 9260, appendix A; as SCTP puts it into its header."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return struct.pack("<I", crc ^ 0xFFFFFFFF)
+
+
 def sctp(source_port, target_port, payload=b""):
-    """A common header and one DATA chunk; its CRC is left zero."""
-    chunk = struct.pack(">BBHIHHI", 0, 3, 16 + len(payload), 1, 0, 0, 0)
-    return struct.pack(">HHII", source_port, target_port, 1, 0) + chunk + payload
+    """A common header and one DATA chunk."""
+    chunk = struct.pack(">BBHIHHI", 0, 3, 16 + len(payload), 1, 0, 0, 0) + payload
+    ports = struct.pack(">HHI", source_port, target_port, 1)
+    return ports + crc32c(ports + bytes(4) + chunk) + chunk
 
 
 def icmp(source, target, kind, code, rest, payload=b""):

@@ -103,7 +103,8 @@ int replay(const ReplayOptions& options) {
   if (!files) return fail(files.error());
 
   ReplaySummary summary(options.by == "flow", file->rule_directory);
-  ReplayRun run(&installed, options.flows, [&](const Decided& decided) {
+  const Checksum checksum = options.trust_checksums ? Checksum::good : Checksum::unverified;
+  ReplayRun run(&installed, options.flows, checksum, [&](const Decided& decided) {
     files->add(decided, &file->policy);
     if (options.output == "jsonl" && !decided.was_held) print_decision(decided, &file->policy);
     summary.add(decided, &file->policy);
@@ -131,6 +132,8 @@ void add_replay_options(CLI::App& command, ReplayOptions& options) {
                      "Directory for inside.pcap and outside.pcap (what leaves each port) and decisions.jsonl");
   command.add_option("--annotated", options.annotated, "pcapng of every packet with its verdict as comment");
   command.add_option("--flows", options.flows, "Capacity of the flow table")->check(CLI::Range(1u, 1u << 28));
+  command.add_flag("--trust-checksums", options.trust_checksums,
+                   "Take transport checksums as right: of a capture made where they are finished by the network card");
   command.add_option("--by", options.by, "What the summary's lines are")->check(CLI::IsMember({"reason", "flow"}));
   command.add_option("-o,--output", options.output, "table or json, or jsonl: each decision instead of a summary")
       ->check(CLI::IsMember({"table", "json", "jsonl"}));

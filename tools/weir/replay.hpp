@@ -23,6 +23,7 @@ struct ReplayOptions {
   std::string output = "table";              // or json, or jsonl: each decision
   std::string by = "reason";                 // or flow
   u32 flows = 1 << 20;                       // capacity of the flow table
+  bool trust_checksums = false;              // transport checksums are taken as right
 };
 
 // Declares the options of the `replay` command.

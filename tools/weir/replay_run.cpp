@@ -26,8 +26,10 @@ std::span<std::byte> aligned(std::byte* memory, u32 flows) {
 
 }  // namespace
 
-ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, std::function<void(const Decided&)> decided)
+ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum,
+                     std::function<void(const Decided&)> decided)
     : policy_(policy),
+      checksum_(checksum),
       decided_(std::move(decided)),
       table_memory_(table_memory(flows)),
       table_(aligned(table_memory_.get(), flows), flows),
@@ -46,7 +48,7 @@ void ReplayRun::take(const capture::MergedPacket& packet) {
   frame.original_bytes = packet.original_bytes;
   frame.held = false;
   waiting_.push_back({frame.bytes.data(), frame.captured_bytes, frame.port, frame.time, token,
-                      std::span(frame.answer), static_cast<u32>(frame.bytes.size())});
+                      std::span(frame.answer), static_cast<u32>(frame.bytes.size()), checksum_});
   if (waiting_.size() == burst_packets_max) burst();
 }
 

@@ -29,8 +29,9 @@ struct Decided {
 
 class ReplayRun {
  public:
-  // `policy` (null: deny all) outlives the run. `flows` is the flow table's capacity.
-  ReplayRun(const InstalledPolicy* policy, u32 flows, std::function<void(const Decided&)> decided);
+  // `policy` (null: deny all) outlives the run. `flows` is the flow table's capacity. `checksum` is what to take for
+  // the word of the ports on every packet.
+  ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum, std::function<void(const Decided&)> decided);
 
   void take(const capture::MergedPacket& packet);
   // Decides what is still inside. Frames that stay held then never leave.
@@ -58,6 +59,7 @@ class ReplayRun {
   void hand_on(const Outcome& outcome);
 
   const InstalledPolicy* policy_;
+  const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
   std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory_;
   FlowTable table_;
