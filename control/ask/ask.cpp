@@ -66,13 +66,21 @@ bool Asker::attached(std::uint16_t port_class, std::uint32_t segment) const {
 // Identity is the port where one is attached, the address elsewhere.
 bool Asker::member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const {
   const Segment& one = checked_.model.segments[segment];
+  if (is_network(port_class) || !one.vnis.empty())
+    return attached(port_class, segment) &&
+           (!one.has_addresses || std::ranges::binary_search(cell.sets, segment));
   const bool by_port = policy_.view().port_classes[port_class].segments_count > 0;
   if (by_port && !one.attach.empty() && !attached(port_class, segment)) return false;
   if (!one.has_addresses) return by_port;
   return std::ranges::binary_search(cell.sets, segment);
 }
 
-std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::uint16_t> only_class) const {
+bool Asker::is_network(std::uint16_t port_class) const {
+  return policy_.view().port_classes[port_class].kind == image::ClassKind::network;
+}
+
+std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::uint16_t> only_class,
+                                       bool in_networks) const {
   std::vector<Endpoint> found;
   AddressSet prefix;
   if (party.prefix) add(prefix, *party.prefix);
@@ -94,9 +102,11 @@ std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::ui
       if (cell.ipv6) take(port_class, address_of(*cell.ipv6), also_spoofed);
     }
   };
+  const auto ports = static_cast<std::uint16_t>(policy_.view().port_classes_count);
   const auto classes = static_cast<std::uint16_t>(policy_.view().port_classes.size());
   for (std::uint32_t i = 1; i <= classes; ++i) {
-    const auto port_class = static_cast<std::uint16_t>(i % classes);  // named ports first
+    const auto port_class = static_cast<std::uint16_t>(i < ports ? i : i == ports ? 0 : i - 1);  // named ports first
+    if (is_network(port_class) && !in_networks) continue;
     if (!only_class || *only_class == port_class) walk(port_class, false, only_class && party.prefix);
   }
   // Asked about a port where nobody of them can be: let the engine say so.
@@ -129,7 +139,9 @@ Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services
                   std::optional<std::string_view> port) const {
   Answer answer;
   const auto only = port ? std::optional<std::uint16_t>(policy_.port_class(*port)) : std::nullopt;
-  const auto sources = endpoints(from, only), targets = endpoints(to, std::nullopt);
+  // Two addresses without a segment say nothing of a network: they are asked about on the wire.
+  const bool in_networks = !from.prefix || !to.prefix;
+  const auto sources = endpoints(from, only, in_networks), targets = endpoints(to, std::nullopt, in_networks);
   const std::vector<Probe> probes_of[] = {probes(services, false), probes(services, true)};
   const std::uint64_t most = std::max(probes_of[0].size(), probes_of[1].size());
   answer.too_many = sources.size() * targets.size() * most > questions_max;
@@ -138,8 +150,11 @@ Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services
     for (const Endpoint& target : targets) {
       const auto& entry = policy_.view().port_classes[source.port_class];
       // What never leaves a port never crosses this firewall.
-      const bool same_port = source.port_class == target.port_class && source.port_class != 0 && !entry.is_prefix;
-      if (source.address.is_ipv4() != target.address.is_ipv4() || same_port) continue;
+      const bool same = source.port_class == target.port_class;
+      const bool same_port = same && source.port_class != 0 && entry.kind == image::ClassKind::name;
+      // What is inside one network never meets what is outside it.
+      const bool apart = !same && (is_network(source.port_class) || is_network(target.port_class));
+      if (source.address.is_ipv4() != target.address.is_ipv4() || same_port || apart) continue;
       for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
         const Question question{source.address, target.address,  source.port_class, target.port_class,
                                 probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
@@ -159,10 +174,11 @@ Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services
 std::string Asker::show(const Endpoint& endpoint) const {
   const std::uint16_t segment = policy_.source_segment(endpoint.port_class, endpoint.address);
   std::string facts = segment == no_segment ? "no segment" : std::string(policy_.segment_name(segment));
-  if (endpoint.port_class != 0) {
-    const auto& entry = policy_.view().port_classes[endpoint.port_class];
-    facts += fmt::format(", port {}{}", policy_.text(entry.pattern), entry.is_prefix ? "*" : "");
-  }
+  const auto& entry = policy_.view().port_classes[endpoint.port_class];
+  if (is_network(endpoint.port_class)) facts += fmt::format(", VNI {}", entry.network);
+  else if (endpoint.port_class != 0)
+    facts += fmt::format(", port {}{}", policy_.text(entry.pattern),
+                         entry.kind == image::ClassKind::prefix ? "*" : "");
   return fmt::format("{} ({})", address_text(endpoint.address), facts);
 }
 

@@ -13,7 +13,7 @@
 
 namespace weir::control {
 
-// An address on a port of a class: somebody who may send, and be sent to.
+// An address on a port of a class, or inside a network: somebody who may send, and be sent to.
 struct Endpoint {
   std::uint16_t port_class;
   Address address;
@@ -60,8 +60,9 @@ class Asker {
     std::uint8_t protocol, icmp_type, icmp_code;
     std::uint16_t port;
   };
-  std::vector<Endpoint> endpoints(const Party& party, std::optional<std::uint16_t> only_class) const;
+  std::vector<Endpoint> endpoints(const Party& party, std::optional<std::uint16_t> only_class, bool in_networks) const;
   bool member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const;
+  bool is_network(std::uint16_t port_class) const;
   bool attached(std::uint16_t port_class, std::uint32_t segment) const;
   std::vector<Probe> probes(const ServiceSet& services, bool is_ipv4) const;
   void mark_edges(const ServiceSet& services);

@@ -42,7 +42,8 @@ void put_ports(const Model& model, const Zones& zones, Contents& contents) {
   for (std::size_t i = 0; i < zones.classes.size(); ++i) {
     const PortClassPlan& plan = zones.classes[i];
     image::PortClass entry{contents.text(plan.pattern),
-                           plan.is_prefix,
+                           plan.kind,
+                           plan.network,
                            zones.source_row_of[i],
                            zones.target_row_of[i],
                            static_cast<u32>(contents.class_segments.size()),
@@ -76,7 +77,7 @@ void put_names(const Model& model, const Atoms& atoms, std::span<const u32> orde
     contents.rules.push_back({contents.text(statement.name), file, model.line_of(statement.span), statement.is_forbid});
   }
   for (const Segment& segment : model.segments)
-    contents.segments.push_back({contents.text(segment.name), segment.has_addresses});
+    contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 
   const std::vector<u128> sizes = segment_sizes(model, atoms);
   std::vector<u32> inside;
@@ -186,8 +187,10 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   const std::vector<u32> order = order_rules(model, atoms, services);
   const Bits bits = cluster_rules(model, order);
   const Zones zones = merge_zones(model, atoms, services, bits.statements);
-  if (zones.classes.size() > port_classes_max)
-    return too_many("E0605", "port names and patterns", zones.classes.size(), port_classes_max);
+  const auto networks = static_cast<u64>(std::ranges::count(zones.classes, image::ClassKind::network, &PortClassPlan::kind));
+  if (zones.classes.size() - networks > port_classes_max)
+    return too_many("E0605", "port names and patterns", zones.classes.size() - networks, port_classes_max);
+  if (networks > networks_max + 1) return too_many("E0610", "networks in `vni`", networks - 1, networks_max);
   const u64 zones_count = std::max(zones.sources.count(), zones.targets.count());
   if (zones_count > zones_max) return too_many("E0606", "disjoint zones", zones_count, zones_max);
   std::optional<DecisionTables> tables = decide(model, zones, order, bits, form);

@@ -8,14 +8,16 @@ namespace weir {
 inline constexpr u32 burst_packets_max = 32;
 inline constexpr u32 held_frames_max = 1024;         // per worker: what the engine may hold at once
 inline constexpr u32 vlan_tags_max = 2;
+inline constexpr u32 tunnels_max = 2;               // one inside the other
 inline constexpr u32 ipv6_options_max = 16;         // options in one extension header, padding included
 inline constexpr u32 workers_max = 16;
-inline constexpr u32 pairs_max = 8;                 // FlowKey holds the pair in 4 bits
+inline constexpr u32 pairs_max = 8;                 // FlowKey holds the pair in 3 bits
 inline constexpr u32 ports_max = 2 * pairs_max;
 inline constexpr u32 zones_max = 65535;
 inline constexpr u32 services_max = 65535;
 inline constexpr u32 decisions_max = 65535;         // FlowRecord holds a decision in 16 bits
 inline constexpr u32 port_classes_max = 256;
+inline constexpr u32 networks_max = 4096;           // numbers (VNI) that `vni` names
 inline constexpr u64 image_bytes_max = u64{4} << 30;
 
 }  // namespace weir

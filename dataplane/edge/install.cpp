@@ -132,11 +132,13 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
 // A warning, or with strict_ports a refusal, when a policy attaches to a port that this process does not have.
 std::expected<std::string, Refusal> Installer::compare_ports(const Policy& policy) const {
   std::string missing;
-  for (const auto& row : policy.view().port_classes.subspan(1)) {  // class 0: unattached
+  const auto ports = policy.view().port_classes.first(policy.view().port_classes_count);
+  for (const auto& row : ports.subspan(1)) {  // class 0: unattached
     const std::string_view pattern = policy.text(row.pattern);
-    const auto is_here = [&](const std::string& name) { return matches(name, pattern, row.is_prefix != 0); };
+    const bool is_prefix = row.kind == image::ClassKind::prefix;
+    const auto is_here = [&](const std::string& name) { return matches(name, pattern, is_prefix); };
     if (std::ranges::any_of(config_.port_names, is_here)) continue;
-    missing += fmt::format("{}`{}{}`", missing.empty() ? "" : ", ", pattern, row.is_prefix != 0 ? "*" : "");
+    missing += fmt::format("{}`{}{}`", missing.empty() ? "" : ", ", pattern, is_prefix ? "*" : "");
   }
   if (missing.empty()) return std::string{};
   const std::string sentence = fmt::format("no port here is called {} (--name PORT=NAME)", missing);

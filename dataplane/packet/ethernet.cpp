@@ -11,7 +11,8 @@ bool is_link_local_mac(u64 mac) { return (mac & 0xf0ff'ffff'ffff) == 0x0000'00c2
 
 // Frames shorter than 60 bytes are padded on the wire; a tag may have been added after that.
 bool arp_padding_holds(const Walk& walk, u32 arp_end) {
-  if (walk.present > ethernet_bytes_least + walk.tags * vlan_tag_bytes && walk.present > arp_end) return false;
+  const u32 frame_bytes = walk.present - walk.ethernet;
+  if (frame_bytes > ethernet_bytes_least + walk.tags * vlan_tag_bytes && walk.present > arp_end) return false;
   u8 seen = 0;
   for (u32 at = arp_end; at < walk.present; ++at) seen |= walk.frame[at];
   return seen == 0;
@@ -22,13 +23,14 @@ bool arp_padding_holds(const Walk& walk, u32 arp_end) {
 // two customer tags are what equipment older than service tags sends.
 Reason parse_tags(Walk& walk, u32& type_offset, u16& type) {
   while (type == ethertype_vlan || type == ethertype_service_vlan) {
+    if (walk.out.tunnels != 0) return Reason::tunnel_vlan;  // RFC 7348 6.1
     if (walk.tags == vlan_tags_max) return Reason::vlan_too_deep;
     if (walk.present < type_offset + 6) return Reason::truncated;
     const u16 id = load_be16(walk.frame + type_offset + 2) & vlan_id_mask;
     if (id == vlan_id_mask) return Reason::vlan_id_reserved;
-    const bool beside_priority = walk.tags != 0 && (id == 0 || walk.vlans[0] == 0);
+    const bool beside_priority = walk.tags != 0 && (id == 0 || walk.place == 0);
     if (beside_priority || (walk.tags != 0 && type == ethertype_service_vlan)) return Reason::vlan_stack_bad;
-    walk.vlans[walk.tags] = id;
+    walk.place |= walk.tags == 0 ? place_of_vlans(id, 0) : place_of_vlans(0, id);
     ++walk.tags;
     type_offset += vlan_tag_bytes;
     type = load_be16(walk.frame + type_offset);
@@ -40,11 +42,12 @@ Reason parse_tags(Walk& walk, u32& type_offset, u16& type) {
 
 // Order: length, source MAC, link-local target, tags from outside in, EtherType, the layer above.
 Reason parse_ethernet(Walk& walk) {
-  if (walk.present < ethernet_bytes) return Reason::ethernet_short;
-  const u64 source = load<u64>(walk.frame + 6) & mac_mask;
+  if (walk.present - walk.ethernet < ethernet_bytes) return Reason::ethernet_short;
+  const u8* macs = walk.frame + walk.ethernet;
+  const u64 source = load<u64>(macs + 6) & mac_mask;
   if (source == 0 || (source & 1) != 0) return Reason::mac_source_invalid;
-  if (is_link_local_mac(load<u64>(walk.frame))) return Reason::link_local_protocol;
-  u32 type_offset = 12;
+  if (is_link_local_mac(load<u64>(macs))) return Reason::link_local_protocol;
+  u32 type_offset = walk.ethernet + 12;
   u16 type = load_be16(walk.frame + type_offset);
   if (const Reason reason = parse_tags(walk, type_offset, type); reason != Reason::undecided) return reason;
   walk.out.l3_offset = static_cast<u16>(type_offset + 2);
@@ -68,7 +71,7 @@ Reason parse_arp(Walk& walk) {
   const u8* arp = walk.frame + offset;
   const u16 operation = load_be16(arp + 6);
   if ((load<u64>(arp) & mac_mask) != form || (operation != 1 && operation != 2)) return Reason::arp_malformed;
-  if (std::memcmp(arp + 8, walk.frame + 6, 6) != 0) return Reason::arp_malformed;
+  if (std::memcmp(arp + 8, walk.frame + walk.ethernet + 6, 6) != 0) return Reason::arp_malformed;
   if (!arp_padding_holds(walk, offset + arp_bytes)) return Reason::arp_malformed;
   const u8* sender = arp + 14;
   const u8* target = arp + 24;

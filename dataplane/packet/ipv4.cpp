@@ -77,7 +77,7 @@ Reason parse_ipv4(Walk& walk) {
   const Reason options = judge_options(ip + ipv4_bytes_least, ip + header_bytes);
   if (options != Reason::undecided) return options;
   if (walk.hops == 0) return Reason::ttl_zero;
-  if ((fragment & 0x3fff) != 0) return Reason::fragment;
+  if ((fragment & 0x3fff) != 0) return walk.out.tunnels != 0 ? Reason::tunnel_fragment : Reason::fragment;
   const Reason addresses = judge_addresses(walk, ip);
   return addresses != Reason::undecided ? addresses : parse_transport(walk);
 }

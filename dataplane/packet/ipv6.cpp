@@ -71,6 +71,7 @@ ChainEnd walk_extensions(const u8* frame, u32 offset, u32 end, u8 protocol) {
     if (bytes > end - offset) return {Reason::ipv6_extension_bad, protocol, offset};
     if (protocol == protocol_routing) {
       if (header[3] != 0) return {Reason::ipv6_routing_header, protocol, offset};
+      if (!segment_routing_holds(header, bytes)) return {Reason::ipv6_extension_bad, protocol, offset};
     } else if (const Reason doubt = judge_options(header + 2, header + bytes); doubt != Reason::undecided) {
       return {doubt, protocol, offset};
     }
@@ -98,6 +99,7 @@ Reason parse_ipv6(Walk& walk) {
   const ChainEnd chain = walk_extensions(walk.frame, offset + ipv6_bytes, walk.end, ip[6]);
   walk.out.protocol = chain.protocol;
   walk.out.l4_offset = static_cast<u16>(chain.offset);
+  if (chain.reason == Reason::fragment && walk.out.tunnels != 0) return Reason::tunnel_fragment;
   if (chain.reason != Reason::undecided) return chain.reason;
   const Reason addresses = judge_addresses(walk, ip);
   return addresses != Reason::undecided ? addresses : parse_transport(walk);

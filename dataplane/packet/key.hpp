@@ -21,7 +21,7 @@ struct Address {
   static Address ipv6(const void* wire) { return {load<u64>(wire), load<u64>(static_cast<const char*>(wire) + 8)}; }
 };
 
-// What the two 16-bit numbers of a key mean. 4 bits in the key.
+// What the two 16-bit numbers of a key mean. 3 bits in the key.
 enum class FlowClass : u8 {
   tcp = 0,    // ports
   udp = 1,    // ports
@@ -31,18 +31,37 @@ enum class FlowClass : u8 {
   ip = 5,     // any other protocol: its number in both
 };
 
+// The place of a packet: where its addresses have their meaning. On the wire that is VLANs, the outer at bit 8 and the
+// inner at bit 20. A tunnel without a number (GRE, IP in IP) leaves them and sets a bit, so that what came through one is
+// never taken for what came without. A network with a number (VXLAN, Geneve) has it in place of the VLANs.
+inline constexpr u32 place_numbered = 1u << 3;
+inline constexpr u32 place_unnumbered = 1u << 7;
+inline constexpr u32 place_mask = ~u32{0x77};
+
+constexpr u32 place_of_vlans(u32 outer, u32 inner) { return outer << 8 | inner << 20; }
+constexpr u32 place_in_network(u32 place, u32 number) {
+  return (place & place_unnumbered) | place_numbered | number << 8;
+}
+constexpr bool in_tunnel(u32 place) { return (place & (place_numbered | place_unnumbered)) != 0; }
+constexpr bool in_network(u32 place) { return (place & place_numbered) != 0; }
+constexpr u32 network_of(u32 place) { return place >> 8; }
+
 struct FlowKey {
   Address a, b;  // a is the lower endpoint by (high, low, number) compared as native integers
   u16 a_number;  // wire order for ports and identifiers
   u16 b_number;
-  u32 scope;     // class : 4, pair : 4, outer VLAN : 12, inner VLAN : 12
+  u32 scope;     // class : 3, in a network : 1, pair : 3, in a tunnel without one : 1, VLANs or the network : 24
   bool operator==(const FlowKey&) const = default;
 
-  static constexpr u32 scope_of(FlowClass flow_class, u32 pair, u32 outer_vlan, u32 inner_vlan) {
-    return static_cast<u32>(flow_class) | pair << 4 | outer_vlan << 8 | inner_vlan << 20;
+  static constexpr u32 scope_of(FlowClass flow_class, u32 pair, u32 place) {
+    return static_cast<u32>(flow_class) | pair << 4 | place;
   }
-  FlowClass flow_class() const { return static_cast<FlowClass>(scope & 15); }
-  u32 pair() const { return scope >> 4 & 15; }
+  static constexpr u32 scope_of(FlowClass flow_class, u32 pair, u32 outer_vlan, u32 inner_vlan) {
+    return scope_of(flow_class, pair, place_of_vlans(outer_vlan, inner_vlan));
+  }
+  FlowClass flow_class() const { return static_cast<FlowClass>(scope & 7); }
+  u32 pair() const { return scope >> 4 & 7; }
+  u32 place() const { return scope & place_mask; }
 };
 static_assert(sizeof(FlowKey) == 40);
 

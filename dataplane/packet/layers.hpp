@@ -10,21 +10,22 @@ namespace weir {
 
 // One frame on its way through the layers.
 //
-// Invariants: l3_offset <= l4_offset <= end <= present once each is set; reads stay below `present`, and above the
-// IP header below `end`.
+// Invariants: ethernet <= l3_offset <= l4_offset <= end <= present once each is set; reads stay below `present`, and
+// above the IP header below `end`. Inside a tunnel `present` is where the packet around it ends.
 struct Walk {
   const u8* frame;
-  u32 present;  // bytes of the frame that are there
+  u32 present;  // where what is there ends
   const ParseContext& context;
   Headers& out;
-  u32 tags = 0;
-  u16 vlans[vlan_tags_max] = {};  // outer first; a priority tag is 0, as no tag
+  u32 ethernet = 0;  // offset of the Ethernet header being read
+  u32 tags = 0;      // VLAN tags behind it
+  u32 place = 0;     // FlowKey::place(); a priority tag is 0, as no tag
   u32 end = 0;                    // where the IP packet ends; Ethernet padding follows
   u8 hops = 0;                    // TTL or hop limit
 
   u32 l4_bytes() const { return end - out.l4_offset; }
   const u8* l4() const { return frame + out.l4_offset; }
-  u32 scope(FlowClass flow_class) const { return FlowKey::scope_of(flow_class, context.pair, vlans[0], vlans[1]); }
+  u32 scope(FlowClass flow_class) const { return FlowKey::scope_of(flow_class, context.pair, place); }
   // The packet is of an ordinary flow with these numbers (wire order), its transport header `header_bytes` long.
   Reason flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes);
   // The packet is the link's own business: no key, and a hash of its two addresses.
@@ -36,6 +37,8 @@ Reason parse_arp(Walk& walk);
 Reason parse_ipv4(Walk& walk);
 Reason parse_ipv6(Walk& walk);
 Reason parse_transport(Walk& walk);
+// Of a packet that is_tunnel().
+Reason parse_tunnel(Walk& walk);
 Reason parse_icmp4(Walk& walk);
 Reason parse_icmp6(Walk& walk);
 Reason parse_neighbour(Walk& walk);
@@ -60,6 +63,9 @@ struct ChainEnd {
   u8 protocol;
   u32 offset;
 };
+// Whether a segment routing header, `bytes` long, is whole: RFC 8754 2.
+bool segment_routing_holds(const u8* header, u32 bytes);
+
 // Walks the chain in frame bytes [offset, end); `protocol` is the fixed header's next header.
 ChainEnd walk_extensions(const u8* frame, u32 offset, u32 end, u8 protocol);
 

@@ -49,7 +49,8 @@ inline Ports read_ports(const u8* at, u32 l4_bytes, bool is_tcp, u16 dhcp_port_l
   } else {
     const bool is_dhcp = (static_cast<u16>(swap(ports.raw_source) - dhcp_port_least) < 2) &
                          (static_cast<u16>(swap(ports.raw_target) - dhcp_port_least) < 2);
-    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp;
+    const bool is_tunnel = (ports.raw_target == swap(vxlan_port)) | (ports.raw_target == swap(geneve_port));
+    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp & !is_tunnel;
   }
   ports.hold = ports.hold && (ports.raw_source != 0) & (ports.raw_target != 0);
   return ports;
@@ -60,6 +61,7 @@ inline void write_rest(Headers& out, const Ports& ports, u32 l3, u32 l4, u32 l4_
                        bool swapped) {
   out.drop = Reason::undecided;
   out.kind = PacketKind::flow;
+  out.tunnels = 0;
   out.source_is_a = !swapped;
   out.is_ipv4 = is_ipv4;
   out.protocol = protocol;

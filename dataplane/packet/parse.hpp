@@ -1,11 +1,15 @@
 // Frame bytes to Headers: Ethernet, up to two VLAN tags, ARP, IPv4 with options, IPv6 with a bounded extension
-// chain, TCP, UDP, ICMP, ICMPv6, SCTP, and every other IP protocol by number. Every length is checked before what
-// it covers is read; whatever is doubtful is a named drop. It reads no table and knows no policy.
+// chain, TCP, UDP, ICMP, ICMPv6, SCTP, and every other IP protocol by number; and, in a tunnel that it knows (tunnel.cpp),
+// all of that once more. Every length is checked before what it covers is read; whatever is doubtful is a named drop.
+// It reads no table and knows no policy.
 //
 // Sources: IEEE 802.3 and 802.1Q; RFC 826 (ARP), 791 and 1122 (IPv4), 8200 (IPv6), 9293 (TCP), 768 (UDP),
 // 792 and 4443 (ICMP), 4861 (ND), 9260 (SCTP).
+// Tunnels: 7348 (VXLAN), 8926 (Geneve), 2784 and 2890 (GRE), 2003, 2473 and 4213 (IP in IP), 8754 and 8986 (SRv6).
 #pragma once
+#include "dataplane/base/limits.hpp"
 #include "dataplane/packet/key.hpp"
+#include "dataplane/packet/numbers.hpp"
 #include "dataplane/packet/reason.hpp"
 
 #include <span>
@@ -22,6 +26,17 @@ enum class PacketKind : u8 {
   dhcp,        // v4 67/68, v6 546/547
 };
 
+// The packet around a tunnel, as far as policy asks.
+struct Outside {
+  Address source, target;
+  u32 place;        // where these addresses are: of an outer tunnel's inside, when two are in each other
+  u16 target_port;  // host order; 0 without ports
+  u16 l4_offset;    // of what carries the tunnel
+  u8 protocol;      // 17, 47, 4, 41 or 143
+  bool is_ipv4;
+};
+
+// Of the innermost packet, but for `outsides`.
 struct Headers {
   FlowKey key;         // kind flow and icmp_error; zero otherwise
   u64 hash;            // of key, under the parser's HashKey; of the addresses for arp, nd, ra, dhcp
@@ -36,8 +51,11 @@ struct Headers {
   u16 l4_offset;       // of the transport header
   u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others
   u16 source_port, target_port;  // host order: what the service lookup needs; 0 where there are none, also in errors
+  u8 tunnels;          // around the packet; 0 for nearly every one
   u32 payload_bytes;  // transport payload by the IP length, without Ethernet padding
-  Address source, target;  // of the frame's outermost IP header (or ARP sender and target), always the frame's own
+  Address source, target;  // of the IP header (or ARP sender and target), in an ICMP error the carrier's
+  u32 place;               // FlowKey::place(); set where tunnels is not 0
+  Outside outsides[tunnels_max];  // from the wire inward; `tunnels` of them are set
 
   bool well_formed() const { return drop == Reason::undecided; }
 };
@@ -47,9 +65,17 @@ struct ParseContext {
   u32 pair;  // of the port the frames come from: part of the key
 };
 
+// Whether what a packet of this protocol and target port (host order) carries is a packet itself. The registered ports
+// alone: what uses others is payload.
+constexpr bool is_tunnel(u8 protocol, u16 target_port) {
+  if (protocol == protocol_udp) return target_port == vxlan_port || target_port == geneve_port;
+  return protocol == protocol_ipv4 || protocol == protocol_ipv6 || protocol == protocol_gre ||
+         protocol == protocol_ethernet;
+}
+
 // Judges one frame from outside in and stops at the first doubt, so the reason of a frame with several is that of the
 // outermost layer; within a layer the order stands at the function of its name (ethernet.cpp, ipv4.cpp, ipv6.cpp,
-// transport.cpp, icmp.cpp, neighbour.cpp). Bytes after the IP packet are Ethernet padding and are not looked at,
+// transport.cpp, tunnel.cpp, icmp.cpp, neighbour.cpp). Bytes after the IP packet are Ethernet padding and are not looked at,
 // but for ARP and neighbour discovery.
 //
 // Never reads outside `frame`. The short cut (Ethernet, at most one VLAN tag, IPv4 without options or IPv6 without

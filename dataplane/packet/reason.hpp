@@ -51,6 +51,11 @@ enum class Verdict : u8 {
   X(sctp_header_bad, drop, parse, "SCTP without a whole first chunk, or INIT with company or a tag")               \
   X(l4_header_bad, drop, parse, "another transport header shorter than its minimum")                               \
   X(port_zero, drop, parse, "a TCP, UDP or SCTP port of zero")                                                     \
+  X(tunnel_header_bad, drop, parse, "a VXLAN, Geneve, GRE or IP-in-IP header that does not hold to the letter")     \
+  X(tunnel_payload_unknown, drop, parse, "a tunnel that carries something other than Ethernet, IPv4 or IPv6")       \
+  X(tunnel_too_deep, drop, parse, "more than two tunnels in each other, or a numbered network inside another")      \
+  X(tunnel_vlan, drop, parse, "a VLAN tag inside a tunnel")                                                         \
+  X(tunnel_fragment, drop, parse, "a fragment inside a tunnel, or of a tunnel's own packet")                        \
   X(l4_checksum_bad, drop, whole, "the checksum of TCP, UDP, SCTP or ICMP is wrong, or UDP on IPv6 has none")        \
   X(spoofed, drop, identity, "the source does not belong to the port it came in by")                               \
   X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                                 \

@@ -23,6 +23,7 @@ Reason parse_udp(Walk& walk) {
   if (load_be16(udp + 4) != walk.l4_bytes()) return Reason::udp_header_bad;
   const u16 source = load_be16(udp), target = load_be16(udp + 2);
   const u16 least = walk.out.is_ipv4 ? dhcp4_port_least : dhcp6_port_least;
+  if (is_tunnel(protocol_udp, target)) return source == 0 ? Reason::port_zero : parse_tunnel(walk);
   if (static_cast<u16>(source - least) > 1 || static_cast<u16>(target - least) > 1)
     return walk.flow(FlowClass::udp, load<u16>(udp), load<u16>(udp + 2), udp_bytes);
   walk.out.source_port = source;
@@ -48,14 +49,11 @@ Reason parse_sctp(Walk& walk) {
 Reason parse_other(Walk& walk) {
   u32 least = 0;
   switch (walk.out.protocol) {
-    case protocol_gre: least = 4; break;
     case protocol_igmp:
     case protocol_esp:
     case protocol_udp_lite: least = 8; break;
     case protocol_ah:
     case protocol_dccp: least = 12; break;
-    case protocol_ipv4: least = ipv4_bytes_least; break;
-    case protocol_ipv6: least = ipv6_bytes; break;
     default: break;
   }
   if (walk.l4_bytes() < least) return Reason::l4_header_bad;
@@ -71,7 +69,7 @@ Reason parse_transport(Walk& walk) {
     case protocol_icmp: return walk.out.is_ipv4 ? parse_icmp4(walk) : Reason::icmp_header_bad;
     case protocol_icmp6: return walk.out.is_ipv4 ? Reason::icmp_header_bad : parse_icmp6(walk);
     case protocol_sctp: return parse_sctp(walk);
-    default: return parse_other(walk);
+    default: return is_tunnel(walk.out.protocol, 0) ? parse_tunnel(walk) : parse_other(walk);
   }
 }
 

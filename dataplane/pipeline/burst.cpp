@@ -23,7 +23,7 @@ static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 
 // Read late, so that a packet that belongs to another worker, or that nobody wants, is not summed for nothing.
 bool is_intact(const Packet& packet, const Headers& headers) {
-  return packet.checksum != Checksum::bad && checksum_holds(headers, packet.data);
+  return packet.checksum != Checksum::bad && (headers.tunnels != 0 || checksum_holds(headers, packet.data));
 }
 
 }  // namespace
@@ -171,6 +171,7 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
   outcome.generation = installed.generation;
   if (!headers.well_formed()) {
     outcome.reason = headers.drop;
+    outcome.depth = headers.tunnels;
   } else if (port >= installed.ports) {
     outcome.reason = Reason::port_unknown;
   } else if (installed.mac_pinned_ports >> port & 1 &&
@@ -179,6 +180,8 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
     outcome.reason = Reason::spoofed_mac;
   } else if (entry.packet.checksum != Checksum::good && !is_intact(entry.packet, headers)) {
     outcome.reason = Reason::l4_checksum_bad;
+  } else if (headers.tunnels != 0 && !outsides_allowed(entry, installed, outcome)) [[unlikely]] {
+    // the outcome says why
   } else if (headers.kind == PacketKind::flow) [[likely]] {
     flow_packet(entry, installed, outcome);
   } else if (headers.kind == PacketKind::icmp_error) {
@@ -202,18 +205,22 @@ void Pipeline::name_segments(const Entry& entry, const InstalledPolicy& installe
   const u16 port = entry.packet.port;
   if (!headers.well_formed() || port >= installed.ports) return;
   if (headers.kind != PacketKind::flow && headers.kind != PacketKind::icmp_error) return;
-  outcome.source_segment = installed.policy.source_segment(installed.port_class[port], headers.source);
-  outcome.target_segment = installed.policy.target_segment(installed.port_class[port ^ 1], headers.target);
+  const Outside at = layer_of(headers, outcome.depth);
+  const Classes classes = classes_of(installed, at.place, port);
+  outcome.source_segment = installed.policy.source_segment(classes.source, at.source);
+  outcome.target_segment = installed.policy.target_segment(classes.target, at.target);
 }
 
 void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) {
   if (config_.events == nullptr) return;
   const Headers& headers = entry.headers;
-  const bool icmp = headers.protocol == 1 || headers.protocol == 58;
+  const Outside at = layer_of(headers, outcome.depth);
+  const bool innermost = outcome.depth == headers.tunnels;
+  const bool icmp = at.protocol == 1 || at.protocol == 58;
   const u16 icmp_message = static_cast<u16>(headers.icmp_type << 8 | headers.icmp_code);
-  config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, headers.source,
-                        headers.target, headers.source_port, icmp ? icmp_message : headers.target_port, kind,
-                        outcome.reason, headers.protocol, static_cast<u8>(entry.packet.port)});
+  config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, at.source, at.target,
+                        innermost ? headers.source_port : u16{0}, icmp ? icmp_message : at.target_port, kind,
+                        outcome.reason, at.protocol, static_cast<u8>(entry.packet.port)});
 }
 
 }  // namespace weir

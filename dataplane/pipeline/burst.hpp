@@ -43,6 +43,7 @@ struct Outcome {
   Verdict verdict = Verdict::drop;
   Reason reason = Reason::undecided;
   bool flow_is_new = false;         // this packet created the record
+  u8 depth = 0;                     // how many tunnels deep the packet lies that reason and rule are about
   u16 answer_bytes = 0;             // length of the frame in the lent answer room, which leaves by the port the packet
                                     // came from. Verdict answer always has one, rewrite may, no other does
   u16 source_segment = no_segment;  // filled when PipelineConfig::name_segments
@@ -121,6 +122,8 @@ class Pipeline {
   void allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, u16 decision);
   void revoke(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  bool outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void tunnel_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);

@@ -6,23 +6,30 @@ namespace {
 
 constexpr u32 ageing_when_full = 1024;  // deadlines: a full table looks further before it refuses
 
+// Whether an error quotes a tunnel's own packet, which never is of a flow.
+bool quotes_tunnel(const Headers& headers) {
+  const FlowKey& key = headers.key;
+  const u16 number = headers.source_is_a ? key.b_number : key.a_number;
+  if (key.flow_class() == FlowClass::udp) return is_tunnel(protocol_udp, swap(number));
+  return key.flow_class() == FlowClass::ip && is_tunnel(static_cast<u8>(number), 0);
+}
+
 }  // namespace
 
 void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
-  const u16 source_class = installed.port_class[entry.packet.port];
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   const FlowClass flow_class = headers.key.flow_class();
   // A reply without its flow is named before policy is asked: "no allow from server to client" would mislead.
   const bool mid_stream = headers.protocol == 6 && tcp_segment(headers.tcp_flags) != TcpSegment::syn;
   if (mid_stream || (is_icmp(flow_class) && icmp_is_reply(headers.is_ipv4, headers.icmp_type))) {
-    outcome.reason = !installed.policy.source_allowed(source_class, headers.source) ? Reason::spoofed
+    outcome.reason = !installed.policy.source_allowed(classes.source, headers.source) ? Reason::spoofed
                      : mid_stream                                                   ? Reason::tcp_not_syn
                                                                                     : Reason::icmp_no_request;
     return;
   }
-  const u16 target_class = installed.port_class[entry.packet.port ^ 1];
   const Judgement judgement =
-      installed.policy.judge({headers.source, headers.target, source_class, target_class, headers.protocol,
+      installed.policy.judge({headers.source, headers.target, classes.source, classes.target, headers.protocol,
                               headers.icmp_type, headers.icmp_code, headers.target_port},
                              entry.packet.time);
   outcome.reason = judgement.reason;
@@ -39,7 +46,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   record.decision = judgement.decision;
   record.opener_is_a = headers.source_is_a;
   record.opener_on_inside = (entry.packet.port & 1) == 0;
-  record.replier_is_spoofed = replier_is_spoofed(installed, target_class, headers.target);
+  record.replier_is_spoofed = replier_is_spoofed(installed, classes.target, headers.target);
   if (is_icmp(flow_class)) record.set_icmp(headers.icmp_type, headers.icmp_code);
   table_.set_deadline(flow, new_deadline(record, now_beat_));
   counters_.flows_opened.add(1);
@@ -60,11 +67,13 @@ u32 Pipeline::insert(const Entry& entry) {
 // Sources: RFC 792, 4443; RFC 5927 (attacks), section 4.
 void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
-  if (!installed.policy.source_allowed(installed.port_class[entry.packet.port], headers.source)) {
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
+  if (!installed.policy.source_allowed(classes.source, headers.source)) {
     outcome.reason = Reason::spoofed;
     return;
   }
   outcome.reason = Reason::icmp_unmatched;
+  if (quotes_tunnel(headers)) return tunnel_error(entry, installed, outcome);
   const u32 flow = live_flow(entry);
   if (flow == no_flow) return;
   FlowRecord& record = table_.record(flow);

@@ -29,12 +29,12 @@ u32 opener_port(const FlowRecord& record) { return record.key.pair() * 2 + (reco
 Question question_of(const InstalledPolicy& installed, const FlowRecord& record) {
   const FlowKey& key = record.key;
   const bool icmp = is_icmp(key.flow_class());
-  const u32 port = opener_port(record);
+  const Classes classes = classes_of(installed, key.place(), opener_port(record));
   return {
       .source = record.opener_is_a ? key.a : key.b,
       .target = record.opener_is_a ? key.b : key.a,
-      .source_class = installed.port_class[port],
-      .target_class = installed.port_class[port ^ 1],
+      .source_class = classes.source,
+      .target_class = classes.target,
       .protocol = protocol_of(key),
       .icmp_type = icmp ? record.icmp_type() : u8{0},
       .icmp_code = icmp ? record.icmp_code() : u8{0},
@@ -70,8 +70,8 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   outcome.reason = denial_of(judgement);
   outcome.rule = judgement.rule;
   if (!may_open(headers, record)) return false;
-  const u16 in = installed.port_class[entry.packet.port], out = installed.port_class[entry.packet.port ^ 1];
-  const Question own{headers.source,   headers.target,    in,                out,
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
+  const Question own{headers.source,   headers.target,    classes.source,    classes.target,
                      headers.protocol, headers.icmp_type, headers.icmp_code, headers.target_port};
   if (installed.policy.judge(own, now_).reason != Reason::flow_new) return false;
   table_.erase(flow, headers.hash);

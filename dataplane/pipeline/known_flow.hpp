@@ -8,6 +8,27 @@
 
 namespace weir {
 
+// What stands for a packet's sides when policy is asked: on the wire the classes of its ports. What came through a tunnel is
+// known by address alone: in a network by those bound to it, else as on ports that nobody named, where an address that
+// some port pins is spoofed.
+struct Classes {
+  u16 source, target;
+};
+inline Classes classes_of(const InstalledPolicy& installed, u32 place, u32 port) {
+  if (!in_tunnel(place)) [[likely]]
+    return {installed.port_class[port], installed.port_class[port ^ 1]};
+  const u16 both = in_network(place) ? installed.policy.network_class(network_of(place)) : u16{0};
+  return {both, both};
+}
+inline u32 place_of(const Headers& headers) { return headers.tunnels == 0 ? 0 : headers.place; }
+
+// The packet at a depth: an outside, or the innermost itself.
+inline Outside layer_of(const Headers& headers, u8 depth) {
+  if (depth < headers.tunnels) return headers.outsides[depth];
+  return {headers.source,      headers.target,    place_of(headers), headers.target_port,
+          headers.l4_offset, headers.protocol, headers.is_ipv4};
+}
+
 inline bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
 
 inline Beat new_deadline(const FlowRecord& record, Beat now) {

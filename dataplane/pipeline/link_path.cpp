@@ -1,7 +1,7 @@
 // What keeps the link alive: ARP, neighbour discovery, router advertisements, DHCP. Each passes only where [link] says
 // so, claims nothing that its port may not claim, and opens no flow.
 // Sources: RFC 826, 5227 (ARP probes), 4861 (neighbour discovery), 2131, 8415 (DHCP).
-#include "dataplane/pipeline/burst.hpp"
+#include "dataplane/pipeline/known_flow.hpp"
 
 namespace weir {
 namespace {
@@ -16,17 +16,17 @@ bool is_link_local(const Address& address) {
 }
 
 // Whether `address` may be claimed by the port: it has no address yet, speaks for the link alone, or owns it.
-bool may_claim(const InstalledPolicy& installed, u16 port, const Address& address) {
+bool may_claim(const InstalledPolicy& installed, const Packet& packet, const Headers& headers, const Address& address) {
   return is_unspecified(address) || is_link_local(address) ||
-         installed.policy.source_allowed(installed.port_class[port], address);
+         installed.policy.source_allowed(classes_of(installed, place_of(headers), packet.port).source, address);
 }
 
 Reason neighbour_discovery(const Headers& headers, const Packet& packet, const InstalledPolicy& installed) {
   if (!installed.policy.link().nd) return Reason::link_nd_off;
-  if (!may_claim(installed, packet.port, headers.source)) return Reason::link_nd_bad;
+  if (!may_claim(installed, packet, headers, headers.source)) return Reason::link_nd_bad;
   if (headers.icmp_type == nd_neighbour_advertisement) {
     const Address claimed = Address::ipv6(packet.data + headers.l4_offset + nd_target_at);
-    if (!may_claim(installed, packet.port, claimed)) return Reason::link_nd_bad;
+    if (!may_claim(installed, packet, headers, claimed)) return Reason::link_nd_bad;
   }
   return Reason::link_nd;
 }
@@ -36,7 +36,7 @@ Reason router_discovery(const Headers& headers, const Packet& packet, const Inst
   const bool attached = installed.port_class[packet.port] != 0;
   if (!installed.policy.link().ra) return Reason::link_ra_off;
   if (headers.icmp_type == nd_router_advertisement && attached) return Reason::link_nd_bad;
-  return may_claim(installed, packet.port, headers.source) ? Reason::link_ra : Reason::link_nd_bad;
+  return may_claim(installed, packet, headers, headers.source) ? Reason::link_ra : Reason::link_nd_bad;
 }
 
 // Everybody on the link, or a host on it: where DHCP may go. A server behind a relay or a renewal by unicast would be a
@@ -58,7 +58,7 @@ Reason dhcp(const Headers& headers, const Packet& packet, const InstalledPolicy&
   const bool is_sound =
       from_client ? stays_on_link(headers.target) : from_server && (headers.is_ipv4 || stays_on_link(headers.target));
   if (!is_sound) return Reason::link_dhcp_bad;
-  return may_claim(installed, packet.port, headers.source) ? Reason::link_dhcp : Reason::spoofed;
+  return may_claim(installed, packet, headers, headers.source) ? Reason::link_dhcp : Reason::spoofed;
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ void Pipeline::link_packet(const Entry& entry, const InstalledPolicy& installed,
   switch (headers.kind) {
     case PacketKind::arp:
       outcome.reason = !installed.policy.link().arp                               ? Reason::link_arp_off
-                       : !may_claim(installed, entry.packet.port, headers.source) ? Reason::link_arp_spoofed
+                       : !may_claim(installed, entry.packet, headers, headers.source) ? Reason::link_arp_spoofed
                                                                                   : Reason::link_arp;
       return;
     case PacketKind::nd: outcome.reason = neighbour_discovery(headers, entry.packet, installed); return;

@@ -7,7 +7,7 @@ namespace weir {
 
 InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_view> names) {
   WEIR_CHECK(names.size() <= ports_max);
-  const bool has_identities = policy.view().port_classes.size() > 1;
+  const bool has_identities = policy.has_identities();
   InstalledPolicy installed{policy.generation(), policy.generation(), policy, {}, static_cast<u32>(names.size()), 0,
                             has_identities};
   for (u32 port = 0; port < names.size(); ++port) {

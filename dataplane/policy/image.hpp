@@ -74,12 +74,22 @@ struct TrieNode {
 inline constexpr u32 node_flag = u32{1} << 31;
 inline constexpr u32 stride_bits = 6;
 
-// Ports with the same rights. Class 0 is every port that nobody named.
+// Ports with the same rights, then networks. Class 0 is every port that nobody named. A network is the inside of a tunnel
+// with a number: the first is every one that no segment is bound to.
+enum class ClassKind : u32 {
+  name,
+  prefix,
+  network,
+};
+inline constexpr u32 network_unbound = ~u32{0};
+inline constexpr u32 network_max = 0xff'ffff;
+
 struct PortClass {
   Text pattern;  // without the star
-  u32 is_prefix;
+  ClassKind kind;
+  u32 network;  // its number, or network_unbound; 0 for ports
   u32 source_row, target_row;  // of source_zones and target_zones
-  u32 segments_first, segments_count;  // of class_segments: those attached to it
+  u32 segments_first, segments_count;  // of class_segments: those attached, or bound, to it
   u32 macs_first, macs_count;
 };
 
@@ -139,6 +149,7 @@ struct Rule {
 struct Segment {
   Text name;
   u32 has_addresses;
+  u32 is_bound;  // to networks: outside them no address is in it
 };
 
 struct Mac {
@@ -188,7 +199,7 @@ struct ZoneFacts {
   X(ipv6_root, u32, "IPv6: atom or node by the first root bits of an address")                                      \
   X(ipv6_nodes, TrieNode, "IPv6: nodes of 64 slots")                                                                \
   X(ipv6_leaves, u32, "IPv6: atoms of the slots that are not nodes, runs stored once")                              \
-  X(port_classes, PortClass, "which port names belong together, and what they may be")                              \
+  X(port_classes, PortClass, "which port names belong together, what they may be; networks, ascending")             \
   X(source_zones, u16, "rows of one source zone (or spoofed) per atom; each port class has one row")                \
   X(target_zones, u16, "rows of one target zone per atom; each port class has one row")                             \
   X(service_pages, u16, "per service field 256 page numbers, by the high byte")                                     \
@@ -211,7 +222,7 @@ struct ZoneFacts {
   X(segments, Segment, "segments and lists, by name")                                                               \
   X(atom_starts, u32, "by atom, and one more: where its segments start in atom_segments")                           \
   X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                       \
-  X(class_segments, u16, "the segments attached to a port class, ascending")                                        \
+  X(class_segments, u16, "the segments attached to a port class or bound to a network, ascending")                  \
   X(macs, Mac, "the source addresses that a port class may use, ascending")                                         \
   X(source_facts, ZoneFacts, "by source zone: its reserve, and whether what is denied to it is answered")           \
   X(target_facts, ZoneFacts, "by target zone: its reserve")                                                         \
@@ -243,6 +254,7 @@ struct View {
   u32 target_zones_count = 0, services_count = 0;
   u32 words_count = 0, groups_count = 0, chunks_count = 0;  // of one rule set
   u32 ipv4_root_bits = 0, ipv6_root_bits = 0;
+  u32 port_classes_count = 0;    // port_classes from here on are networks
   u32 forbids_count = 0;         // the rules below this are forbids
   Form form = Form::matrix;
 };

@@ -38,16 +38,29 @@ bool Policy::mac_allowed(u16 port_class, const u8* mac) const {
 u16 Policy::port_class(std::string_view port_name) const {
   u16 best = 0;
   u32 best_bytes = 0;
-  for (u32 index = 1; index < view_.port_classes.size(); ++index) {
+  for (u32 index = 1; index < view_.port_classes_count; ++index) {
     const image::PortClass& entry = view_.port_classes[index];
     const std::string_view pattern = text(entry.pattern);
-    if (!entry.is_prefix && pattern == port_name) return static_cast<u16>(index);
-    if (!entry.is_prefix || !port_name.starts_with(pattern)) continue;
+    const bool is_prefix = entry.kind == image::ClassKind::prefix;
+    if (!is_prefix && pattern == port_name) return static_cast<u16>(index);
+    if (!is_prefix || !port_name.starts_with(pattern)) continue;
     if (best != 0 && pattern.size() <= best_bytes) continue;
     best = static_cast<u16>(index);
     best_bytes = static_cast<u32>(pattern.size());
   }
   return best;
+}
+
+u16 Policy::network_class(u32 number) const {
+  const u32 unbound = view_.port_classes_count;
+  u32 low = unbound + 1, high = static_cast<u32>(view_.port_classes.size());
+  while (low < high) {
+    const u32 middle = low + (high - low) / 2;
+    if (view_.port_classes[middle].network < number) low = middle + 1;
+    else high = middle;
+  }
+  const bool found = low < view_.port_classes.size() && view_.port_classes[low].network == number;
+  return static_cast<u16>(found ? low : unbound);
 }
 
 LinkRules Policy::link() const {
@@ -77,30 +90,39 @@ std::string_view Policy::segment_name(u16 segment) const {
   return text(view_.segments[segment].name);
 }
 
-// On an attached port the segments attached to it count, elsewhere those that contain the address.
+// Of segments that contain an address. Inside a network those bound to it count, on an attached port those attached to it
+// and on any other port all that are bound to no network.
+bool Policy::is_in(u16 port_class, u16 segment) const {
+  const image::PortClass& entry = view_.port_classes[port_class];
+  if (entry.segments_count == 0) return entry.kind != image::ClassKind::network && !view_.segments[segment].is_bound;
+  for (const u16 other : view_.class_segments.subspan(entry.segments_first, entry.segments_count))
+    if (other == segment) return true;
+  return false;
+}
+
 u16 Policy::source_segment(u16 port_class, const Address& source) const {
   const u32 atom = image::atom_of(view_, source, source.is_ipv4());
   if (source_zone(checked(port_class), atom) == image::zone_spoofed) return no_segment;
+  for (u32 i = view_.atom_starts[atom]; i < view_.atom_starts[atom + 1]; ++i)
+    if (is_in(port_class, view_.atom_segments[i])) return view_.atom_segments[i];
+  return segment_without_addresses(port_class);
+}
+
+u16 Policy::segment_without_addresses(u16 port_class) const {
   const image::PortClass& entry = view_.port_classes[port_class];
-  const std::span attached = view_.class_segments.subspan(entry.segments_first, entry.segments_count);
-  for (u32 i = view_.atom_starts[atom]; i < view_.atom_starts[atom + 1]; ++i) {
-    const u16 segment = view_.atom_segments[i];
-    if (attached.empty()) return segment;
-    for (const u16 other : attached)
-      if (other == segment) return segment;
-  }
-  for (const u16 segment : attached)
+  for (const u16 segment : view_.class_segments.subspan(entry.segments_first, entry.segments_count))
     if (!view_.segments[segment].has_addresses) return segment;
   return no_segment;
 }
 
 u16 Policy::target_segment(u16 port_class, const Address& target) const {
   const u32 atom = image::atom_of(view_, target, is_ipv4_alone(target));
-  if (view_.atom_starts[atom] != view_.atom_starts[atom + 1]) return view_.atom_segments[view_.atom_starts[atom]];
-  const image::PortClass& entry = view_.port_classes[checked(port_class)];
-  for (const u16 segment : view_.class_segments.subspan(entry.segments_first, entry.segments_count))
-    if (!view_.segments[segment].has_addresses) return segment;
-  return no_segment;
+  const bool is_network = view_.port_classes[checked(port_class)].kind == image::ClassKind::network;
+  for (u32 i = view_.atom_starts[atom]; i < view_.atom_starts[atom + 1]; ++i) {
+    const u16 segment = view_.atom_segments[i];
+    if (is_network ? is_in(port_class, segment) : !view_.segments[segment].is_bound) return segment;
+  }
+  return segment_without_addresses(port_class);
 }
 
 }  // namespace weir

@@ -18,7 +18,8 @@ inline constexpr u32 no_rule = ~u32{0};
 inline constexpr u16 no_segment = 0xffff;
 inline constexpr u32 zone_unknown = 0;  // an address in no segment: granted nothing
 
-// What a first packet is judged by. Ports are named by class: see Policy::port_class.
+// What a first packet is judged by. Ports are named by class: see Policy::port_class. Inside a tunnel with a number both
+// are the class of its network.
 struct Question {
   Address source, target;
   u16 source_class, target_class;  // port classes of the port it came in by and the port it would leave by
@@ -65,6 +66,11 @@ class Policy {
   // The class of a port by its name: exact `attach`/[port] pattern, else the longest `prefix*` pattern, else 0
   // (an unattached port, an uplink).
   u16 port_class(std::string_view port_name) const;
+  // The class of a network by its number (VNI): its own where a segment is bound to it, else that of all others.
+  // Cost: a binary search of the numbers that segments are bound to.
+  u16 network_class(u32 number) const;
+  // Whether some port is named, so that an address may be spoofed.
+  bool has_identities() const { return view_.port_classes_count > 1; }
   // Whether `mac` (6 bytes) may be a source on a port of this class: true when the class pins no MACs.
   bool mac_allowed(u16 port_class, const u8* mac) const;
   bool pins_macs(u16 port_class) const { return view_.port_classes[checked(port_class)].macs_count != 0; }
@@ -127,6 +133,8 @@ class Policy {
     WEIR_CHECK(port_class < view_.port_classes.size());
     return port_class;
   }
+  u16 segment_without_addresses(u16 port_class) const;
+  bool is_in(u16 port_class, u16 segment) const;
   u16 decision_checked(u16 decision) const {
     WEIR_CHECK(decision < view_.decisions.size());
     return decision;

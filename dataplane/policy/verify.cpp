@@ -129,19 +129,37 @@ Sentence check_nodes(std::span<const TrieNode> nodes, u64 leaves, u32 from_root,
   return unless(next_node == nodes.size() && next_leaf == leaves, "does not lead to every node and leaf");
 }
 
-// A text that may be shown and compared: inside the strings.
-Sentence check_port_classes(const View& view) {
+// Ports, at least the one for those that nobody named; then networks, at least the one for those that nobody bound.
+Sentence check_networks(View& view) {
+  const auto classes = view.port_classes;
+  u32 ports = 0;
+  for (; ports < classes.size() && classes[ports].kind < ClassKind::network; ++ports)
+    if (classes[ports].network != 0) return "gives a port the number of a network";
+  if (ports == 0 || ports > port_classes_max || ports == classes.size()) return "lacks ports or networks, or has too many";
+  for (u64 index = ports; index < classes.size(); ++index) {
+    const PortClass& entry = classes[index];
+    if (entry.kind != ClassKind::network) return "has a port behind a network, or a kind that does not exist";
+    if (entry.pattern.bytes != 0 || entry.macs_count != 0) return "gives a network what only ports have";
+    if (index == ports ? entry.network != network_unbound || entry.segments_count != 0 : entry.network > network_max)
+      return "has a network whose number cannot be";
+    if (index > ports + 1 && entry.network <= classes[index - 1].network) return "has networks that do not ascend";
+  }
+  view.port_classes_count = ports;
+  return {};
+}
+
+Sentence check_port_classes(View& view) {
   const u64 source_rows = view.source_zones.size() / view.atoms_count;
   const u64 target_rows = view.target_zones.size() / view.atoms_count;
-  if (view.port_classes.empty() || view.port_classes.size() > port_classes_max) return "is empty or too long";
+  if (view.port_classes.size() > port_classes_max + networks_max + 1) return "is too long";
   for (const PortClass& entry : view.port_classes) {
     if (!fits(entry.pattern, view)) return "names text outside the strings";
-    if (entry.is_prefix > 1) return "has a flag that is neither 0 nor 1";
     if (entry.source_row >= source_rows || entry.target_row >= target_rows) return "leads to a row that is not there";
     if (u64{entry.segments_first} + entry.segments_count > view.class_segments.size())
       return "has segments outside class_segments";
     if (u64{entry.macs_first} + entry.macs_count > view.macs.size()) return "has addresses outside macs";
   }
+  if (const Sentence wrong = check_networks(view); !wrong.empty()) return wrong;
   const PortClass& unattached = view.port_classes[0];
   if (unattached.pattern.bytes != 0 || unattached.segments_count != 0 || unattached.macs_count != 0)
     return "gives rights to ports that nobody named";
@@ -278,7 +296,7 @@ Sentence check_segments(const View& view) {
   if (view.segments.size() >= no_segment) return "is too long";
   for (const Segment& segment : view.segments) {
     if (!fits(segment.name, view)) return "names text outside the strings";
-    if (segment.has_addresses > 1) return "has a flag that is neither 0 nor 1";
+    if (segment.has_addresses > 1 || segment.is_bound > 1) return "has a flag that is neither 0 nor 1";
   }
   return {};
 }

@@ -104,6 +104,10 @@ std::size_t format_decision(std::span<char, decision_line_bytes_max> out, const 
   else line.number(context.flow_number);
   line.text(",\"generation\":");
   line.number(outcome.generation);
+  if (outcome.depth != 0) {
+    line.text(",\"depth\":");
+    line.number(outcome.depth);
+  }
   line.text("}\n");
   return static_cast<std::size_t>(line.at - out.data());
 }

@@ -1,5 +1,5 @@
 // One frame, any bytes: the parser reads nothing outside it, and says by both its paths what the naive twin says. The
-// mutator mends the IPv4 checksum of three frames in four, since nearly every change would end there.
+// mutator mends the IPv4 checksums of three frames in four, since nearly every change would end there.
 //
 // Seeds are the well-formed rows of tests/unit/parse_rows.hpp: `fuzz_parse` with WEIR_FUZZ_WRITE_SEEDS=DIR writes them.
 #include "dataplane/base/check.hpp"
@@ -44,6 +44,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" std::size_t LLVMFuzzerCustomMutator(u8* data, std::size_t bytes, std::size_t bytes_max, unsigned seed) {
   const std::size_t changed = LLVMFuzzerMutate(data, bytes, bytes_max);
   if (seed % 4 != 0) test::mend_ipv4({data, changed});
+  if (seed % 4 != 0) test::mend_inside({data, changed}, context);
   return changed;
 }
 

@@ -30,15 +30,17 @@ std::string endpoint(const FlowKey& key, bool is_a) {
 std::string line_of(const Headers& headers) {
   if (!headers.well_formed()) return fmt::format(R"({{"reason":"{}"}})", row(headers.drop).name);
   constexpr const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp"};
+  const bool numbered = in_network(headers.key.place());
   const bool keyed = headers.kind == PacketKind::flow || headers.kind == PacketKind::icmp_error;
   return fmt::format(
       R"({{"reason":"","kind":"{}","source":"{}","target":"{}","protocol":{},"l3":{},"l4":{},"payload":{},)"
       R"("payload_bytes":{},"ports":[{},{}],"flags":{},"icmp":[{},{}],"vlans":[{},{}],)"
-      R"("from":"{}","to":"{}","hash":{}}})",
+      R"("tunnels":{},"network":{},"from":"{}","to":"{}","hash":{}}})",
       kinds[static_cast<u8>(headers.kind)], written(headers.source), written(headers.target), headers.protocol,
       headers.l3_offset, headers.l4_offset, headers.payload_offset, headers.payload_bytes, headers.source_port,
-      headers.target_port, headers.tcp_flags, headers.icmp_type, headers.icmp_code, headers.key.scope >> 8 & 0xfff,
-      headers.key.scope >> 20, keyed ? endpoint(headers.key, headers.source_is_a) : "",
+      headers.target_port, headers.tcp_flags, headers.icmp_type, headers.icmp_code,
+      numbered ? 0 : headers.key.place() >> 8 & 0xfff, numbered ? 0 : headers.key.place() >> 20, headers.tunnels,
+      numbered ? network_of(headers.key.place()) : 0, keyed ? endpoint(headers.key, headers.source_is_a) : "",
       keyed ? endpoint(headers.key, !headers.source_is_a) : "", headers.hash);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Frames that scapy builds are read by our parser as scapy itself, and tshark, dissect them: addresses, VLANs,
-protocol, offsets, ports, flags, payload lengths, and the flow that an ICMP error quotes. Both directions have one hash.
+protocol, offsets, ports, flags, payload lengths, the flow that an ICMP error quotes, and the same of what is inside of
+tunnels. Both directions have one hash.
 
 usage: parse_scapy.py PARSE_LINES   (the test binary that prints how we read a capture)
 """
@@ -17,10 +18,12 @@ logging.getLogger("scapy").setLevel(logging.ERROR)
 from scapy.all import (  # noqa: E402
     ARP, Dot1Q, Ether, GRE, ICMP, ICMPerror, ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NS,
     ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IP, IPerror, IPOption_Router_Alert, IPv6, IPv6ExtHdrDestOpt,
-    IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, SCTP, SCTPChunkData, TCP, TCPerror, UDP, UDPerror, wrpcap)
+    IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, SCTP, SCTPChunkData, TCP, TCPerror, UDP, UDPerror, VXLAN, wrpcap)
+from scapy.contrib.geneve import GENEVE, GeneveOptions  # noqa: E402
 
 COUNT = 3000
-NUMBERS = {TCP: 6, UDP: 17, ICMP: 1, SCTP: 132, GRE: 47}
+NUMBERS = {TCP: 6, UDP: 17, ICMP: 1, SCTP: 132}
+TUNNEL_PORTS = (4789, 6081)
 generator = random.Random(20240229)
 
 
@@ -41,7 +44,8 @@ def payload():
 
 
 def port():
-    return number(1000, 65535)
+    drawn = number(1000, 65535)
+    return drawn if drawn not in TUNNEL_PORTS else 1000
 
 
 def tcp():
@@ -60,7 +64,7 @@ def transport(family):
         generator.choice([ICMPv6EchoRequest, ICMPv6EchoReply])(id=number())
     return generator.choice([
         lambda: tcp() / payload(), lambda: UDP(sport=port(), dport=port()) / payload(), lambda: echo / payload(),
-        sctp, lambda: GRE(proto=0x0800) / payload()])()
+        sctp])()
 
 
 def tags():
@@ -113,9 +117,36 @@ def link():
         lambda: IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67) / Raw(bytes(240))])()
 
 
+def plain():
+    """An ordinary packet of either family, and its Ethernet or GRE type."""
+    if generator.random() < 0.5:
+        return ipv4(address4(), address4()) / transport(4), 0x0800
+    return ipv6(address6(), address6()) / transport(6), 0x86DD
+
+
+def tunnel():
+    """One packet in another, or in two others."""
+    inside, ethertype = plain()
+    bridged = Ether(src="02:00:00:00:00:03", dst="02:00:00:00:00:04") / inside
+    option = GeneveOptions(classid=0x102, type=1, data=b"\0\0\0\1")
+    within = generator.choice([
+        lambda: UDP(sport=port(), dport=4789) / VXLAN(vni=number(0, 0xFFFFFF), flags=8) / bridged,
+        lambda: UDP(sport=port(), dport=6081) / GENEVE(vni=number(0, 0xFFFFFF), proto=0x6558) / bridged,
+        lambda: UDP(sport=port(), dport=6081) / GENEVE(vni=number(0, 0xFFFFFF), proto=ethertype, options=[option])
+        / inside,
+        lambda: GRE(proto=ethertype, chksum_present=number(0, 1), key_present=number(0, 1),
+                    seqnum_present=number(0, 1)) / inside,
+        lambda: GRE(proto=0x6558) / bridged,
+        lambda: inside])()
+    around = generator.choice([lambda: ipv4(address4(), address4()), lambda: ipv6(address6(), address6())])
+    return around() / within if generator.random() < 0.7 else around() / GRE() / IP(src=address4(), dst=address4()) / within
+
+
 def build():
     kind = generator.random()
-    if kind < 0.4:
+    if kind > 0.85:
+        packet = tunnel()
+    elif kind < 0.4:
         packet = ipv4(address4(), address4()) / transport(4)
     elif kind < 0.8:
         packet = ipv6(address6(), address6()) / transport(6)
@@ -130,7 +161,7 @@ def numbers_of(layer):
         return layer.sport, layer.dport
     if isinstance(layer, (ICMP, ICMPerror, ICMPv6EchoRequest, ICMPv6EchoReply)):
         return layer.id, layer.id
-    return 47, 47
+    return 59, 59
 
 
 def skip_extensions(layer):
@@ -144,6 +175,19 @@ def flow_of(ip):
     return f"{ip.src} {source}", f"{ip.dst} {target}"
 
 
+def innermost(packet):
+    """The last IP packet that is not one quoted, how many are around it, and the number of its network."""
+    ips, network = [], 0
+    for layer in packet.iterpayloads():
+        if isinstance(layer, (ICMP, ICMPv6DestUnreach, ICMPv6PacketTooBig)):
+            break
+        if isinstance(layer, (IP, IPv6)):
+            ips.append(layer)
+        if isinstance(layer, (VXLAN, GENEVE)):
+            network = layer.vni
+    return ips[-1], len(ips) - 1, network
+
+
 def expected(frame):
     """Our line, as scapy would write it; keys it cannot know are left out."""
     packet = Ether(frame)
@@ -152,7 +196,11 @@ def expected(frame):
     if ARP in packet:
         arp = packet[ARP]
         return {**line, "kind": "arp", "source": arp.psrc, "target": arp.pdst, "protocol": 0, "vlans": [0, 0]}
-    ip = packet[IP] if IP in packet and (IPv6 not in packet) else packet[IPv6]
+    ip, line["tunnels"], line["network"] = innermost(packet)
+    if line["tunnels"]:
+        line["l3"] = len(frame) - len(bytes(ip))
+    if packet.haslayer(VXLAN) or packet.haslayer(GENEVE):
+        line["vlans"] = [0, 0]
     layer = skip_extensions(ip.payload)
     end = line["l3"] + (ip.len if isinstance(ip, IP) else 40 + ip.plen)
     line |= {"source": ip.src, "target": ip.dst, "kind": "flow", "l4": end - len(bytes(layer)),
@@ -160,8 +208,8 @@ def expected(frame):
     header = 8
     if isinstance(layer, TCP):
         line["flags"], header = int(layer.flags), layer.dataofs * 4
-    elif isinstance(layer, (SCTP, GRE)):
-        header = 12 if isinstance(layer, SCTP) else 0
+    elif isinstance(layer, SCTP):
+        header = 12
     line |= {"payload": line["l4"] + header, "payload_bytes": end - line["l4"] - header}
     if isinstance(layer, (TCP, UDP, SCTP)):
         line["ports"] = [layer.sport, layer.dport]
@@ -180,15 +228,17 @@ def expected(frame):
 def turned(frame):
     """The same conversation's other direction, or None where there is none."""
     packet = Ether(frame)
-    ip = next((layer for layer in packet.iterpayloads() if isinstance(layer, (IP, IPv6))), None)
+    ip = None if ARP in packet else innermost(packet)[0]
     layer = skip_extensions(ip.payload) if ip else None
-    if not isinstance(layer, (TCP, UDP, SCTP, GRE)) or ip.dst == "255.255.255.255":
+    if not isinstance(layer, (TCP, UDP, SCTP)) or ip.dst == "255.255.255.255":
         return None
+    for around in packet.iterpayloads():
+        if isinstance(around, GRE) and around.chksum_present:
+            del around.chksum
     ip.src, ip.dst = ip.dst, ip.src
     if isinstance(ip, IP):
         del ip.chksum
-    if not isinstance(layer, GRE):
-        layer.sport, layer.dport = layer.dport, layer.sport
+    layer.sport, layer.dport = layer.dport, layer.sport
     return bytes(packet)
 
 
@@ -210,7 +260,7 @@ def compare(name, frames, lines, wanted):
 
 
 def tshark_lines(path):
-    """The outermost values of the fields that both name, by tshark."""
+    """The values of the fields that both name, by tshark, from outside in."""
     fields = ["ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport",
               "sctp.srcport", "sctp.dstport", "tcp.flags", "tcp.len", "arp.src.proto_ipv4", "vlan.id",
               "frame.protocols"]
@@ -223,17 +273,19 @@ def tshark_lines(path):
 
 
 def expected_by_tshark(values, line):
-    layers = values["frame.protocols"][0].split(":")
+    layers, pick = values["frame.protocols"][0].split(":"), -1 if line.get("tunnels") else 0
+    if pick:
+        layers.reverse()
     network = next(layer for layer in layers if layer in ("ip", "ipv6", "arp"))
-    transport = next((layer for layer in layers if layer in ("tcp", "udp", "sctp", "gre", "icmp", "icmpv6")), "")
+    transport = next((layer for layer in layers if layer in ("tcp", "udp", "sctp", "icmp", "icmpv6")), "")
     if network == "arp":
         return {"kind": "arp", "source": values["arp.src.proto_ipv4"][0]}
-    want = {"source": values[f"{network}.src"][0], "target": values[f"{network}.dst"][0]}
+    want = {"source": values[f"{network}.src"][pick], "target": values[f"{network}.dst"][pick]}
     if transport in ("tcp", "udp", "sctp"):
-        want["ports"] = [int(values[f"{transport}.srcport"][0]), int(values[f"{transport}.dstport"][0])]
+        want["ports"] = [int(values[f"{transport}.srcport"][pick]), int(values[f"{transport}.dstport"][pick])]
     if transport == "tcp":
-        want |= {"flags": int(values["tcp.flags"][0], 16) & 0xff, "payload_bytes": int(values["tcp.len"][0])}
-    if line["kind"] == "flow":
+        want |= {"flags": int(values["tcp.flags"][pick], 16) & 0xff, "payload_bytes": int(values["tcp.len"][pick])}
+    if line["kind"] == "flow" and not pick:
         want["vlans"] = ([int(vlan) for vlan in values.get("vlan.id", [])] + [0, 0])[:2]
     return want
 
@@ -256,7 +308,9 @@ def main(parse_lines):
             print("tshark is not installed: compared with scapy alone")
     kinds = {kind: sum(line["kind"] == kind for line in lines) for kind in sorted({line["kind"] for line in lines})}
     assert set(kinds) == {"arp", "dhcp", "flow", "icmp_error", "nd"}, kinds
-    print(f"{len(frames)} frames alike {kinds}; {len(answers)} of them also the other way round")
+    depths = {depth: sum(line["tunnels"] == depth for line in lines) for depth in (1, 2)}
+    assert min(depths.values()) > 50, depths
+    print(f"{len(frames)} frames alike {kinds}, {depths} in tunnels; {len(answers)} of them also the other way round")
 
 
 main(sys.argv[1])

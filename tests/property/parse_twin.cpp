@@ -1,68 +1,11 @@
 // A twin in the plainest words: big-endian fields at offsets, one exception for a doubt.
-#include "tests/property/parse_twin_reading.hpp"
+#include "tests/property/parse_twin_parts.hpp"
 
-#include <algorithm>
 #include <array>
 #include <set>
-#include <stdexcept>
 
 namespace weir::test {
 namespace {
-
-struct Drop {
-  Reason reason;
-};
-
-void demand(bool holds, Reason otherwise) {
-  if (!holds) throw Drop{otherwise};
-}
-
-// A stretch of the frame: offsets from its start, and std::vector::at for a belt.
-struct Part {
-  const Bytes* frame;
-  std::size_t start, bytes;
-  unsigned byte(std::size_t offset) const {
-    if (offset >= bytes) throw std::out_of_range("the twin reads outside");
-    return frame->at(start + offset);
-  }
-  unsigned word(std::size_t offset) const { return byte(offset) * 256 + byte(offset + 1); }
-  Bytes copy(std::size_t offset, std::size_t count) const {
-    Bytes out;
-    for (std::size_t index = 0; index < count; ++index) out.push_back(static_cast<u8>(byte(offset + index)));
-    return out;
-  }
-  Part from(std::size_t offset) const { return {frame, start + offset, bytes - offset}; }
-  Part first(std::size_t count) const { return {frame, start, std::min(bytes, count)}; }
-};
-
-bool all_zero(const Bytes& bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](u8 byte) { return byte == 0; });
-}
-bool is_loopback6(const Bytes& address) {
-  return address.back() == 1 && all_zero({address.begin(), address.end() - 1});
-}
-bool source_martian4(const Bytes& a) { return a[0] == 0 || a[0] == 127 || a[0] >= 224; }
-bool source_martian6(const Bytes& a) { return a[0] == 255 || all_zero(a) || is_loopback6(a); }
-bool target_martian4(const Bytes& a) { return a[0] == 0 || a[0] == 127; }
-// The last: what Address takes for the mark of IPv4.
-bool target_martian6(const Bytes& a) {
-  return all_zero(a) || is_loopback6(a) || std::all_of(a.begin(), a.begin() + 8, [](u8 byte) { return byte == 255; });
-}
-
-void set_flow(Reading& r, FlowClass flow_class, unsigned from, unsigned to) {
-  r.kind = PacketKind::flow;
-  r.keyed = true;
-  r.flow_class = flow_class;
-  r.from = {r.source, from};
-  r.to = {r.target, to};
-}
-
-void set_ports(Reading& r, FlowClass flow_class, const Part& l4) {
-  demand(l4.word(0) != 0 && l4.word(2) != 0, Reason::port_zero);
-  r.source_port = l4.word(0);
-  r.target_port = l4.word(2);
-  set_flow(r, flow_class, l4.word(0), l4.word(2));
-}
 
 void read_tcp(Reading& r, const Part& l4) {
   demand(l4.bytes >= 20, Reason::tcp_header_bad);
@@ -112,7 +55,19 @@ void read_sctp(Reading& r, const Part& l4) {
   r.payload += 12;
 }
 
-// The protocol a chain of extension headers ends in, and where. `doubt` replaces every reason when it is a quote.
+// RFC 8754: as many segments as the last entry's index says and one, then options that end with the header.
+bool segments_whole(const Part& header) {
+  std::size_t at = 8 + 16 * (header.byte(4) + 1);
+  while (at < header.bytes) {
+    if (header.byte(at) == 0) at += 1;
+    else if (at + 1 == header.bytes) return false;
+    else at += 2 + header.byte(at + 1);
+  }
+  return at == header.bytes;
+}
+
+}  // namespace
+
 unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset) {
   std::vector<unsigned> seen;
   offset = 0;
@@ -127,6 +82,7 @@ unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset
     const std::size_t bytes = 8 + 8 * header.byte(1);
     demand(header.bytes >= bytes, Reason::ipv6_extension_bad);
     if (next == 43) demand(header.byte(3) == 0, Reason::ipv6_routing_header);
+    if (next == 43 && header.byte(2) == 4) demand(segments_whole(header.first(bytes)), Reason::ipv6_extension_bad);
     unsigned options = 0;
     for (std::size_t at = 2; next != 43 && at < bytes;) {
       demand(++options <= 16, Reason::ipv6_options_many);
@@ -147,113 +103,17 @@ unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset
   return next;
 }
 
-bool has_identifier(bool ipv4, unsigned type) {
-  static const std::set<unsigned> four{0, 8, 13, 14, 15, 16, 17, 18, 42, 43}, six{128, 129, 160, 161};
-  return ipv4 ? four.contains(type) : six.contains(type);
-}
-bool is_informational(bool ipv4, unsigned type) {
-  static const std::set<unsigned> not_four{3, 4, 5, 11, 12};
-  return ipv4 ? !not_four.contains(type) : type >= 128 && (type < 133 || type > 137);
-}
-
-void read_quote_rest(Reading& r, const Part& l4, unsigned protocol, const Bytes& source, const Bytes& target) {
-  demand(l4.bytes >= 8, Reason::icmp_header_bad);
-  unsigned from = protocol, to = protocol;
-  r.flow_class = FlowClass::ip;
-  if (protocol == 6 || protocol == 17 || protocol == 132) {
-    r.flow_class = protocol == 6 ? FlowClass::tcp : protocol == 17 ? FlowClass::udp : FlowClass::sctp;
-    from = l4.word(0);
-    to = l4.word(2);
-    demand(from != 0 && to != 0, Reason::icmp_header_bad);
-  }
-  if (protocol == 1 || protocol == 58) {
-    demand(r.ipv4 == (protocol == 1) && is_informational(r.ipv4, l4.byte(0)), Reason::icmp_header_bad);
-    r.flow_class = r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6;
-    from = to = has_identifier(r.ipv4, l4.byte(0)) ? l4.word(4) : 0;
-  }
-  r.keyed = true;
-  r.from = {source, from};
-  r.to = {target, to};
-}
-
-void read_quote(Reading& r, const Part& quote) {
-  const auto good = [](bool holds) { demand(holds, Reason::icmp_header_bad); };
-  r.kind = PacketKind::icmp_error;
-  if (r.ipv4) {
-    good(quote.bytes >= 20 && quote.byte(0) / 16 == 4);
-    const std::size_t header = quote.byte(0) % 16 * 4;
-    good(header >= 20 && quote.word(2) >= header + 8 && quote.bytes >= header + 8);
-    good(quote.word(6) == 0 || quote.word(6) == 0x4000);
-    const Bytes source = quote.copy(12, 4), target = quote.copy(16, 4);
-    good(!source_martian4(source) && !source_martian4(target) && source != target);
-    read_quote_rest(r, quote.from(header), quote.byte(9), source, target);
-    return;
-  }
-  good(quote.bytes >= 40 && quote.byte(0) / 16 == 6);
-  const Part rest = quote.from(40).first(quote.word(4));
-  std::size_t offset = 0;
-  unsigned protocol = 0;
-  try {
-    protocol = walk_chain(rest, quote.byte(6), offset);
-  } catch (const Drop&) {
-    throw Drop{Reason::icmp_header_bad};
-  }
-  const Bytes source = quote.copy(8, 16), target = quote.copy(24, 16);
-  good(!source_martian6(source) && !target_martian6(target) && source != target);
-  read_quote_rest(r, rest.from(offset), protocol, source, target);
-}
-
-void read_neighbour(Reading& r, const Part& l4, bool trailing) {
-  const auto good = [](bool holds) { demand(holds, Reason::link_nd_bad); };
-  const std::size_t least = r.type == 133 ? 8 : r.type == 134 ? 16 : 24;
-  good(r.hops == 255 && r.code == 0 && !trailing && r.l4 == r.l3 + 40 && l4.bytes >= least);
-  std::multiset<unsigned> options;
-  for (std::size_t at = least; at < l4.bytes;) {
-    good(at + 8 <= l4.bytes && l4.byte(at + 1) > 0 && at + 8 * l4.byte(at + 1) <= l4.bytes);
-    good(r.type == 134 || l4.byte(at + 1) == 1);
-    options.insert(l4.byte(at));
-    at += 8 * l4.byte(at + 1);
-  }
-  const bool source_link = options.contains(1);
-  const unsigned link_address = r.type == 136 ? 2 : 1;
-  good(r.type == 134 || (options.count(link_address) <= 1 && options.count(14) <= 1 &&
-                         options.count(link_address) + options.count(14) == options.size()));
-  const Bytes solicited_node{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff};
-  if (all_zero(r.source)) good(!source_link);
-  if (r.type == 134) good(r.source[0] == 0xfe && r.source[1] / 64 == 2);
-  if (r.type >= 135) good(l4.byte(8) != 0xff);
-  if (r.type == 135 && all_zero(r.source)) good(Bytes(r.target.begin(), r.target.begin() + 13) == solicited_node);
-  if (r.type == 136 && r.target[0] == 0xff) good((l4.byte(4) & 0x40) == 0);
-  r.kind = r.type < 135 ? PacketKind::ra : PacketKind::nd;
-}
-
-void read_icmp(Reading& r, const Part& l4, bool trailing) {
-  demand(r.ipv4 == (r.protocol == 1) && l4.bytes >= 8, Reason::icmp_header_bad);
-  r.type = l4.byte(0);
-  r.code = l4.byte(1);
-  r.payload += 8;
-  const bool quotes = r.ipv4 ? r.type == 3 || r.type == 11 || r.type == 12 : r.type >= 1 && r.type <= 4;
-  if (quotes) return read_quote(r, l4.from(8));
-  demand(r.type != (r.ipv4 ? 5u : 137u), Reason::link_redirect);
-  if (!r.ipv4 && r.type >= 133 && r.type <= 136) return read_neighbour(r, l4, trailing);
-  demand(is_informational(r.ipv4, r.type), Reason::icmp_header_bad);
-  std::size_t least = 8;
-  if (r.ipv4 && (r.type == 13 || r.type == 14)) least = 20;
-  if (r.ipv4 && (r.type == 17 || r.type == 18)) least = 12;
-  if (!r.ipv4 && r.type >= 130 && r.type <= 132) least = 24;
-  demand(l4.bytes >= least, Reason::icmp_header_bad);
-  const unsigned number = has_identifier(r.ipv4, r.type) ? l4.word(4) : 0;
-  set_flow(r, r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6, number, number);
-}
+namespace {
 
 void read_transport(Reading& r, const Part& l4, bool trailing) {
   r.l4 = r.payload = l4.start;
+  if (is_tunnel(r.protocol, l4)) return read_tunnel(r, l4);
   if (r.protocol == 6) return read_tcp(r, l4);
   if (r.protocol == 17) return read_udp(r, l4);
   if (r.protocol == 132) return read_sctp(r, l4);
   if (r.protocol == 1 || r.protocol == 58) return read_icmp(r, l4, trailing);
-  static const std::array<std::array<unsigned, 2>, 8> leasts{
-      {{2, 8}, {4, 20}, {33, 12}, {41, 40}, {47, 4}, {50, 8}, {51, 12}, {136, 8}}};
+  static const std::array<std::array<unsigned, 2>, 5> leasts{
+      {{2, 8}, {33, 12}, {50, 8}, {51, 12}, {136, 8}}};
   for (const auto& [protocol, least] : leasts)
     if (protocol == r.protocol) demand(l4.bytes >= least, Reason::l4_header_bad);
   set_flow(r, FlowClass::ip, r.protocol, r.protocol);
@@ -282,7 +142,10 @@ void read_options4(const Part& options) {
   demand(!routed, Reason::ipv4_source_route);
 }
 
+}  // namespace
+
 void read_ipv4(Reading& r, const Part& ip) {
+  r.l3 = ip.start;
   demand(ip.bytes >= 20, Reason::truncated);
   const std::size_t header = ip.byte(0) % 16 * 4, total = ip.word(2);
   demand(ip.byte(0) / 16 == 4 && header >= 20 && total >= header, Reason::ipv4_header_bad);
@@ -293,7 +156,7 @@ void read_ipv4(Reading& r, const Part& ip) {
   demand(ip.byte(6) < 128, Reason::ipv4_header_bad);
   read_options4(ip.from(20).first(header - 20));
   demand(ip.byte(8) != 0, Reason::ttl_zero);
-  demand(ip.word(6) == 0 || ip.word(6) == 0x4000, Reason::fragment);
+  demand(ip.word(6) == 0 || ip.word(6) == 0x4000, r.outsides.empty() ? Reason::fragment : Reason::tunnel_fragment);
   r.ipv4 = true;
   r.protocol = ip.byte(9);
   r.source = ip.copy(12, 4);
@@ -305,10 +168,12 @@ void read_ipv4(Reading& r, const Part& ip) {
   demand(!target_martian4(r.target), Reason::target_martian);
   demand(r.source != r.target, Reason::land);
   read_transport(r, l4, total < ip.bytes);
-  r.payload_bytes = ip.start + total - r.payload;
+  if (r.l3 == ip.start) r.payload_bytes = ip.start + total - r.payload;
 }
 
 void read_ipv6(Reading& r, const Part& ip) {
+  r.l3 = ip.start;
+  r.ipv4 = false;
   demand(ip.bytes >= 40, Reason::truncated);
   demand(ip.byte(0) / 16 == 6, Reason::ipv6_header_bad);
   const std::size_t payload = ip.word(4);
@@ -318,7 +183,12 @@ void read_ipv6(Reading& r, const Part& ip) {
   demand(r.hops != 0, Reason::ttl_zero);
   std::size_t offset = 0;
   const Part rest = ip.from(40).first(payload);
-  r.protocol = walk_chain(rest, ip.byte(6), offset);
+  try {
+    r.protocol = walk_chain(rest, ip.byte(6), offset);
+  } catch (const Drop& drop) {
+    const bool inner_fragment = drop.reason == Reason::fragment && !r.outsides.empty();
+    throw Drop{inner_fragment ? Reason::tunnel_fragment : drop.reason};
+  }
   r.source = ip.copy(8, 16);
   r.target = ip.copy(24, 16);
   const Part l4 = rest.from(offset);
@@ -328,8 +198,10 @@ void read_ipv6(Reading& r, const Part& ip) {
   demand(!target_martian6(r.target), Reason::target_martian);
   demand(r.source != r.target, Reason::land);
   read_transport(r, l4, 40 + payload < ip.bytes);
-  r.payload_bytes = ip.start + 40 + payload - r.payload;
+  if (r.l3 == ip.start) r.payload_bytes = ip.start + 40 + payload - r.payload;
 }
+
+namespace {
 
 void read_arp(Reading& r, const Part& arp, const Part& frame) {
   demand(arp.bytes >= 28, Reason::truncated);
@@ -348,6 +220,8 @@ void read_arp(Reading& r, const Part& arp, const Part& frame) {
   r.l4 = r.payload = arp.start + 28;
 }
 
+}  // namespace
+
 void read_ethernet(Reading& r, const Part& frame) {
   demand(frame.bytes >= 14, Reason::ethernet_short);
   const Bytes source = frame.copy(6, 6), target = frame.copy(0, 6);
@@ -356,6 +230,7 @@ void read_ethernet(Reading& r, const Part& frame) {
          Reason::link_local_protocol);
   std::size_t at = 12;
   for (; frame.word(at) == 0x8100 || frame.word(at) == 0x88a8; at += 4) {
+    demand(r.outsides.empty(), Reason::tunnel_vlan);
     demand(r.tags < 2, Reason::vlan_too_deep);
     demand(frame.bytes >= at + 6, Reason::truncated);
     const unsigned id = frame.word(at + 2) % 4096;
@@ -367,17 +242,16 @@ void read_ethernet(Reading& r, const Part& frame) {
     r.vlans.push_back(id);
   }
   r.vlans.resize(2, 0);
-  r.l3 = at + 2;
+  r.l3 = frame.start + at + 2;
   const unsigned type = frame.word(at);
-  if (type == 0x800) return read_ipv4(r, frame.from(r.l3));
-  if (type == 0x86dd) return read_ipv6(r, frame.from(r.l3));
-  if (type == 0x806) return read_arp(r, frame.from(r.l3), frame);
+  const Part above = frame.from(at + 2);
+  if (type == 0x800) return read_ipv4(r, above);
+  if (type == 0x86dd) return read_ipv6(r, above);
+  if (type == 0x806) return read_arp(r, above, frame);
   demand(type != 0x88cc && type != 0x8809, Reason::link_local_protocol);
   demand(type >= 1536, Reason::ieee_802_3);
   throw Drop{Reason::ethertype_unknown};
 }
-
-}  // namespace
 
 Reading read_frame(const Bytes& frame) {
   Reading reading;

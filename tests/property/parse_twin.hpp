@@ -12,4 +12,7 @@ namespace weir::test {
 // or empty when all three agree and what was read lies within the frame.
 std::string differences(std::span<const u8> frame, const ParseContext& context);
 
+// Makes the header checksums of IPv4 inside tunnels right again, so that a changed frame gets past them.
+void mend_inside(std::span<u8> frame, const ParseContext& context);
+
 }  // namespace weir::test

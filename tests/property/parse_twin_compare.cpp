@@ -23,9 +23,31 @@ Endpoint endpoint(const FlowKey& key, bool is_a) {
   return {wire_address(is_a ? key.a : key.b), key.flow_class() == FlowClass::ip ? number : swap(number)};
 }
 
+// The bits of a key that say where its addresses are, put together from what they mean.
+u32 place(const std::vector<unsigned>& vlans, bool numbered, bool unnumbered, unsigned number) {
+  const u32 high = numbered ? number : (vlans[0] | vlans[1] << 12);
+  return high << 8 | (unnumbered ? 0x80 : 0) | (numbered ? 8 : 0);
+}
+
+std::string tunnel_difference(const Reading& r, const Headers& h) {
+  if (h.tunnels != r.outsides.size()) return "tunnels";
+  if (h.tunnels != 0 && h.place != place(r.vlans, r.numbered, r.unnumbered, r.number)) return "the place";
+  for (std::size_t index = 0; index < r.outsides.size(); ++index) {
+    const Around& around = r.outsides[index];
+    const Outside& outside = h.outsides[index];
+    if (around.source != wire_address(outside.source) || around.target != wire_address(outside.target))
+      return "an outside's addresses";
+    if (outside.place != place(around.vlans, around.numbered, around.unnumbered, around.number))
+      return "an outside's place";
+    if (outside.protocol != around.protocol || outside.target_port != around.target_port) return "an outside's service";
+  }
+  return "";
+}
+
 std::string key_difference(const Reading& r, const Headers& h, const ParseContext& context) {
   if (!r.keyed) return h.key == FlowKey{} && !h.source_is_a ? "" : "a key where there is no flow";
-  if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, r.vlans[0], r.vlans[1])) return "scope";
+  if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, place(r.vlans, r.numbered, r.unnumbered, r.number)))
+    return "scope";
   if (!(endpoint(h.key, h.source_is_a) == r.from)) return "the source's endpoint";
   if (!(endpoint(h.key, !h.source_is_a) == r.to)) return "the target's endpoint";
   bool swapped;
@@ -53,6 +75,7 @@ std::string difference(const Reading& r, const Headers& h, const ParseContext& c
   for (std::size_t index = 0; index < numbers.size(); ++index)
     if (numbers[index][0] != numbers[index][1])
       return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);
+  if (std::string found = tunnel_difference(r, h); !found.empty()) return found;
   if (r.source != wire_address(h.source)) return "source";
   if (r.target != wire_address(h.target)) return "target";
   return key_difference(r, h, context);
@@ -69,6 +92,21 @@ std::string differences(std::span<const u8> frame, const ParseContext& context) 
   parse_general(headers, std::as_bytes(frame), context);
   const std::string found = difference(reading, headers, context, frame.size());
   return found.empty() ? "" : "general path: " + found;
+}
+
+void mend_inside(std::span<u8> frame, const ParseContext& context) {
+  for (u32 times = 0; times < tunnels_max; ++times) {
+    const Headers headers = parse(std::as_bytes(frame), context);
+    if (headers.drop != Reason::ipv4_checksum_bad || headers.tunnels == 0) return;
+    u8* header = frame.data() + headers.l3_offset;
+    header[10] = header[11] = 0;
+    u32 sum = 0;
+    for (u32 at = 0; at < (header[0] & 15u) * 4; at += 2) sum += load_be16(header + at);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+    header[10] = static_cast<u8>(sum >> 8);
+    header[11] = static_cast<u8>(sum);
+  }
 }
 
 }  // namespace weir::test

@@ -14,6 +14,16 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+// A packet around a tunnel.
+struct Around {
+  bool ipv4;
+  Bytes source, target;
+  unsigned protocol, target_port;
+  std::vector<unsigned> vlans;
+  bool numbered, unnumbered;
+  unsigned number;
+};
+
 struct Reading {
   Reason drop = Reason::undecided;
   PacketKind kind = PacketKind::flow;
@@ -21,7 +31,10 @@ struct Reading {
   unsigned protocol = 0, flags = 0, type = 0, code = 0, hops = 0, source_port = 0, target_port = 0;
   std::size_t l3 = 0, l4 = 0, payload = 0, payload_bytes = 0;
   unsigned tags = 0;
-  std::vector<unsigned> vlans;
+  std::vector<unsigned> vlans;  // of the frame's own Ethernet header
+  bool numbered = false, unnumbered = false;  // inside a network with a number; inside a tunnel without one
+  unsigned number = 0;
+  std::vector<Around> outsides;
   Bytes source, target;
   FlowClass flow_class = FlowClass::ip;
   Endpoint from, to;

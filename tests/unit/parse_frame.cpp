@@ -102,7 +102,7 @@ unsigned checksum(std::span<const std::uint8_t> header) {
 
 unsigned ethertype_of(const Layer* inner) {
   if (!inner) return 0x88b5;
-  static const std::map<std::string, unsigned> types{{"ip4", 0x800}, {"ip6", 0x86dd}, {"arp", 0x806}};
+  static const std::map<std::string, unsigned> types{{"ip4", 0x800}, {"ip6", 0x86dd}, {"arp", 0x806}, {"eth", 0x6558}};
   if (inner->name == "vlan") return inner->number("tpid", 0x8100, 16);
   const auto found = types.find(inner->name);
   return found == types.end() ? 0x88b5 : found->second;
@@ -111,7 +111,7 @@ unsigned ethertype_of(const Layer* inner) {
 unsigned protocol_of(const Layer* inner) {
   static const std::map<std::string, unsigned> protocols{
       {"tcp", 6}, {"udp", 17},     {"icmp4", 1},    {"icmp6", 58},    {"sctp", 132}, {"hop", 0},
-      {"ip4", 4}, {"options", 60}, {"routing", 43}, {"fragment", 44}, {"ip6", 41}};
+      {"ip4", 4}, {"options", 60}, {"routing", 43}, {"fragment", 44}, {"ip6", 41}, {"gre", 47},    {"eth", 143}};
   if (!inner) return 59;
   const auto found = protocols.find(inner->name);
   return found == protocols.end() ? 253 : found->second;
@@ -157,8 +157,16 @@ Bytes extension_header(const Layer& layer, const Layer* inner) {
     add32(header, 1);
     return header;
   }
-  const Bytes body = layer.name == "routing" ? Bytes{4, static_cast<std::uint8_t>(layer.number("left", 0)), 0, 0, 0, 0}
-                                             : layer.hex(layer.word(0));
+  Bytes body;
+  if (layer.name == "routing") {
+    const Bytes list = layer.hex(layer.setting("list", ""));
+    const unsigned type = layer.number("type", list.empty() ? 253 : 4);
+    body = {static_cast<std::uint8_t>(type), static_cast<std::uint8_t>(layer.number("left", 0)),
+            static_cast<std::uint8_t>(layer.number("last", 0)), 0, 0, 0};
+    add(body, list);
+  } else {
+    body = layer.hex(layer.word(0));
+  }
   header.push_back(static_cast<std::uint8_t>(layer.number("length", static_cast<unsigned>((body.size() + 2) / 8 - 1))));
   add(header, body);
   return header;
@@ -209,9 +217,50 @@ Bytes arp_body(const Layer& layer, const Bytes& source_mac) {
   return body;
 }
 
-Bytes header_of(const Layer& layer, const Layer* inner, std::size_t payload, const Bytes& source_mac) {
-  const std::string& name = layer.name;
+// A numbered network's header: `first` four bytes, the number, the last byte.
+Bytes network_header(const Layer& layer, unsigned first) {
   Bytes header;
+  add32(header, layer.number("first", first, 16));
+  add32(header, layer.number_at(0) << 8 | layer.number("tail", 0, 16));
+  add(header, layer.hex(layer.setting("options", "")));
+  return header;
+}
+
+// With `sum`, a checksum over header and `inside`.
+Bytes gre_header(const Layer& layer, const Layer* inner, const Bytes& inside) {
+  Bytes header;
+  add16(header, layer.number("flags", 0, 16));
+  add16(header, layer.number("type", ethertype_of(inner), 16));
+  add(header, layer.hex(layer.setting("more", "")));
+  if (layer.number("sum", 0) != 0) {
+    Bytes whole = header;
+    add(whole, inside);
+    if (whole.size() % 2 != 0) whole.push_back(0);
+    const unsigned sum = checksum(whole);
+    header[4] = static_cast<std::uint8_t>(sum >> 8);
+    header[5] = static_cast<std::uint8_t>(sum);
+  }
+  return header;
+}
+
+Bytes ethernet_header(const Layer& layer, const Layer* inner, const Bytes& source_mac) {
+  Bytes header = layer.mac(layer.setting("target", "02:00:00:00:00:02"));
+  add(header, source_mac);
+  add16(header, layer.number("type", ethertype_of(inner), 16));
+  return header;
+}
+
+Bytes header_of(const Layer& layer, const Layer* inner, const Bytes& inside, const Bytes& source_mac) {
+  const std::string& name = layer.name;
+  const std::size_t payload = inside.size();
+  Bytes header;
+  if (name == "eth") return ethernet_header(layer, inner, layer.mac(layer.setting("source", "02:00:00:00:00:01")));
+  if (name == "vxlan") return network_header(layer, 0x08000000);
+  if (name == "geneve") {
+    const unsigned options = static_cast<unsigned>(layer.setting("options", "").size()) / 8;
+    return network_header(layer, options << 24 | layer.number("type", ethertype_of(inner), 16));
+  }
+  if (name == "gre") return gre_header(layer, inner, inside);
   if (name == "vlan") {
     add16(header, layer.number_at(0));
     add16(header, layer.number("type", ethertype_of(inner), 16));
@@ -252,13 +301,11 @@ std::vector<std::uint8_t> frame_of(std::string_view text) {
   Bytes frame;
   for (std::size_t index = count; index-- > 1;) {
     const Layer* inner = index + 1 < count ? &layers[index + 1] : nullptr;
-    Bytes header = header_of(layers[index], inner, frame.size(), source_mac);
+    Bytes header = header_of(layers[index], inner, frame, source_mac);
     add(header, frame);
     frame = std::move(header);
   }
-  Bytes whole = ethernet.mac(ethernet.setting("target", "02:00:00:00:00:02"));
-  add(whole, source_mac);
-  add16(whole, ethernet.number("type", ethertype_of(count > 1 ? &layers[1] : nullptr), 16));
+  Bytes whole = ethernet_header(ethernet, count > 1 ? &layers[1] : nullptr, source_mac);
   add(whole, frame);
   for (std::size_t index = count; index < layers.size(); ++index) {
     const unsigned bytes = layers[index].number_at(0);

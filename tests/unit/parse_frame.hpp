@@ -1,16 +1,19 @@
 // Frames as text for tests: "vlan 5 / ip4 10.0.0.1 10.0.0.2 ttl=0 / tcp 1024 443 S / zero 10". Lengths, checksums and
 // next protocols are filled in rightly unless a word=value says otherwise, so that a row shows just what is wrong.
 //
-//   eth [source=MAC] [target=MAC] [type=HEX]         first, and may be left out
+//   eth [source=MAC] [target=MAC] [type=HEX]         first, and may be left out there; inside a tunnel too
 //   vlan ID [tpid=HEX]
 //   arp OPERATION SENDER TARGET [mac=MAC] [form=HEX]
 //   ip4 SOURCE TARGET [ttl=] [proto=] [version=] [ihl=] [total=] [sum=HEX] [fragment=HEX] [options=HEX]
 //   ip6 SOURCE TARGET [hops=] [next=] [version=] [length=]
-//   hop HEX | options HEX | routing [left=] | fragment [word=HEX]    extension headers; HEX is what follows 2 bytes
+//   hop HEX | options HEX | fragment [word=HEX]      extension headers; HEX is what follows 2 bytes
+//   routing [type=] [left=] [last=] [list=HEX]
 //   tcp PORT PORT [FLAGS of FSRPAUEW or none] [offset=] [options=HEX]
 //   udp PORT PORT [length=]
 //   sctp PORT PORT [tag=HEX], then: chunk TYPE [length=]
 //   icmp4 TYPE [CODE] [id=] | icmp6 TYPE [CODE] [id=]
+//   vxlan VNI [first=HEX] [tail=HEX] | geneve VNI [first=HEX] [type=HEX] [options=HEX] [tail=HEX], after udp
+//   gre [flags=HEX] [type=HEX] [more=HEX] [sum=1]    more: what the flags announce; sum: the right checksum put into it
 //   hex BYTES | zero COUNT
 //   pad COUNT [byte=HEX] | cut COUNT                  last: bytes after, or fewer bytes than, the whole
 #pragma once

@@ -2,6 +2,7 @@
 // the fuzzer.
 #pragma once
 #include "tests/unit/parse_link_rows.hpp"
+#include "tests/unit/parse_tunnel_rows.hpp"
 
 #include <span>
 
@@ -166,8 +167,6 @@ inline constexpr ParseRow transport_rows[] = {
     {"ip4 10.0.0.1 10.0.0.2 / sctp 7 8 / chunk 0 length=21 / zero 16", "sctp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / sctp 7 8 / chunk 0 length=3 / zero 16", "sctp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / sctp 7 8 / zero 3", "sctp_header_bad"},
-    {"ip4 10.0.0.1 10.0.0.2 proto=47 / zero 4", "flow 47 0>0 l3=14 l4=34 payload=34+4"},
-    {"ip4 10.0.0.1 10.0.0.2 proto=47 / zero 3", "l4_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 proto=50 / zero 8", "flow 50 0>0 l3=14 l4=34 payload=34+8"},
     {"ip4 10.0.0.1 10.0.0.2 proto=50 / zero 7", "l4_header_bad"},
     {"ip6 2001:db8::1 2001:db8::2 next=51 / zero 12", "flow 51 0>0 l3=14 l4=54 payload=54+12 v6"},
@@ -175,9 +174,6 @@ inline constexpr ParseRow transport_rows[] = {
     {"ip4 10.0.0.1 10.0.0.2 proto=2 / zero 7", "l4_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 proto=33 / zero 11", "l4_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 proto=136 / zero 7", "l4_header_bad"},
-    {"ip4 10.0.0.1 10.0.0.2 proto=4 / zero 19", "l4_header_bad"},
-    {"ip4 10.0.0.1 10.0.0.2 proto=41 / zero 39", "l4_header_bad"},
-    {"ip4 10.0.0.1 10.0.0.2 / ip4 10.1.0.1 10.1.0.2 / tcp 1 2", "flow 4 0>0 l3=14 l4=34 payload=34+40"},
     {"ip4 10.0.0.1 10.0.0.2 proto=253", "flow 253 0>0 l3=14 l4=34 payload=34+0"},
 };
 
@@ -307,6 +303,7 @@ inline constexpr ParseRow neighbour_rows[] = {
 #undef NA
 
 inline constexpr std::span<const ParseRow> parse_tables[] = {ethernet_rows,  arp_rows,  ipv4_rows,  ipv6_rows,
-                                                             transport_rows, icmp_rows, error_rows, neighbour_rows};
+                                                             transport_rows, icmp_rows, error_rows, neighbour_rows,
+                                                             tunnel_rows};
 
 }  // namespace weir::test

@@ -38,8 +38,10 @@ std::string describe(const Headers& headers, const std::string& expected) {
   std::string text = fmt::format("{} {} {}>{} l3={} l4={} payload={}+{}", kinds[static_cast<u8>(headers.kind)],
                                  headers.protocol, headers.source_port, headers.target_port, headers.l3_offset,
                                  headers.l4_offset, headers.payload_offset, headers.payload_bytes);
-  const u32 vlans = headers.key.scope >> 8;
-  if (vlans != 0) text += fmt::format(" vlans={},{}", vlans & 0xfff, vlans >> 12);
+  const u32 place = headers.key.place(), vlans = place >> 8;
+  if (headers.tunnels != 0) text += fmt::format(" tunnels={}", headers.tunnels);
+  if (in_network(place)) text += fmt::format(" network={}", network_of(place));
+  else if (vlans != 0) text += fmt::format(" vlans={},{}", vlans & 0xfff, vlans >> 12);
   if (!headers.is_ipv4) text += " v6";
   if (expected.find(" icmp=") != std::string::npos)
     text += fmt::format(" icmp={}/{}", headers.icmp_type, headers.icmp_code);
@@ -73,6 +75,7 @@ TEST_CASE("transport") { check_rows(transport_rows); }
 TEST_CASE("ICMP") { check_rows(icmp_rows); }
 TEST_CASE("ICMP errors") { check_rows(error_rows); }
 TEST_CASE("neighbour discovery") { check_rows(neighbour_rows); }
+TEST_CASE("tunnels") { check_rows(tunnel_rows); }
 
 TEST_CASE("the rows reach every reason of the parse stage") {
   std::set<std::string> reached;
@@ -100,7 +103,7 @@ TEST_CASE("both directions have one key and one hash, and source_is_a tells them
       {"ip6 ::5 2001:db8::2 / udp 5 6", {"::5", "2001:db8::2"}, {"5", "6"}},
       {"ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=3", {"10.0.0.1", "10.0.0.2"}, {nullptr, nullptr}},
       {"ip6 2001:db8::1 2001:db8::2 / icmp6 128 id=3", {"2001:db8::1", "2001:db8::2"}, {nullptr, nullptr}},
-      {"ip4 10.0.0.1 10.0.0.2 proto=47 / zero 4", {"10.0.0.1", "10.0.0.2"}, {nullptr, nullptr}},
+      {"ip4 10.0.0.1 10.0.0.2 proto=50 / zero 8", {"10.0.0.1", "10.0.0.2"}, {nullptr, nullptr}},
   };
   for (const auto& flow : flows) {
     INFO(flow.text);

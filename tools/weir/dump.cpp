@@ -117,12 +117,18 @@ std::vector<std::string> atoms(const Policy& policy) {
   return out;
 }
 
+std::string name_of(const Policy& policy, const image::PortClass& entry) {
+  if (entry.kind != image::ClassKind::network)
+    return fmt::format("{}{}", policy.text(entry.pattern), entry.kind == image::ClassKind::prefix ? "*" : "");
+  return entry.network == image::network_unbound ? "every other network" : fmt::format("network {}", entry.network);
+}
+
 std::vector<std::string> port_classes(const Policy& policy) {
   std::vector<std::string> out = {"class 0: every other port"};
   const auto& view = policy.view();
   for (u32 index = 1; index < view.port_classes.size(); ++index) {
     const auto& entry = view.port_classes[index];
-    std::string line = fmt::format("class {}: {}{}:", index, policy.text(entry.pattern), entry.is_prefix ? "*" : "");
+    std::string line = fmt::format("class {}: {}:", index, name_of(policy, entry));
     for (u32 i = 0; i < entry.segments_count; ++i)
       line += fmt::format(" {}", policy.segment_name(view.class_segments[entry.segments_first + i]));
     for (u32 i = 0; i < entry.macs_count; ++i) {
