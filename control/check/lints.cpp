@@ -1,6 +1,8 @@
 // One function per lint.
 #include "control/check/lints.hpp"
 
+#include "dataplane/packet/parse.hpp"
+
 #include <fmt/format.h>
 #include <algorithm>
 #include <set>
@@ -97,11 +99,17 @@ void too_wide(const Resolved& resolved, Diagnostics& out) {
 void carriers(const Names& names, Diagnostics& out) {
   for (const auto& [name, service] : names.services)
     for (const std::uint16_t port : carrier_ports)
-      if (overlaps(service.set.udp, {{port, port}}))
+      if (!is_tunnel(protocol_udp, port) && overlaps(service.set.udp, {{port, port}}))
         out.add("W0408", service.span,
                 fmt::format("service `{}` opens udp/{}: nothing inside {} is looked at yet", name, port, carries(port)),
                 "what it carries passes unjudged")
             .note("inner packets and queue pairs are judged by a later version; until then only the outer pair is");
+}
+
+// Whether an address can be in both: one network has both, or both are outside all.
+bool live_together(const Segment& a, const Segment& b) {
+  if (a.vnis.empty() || b.vnis.empty()) return a.vnis.empty() == b.vnis.empty();
+  return std::ranges::find_first_of(a.vnis, b.vnis) != a.vnis.end();
 }
 
 void overlapping(const Model& model, const Cells& cells, Diagnostics& out) {
@@ -110,6 +118,7 @@ void overlapping(const Model& model, const Cells& cells, Diagnostics& out) {
     for (std::size_t i = 0; i < cell.sets.size() && cell.sets.size() <= 64; ++i)
       for (std::size_t j = i + 1; j < cell.sets.size(); ++j) {
         const std::uint32_t a = cell.sets[i], b = cell.sets[j];
+        if (!live_together(model.segments[a], model.segments[b])) continue;
         if (model.segments[a].is_list || model.segments[b].is_list || !told.emplace(a, b).second) continue;
         if (std::ranges::includes(cells.of_set[a], cells.of_set[b]) ||
             std::ranges::includes(cells.of_set[b], cells.of_set[a]))

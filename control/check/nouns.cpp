@@ -151,11 +151,16 @@ void Resolver::add_segment(const NamedTable& table) {
             .note("a pattern is the beginning of a port's name with one `*` at its end");
       segment.attach.push_back(item.text);
     });
-  if (!segment.has_addresses && attach == nullptr)
-    out_.add("E0104", entry.key_span, fmt::format("[segment.{}] says nothing that could be in it", entry.key),
-             "needs `cidr`, `except` or `attach`");
   segment.security_class = class_of(entry, segment.class_span);
   read_segment_shares(segment, entry.value);
+  if (!segment.has_addresses && attach == nullptr && segment.vnis.empty())
+    out_.add("E0104", entry.key_span, fmt::format("[segment.{}] says nothing that could be in it", entry.key),
+             "needs `cidr`, `except`, `attach` or `vni`");
+  if (attach != nullptr && !segment.vnis.empty())
+    out_.add("E0208", attach->key_span,
+             fmt::format("[segment.{}] is attached to a port and lives in a network", entry.key),
+             "what a port sends is outside every network")
+        .helped("attach the segment of the tunnel's own addresses, and bind another one with `vni`");
   std::ranges::sort(segment.attach);
   segments_.push_back(std::move(segment));
 }

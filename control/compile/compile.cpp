@@ -187,7 +187,8 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   const std::vector<u32> order = order_rules(model, atoms, services);
   const Bits bits = cluster_rules(model, order);
   const Zones zones = merge_zones(model, atoms, services, bits.statements);
-  const auto networks = static_cast<u64>(std::ranges::count(zones.classes, image::ClassKind::network, &PortClassPlan::kind));
+  const auto networks = static_cast<u64>(
+      std::ranges::count(zones.classes, image::ClassKind::network, &PortClassPlan::kind));
   if (zones.classes.size() - networks > port_classes_max)
     return too_many("E0605", "port names and patterns", zones.classes.size() - networks, port_classes_max);
   if (networks > networks_max + 1) return too_many("E0610", "networks in `vni`", networks - 1, networks_max);

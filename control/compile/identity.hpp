@@ -1,5 +1,5 @@
-// Who an address may be on which port and in which network: classes, and for each class and atom the segments that count as
-// a packet's source or target (rule language, section 2).
+// Who an address may be on which port and in which network: classes, and for each class and atom the segments that
+// count as a packet's source or target (rule language, section 2).
 #pragma once
 #include "control/compile/atoms.hpp"
 #include "dataplane/policy/image.hpp"

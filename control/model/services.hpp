@@ -21,7 +21,7 @@ ServiceSet subtract(const ServiceSet& a, const ServiceSet& b);
 const ServiceSet& default_of_allow();
 const ServiceSet& everything();
 
-// What a UDP port carries when Weir does not look inside yet: "VXLAN", "RoCEv2", ...; nullptr for any other.
+// What a UDP port carries, so that it must be named: "VXLAN", "RoCEv2", ...; nullptr for any other.
 const char* carries(std::uint16_t udp_port);
 inline constexpr std::uint16_t carrier_ports[] = {4789, 4791, 4793, 6081, 8472};
 

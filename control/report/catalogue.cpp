@@ -69,6 +69,9 @@ constexpr CodeRow rows[] = {
     {"E0207", "an empty list",
      "An empty `from`, `to`, `with` or `members` names nothing, and a statement with it would silently do nothing. "
      "Delete the statement, or name somebody."},
+    {"E0208", "a segment on a port and in a network",
+     "`attach` says by which port a segment's own frames come, `vni` that its addresses live inside a tunnel's "
+     "network. Inside one, the port is that of whoever runs the tunnel, and says nothing of who sends."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -148,6 +151,7 @@ constexpr CodeRow rows[] = {
     {"E0608", "the image is too large", "The message says by how much."},
     {"E0609", "too many reserves",
      "A flow remembers which reserve it belongs to in four bits: 15 segments can have one."},
+    {"E0610", "too many networks", "Distinct numbers in `vni`; the message says how many an image can hold."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},

@@ -32,8 +32,8 @@ enum class FlowClass : u8 {
 };
 
 // The place of a packet: where its addresses have their meaning. On the wire that is VLANs, the outer at bit 8 and the
-// inner at bit 20. A tunnel without a number (GRE, IP in IP) leaves them and sets a bit, so that what came through one is
-// never taken for what came without. A network with a number (VXLAN, Geneve) has it in place of the VLANs.
+// inner at bit 20. A tunnel without a number (GRE, IP in IP) leaves them and sets a bit, so that what came through one
+// is never taken for what came without. A network with a number (VXLAN, Geneve) has it in place of the VLANs.
 inline constexpr u32 place_numbered = 1u << 3;
 inline constexpr u32 place_unnumbered = 1u << 7;
 inline constexpr u32 place_mask = ~u32{0x77};

@@ -1,7 +1,7 @@
 // Frame bytes to Headers: Ethernet, up to two VLAN tags, ARP, IPv4 with options, IPv6 with a bounded extension
-// chain, TCP, UDP, ICMP, ICMPv6, SCTP, and every other IP protocol by number; and, in a tunnel that it knows (tunnel.cpp),
-// all of that once more. Every length is checked before what it covers is read; whatever is doubtful is a named drop.
-// It reads no table and knows no policy.
+// chain, TCP, UDP, ICMP, ICMPv6, SCTP, and every other IP protocol by number; and, in a tunnel that it knows
+// (tunnel.cpp), all of that once more. Every length is checked before what it covers is read; whatever is doubtful is a
+// named drop. It reads no table and knows no policy.
 //
 // Sources: IEEE 802.3 and 802.1Q; RFC 826 (ARP), 791 and 1122 (IPv4), 8200 (IPv6), 9293 (TCP), 768 (UDP),
 // 792 and 4443 (ICMP), 4861 (ND), 9260 (SCTP).
@@ -75,8 +75,8 @@ constexpr bool is_tunnel(u8 protocol, u16 target_port) {
 
 // Judges one frame from outside in and stops at the first doubt, so the reason of a frame with several is that of the
 // outermost layer; within a layer the order stands at the function of its name (ethernet.cpp, ipv4.cpp, ipv6.cpp,
-// transport.cpp, tunnel.cpp, icmp.cpp, neighbour.cpp). Bytes after the IP packet are Ethernet padding and are not looked at,
-// but for ARP and neighbour discovery.
+// transport.cpp, tunnel.cpp, icmp.cpp, neighbour.cpp). Bytes after the IP packet are Ethernet padding and are not
+// looked at, but for ARP and neighbour discovery.
 //
 // Never reads outside `frame`. The short cut (Ethernet, at most one VLAN tag, IPv4 without options or IPv6 without
 // extension headers, TCP or UDP) reads 58 bytes for IPv4, 78 for IPv6, and TCP's options.

@@ -1,5 +1,5 @@
-// Tunnels: the header to the letter, then the packet inside from its first byte. A tunnel says where its inside ends, so
-// whatever stands between that and the end of the inside is a doubt, but for an Ethernet frame's padding.
+// Tunnels: the header to the letter, then the packet inside from its first byte. A tunnel says where its inside ends,
+// so whatever stands between that and the end of the inside is a doubt, but for an Ethernet frame's padding.
 #include "dataplane/packet/layers.hpp"
 
 namespace weir {
@@ -16,7 +16,8 @@ bool sum_holds(const u8* at, u32 bytes) {
   return sum != 0 && sum % 0xffff == 0;
 }
 
-// Whether the IP packet at `ip` says that it is shorter than the room it is in. The layer itself says so of longer ones.
+// Whether the IP packet at `ip` says that it is shorter than the room it is in. The layer itself says so of longer
+// ones.
 bool leaves_bytes(const u8* ip, u32 room, u16 type) {
   if (type == ethertype_ipv4) return room >= ipv4_bytes_least && ip[0] >> 4 == 4 && load_be16(ip + 2) < room;
   return room >= ipv6_bytes && ip[0] >> 4 == 6 && ipv6_bytes + load_be16(ip + 4) < room;
@@ -61,7 +62,8 @@ Reason parse_vxlan(Walk& walk) {
   const u8* vxlan = walk.l4() + udp_bytes;
   if (walk.l4_bytes() < udp_bytes + vxlan_bytes) return Reason::tunnel_header_bad;
   if (load_be32(vxlan) != 0x0800'0000 || vxlan[7] != 0) return Reason::tunnel_header_bad;
-  return enter_network(walk, walk.out.l4_offset + udp_bytes + vxlan_bytes, ethertype_bridged, load_be32(vxlan + 4) >> 8);
+  const u32 offset = walk.out.l4_offset + udp_bytes + vxlan_bytes;
+  return enter_network(walk, offset, ethertype_bridged, load_be32(vxlan + 4) >> 8);
 }
 
 // RFC 8926 3.5: class, type, three reserved bits and a length in words. No critical option is known here.

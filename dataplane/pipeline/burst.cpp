@@ -204,7 +204,8 @@ void Pipeline::name_segments(const Entry& entry, const InstalledPolicy& installe
   const Headers& headers = entry.headers;
   const u16 port = entry.packet.port;
   if (!headers.well_formed() || port >= installed.ports) return;
-  if (headers.kind != PacketKind::flow && headers.kind != PacketKind::icmp_error) return;
+  const bool is_link = headers.kind != PacketKind::flow && headers.kind != PacketKind::icmp_error;
+  if (is_link && outcome.depth == headers.tunnels) return;
   const Outside at = layer_of(headers, outcome.depth);
   const Classes classes = classes_of(installed, at.place, port);
   outcome.source_segment = installed.policy.source_segment(classes.source, at.source);

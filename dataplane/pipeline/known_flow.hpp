@@ -8,9 +8,9 @@
 
 namespace weir {
 
-// What stands for a packet's sides when policy is asked: on the wire the classes of its ports. What came through a tunnel is
-// known by address alone: in a network by those bound to it, else as on ports that nobody named, where an address that
-// some port pins is spoofed.
+// What stands for a packet's sides when policy is asked: on the wire the classes of its ports. What came through a
+// tunnel is known by address alone: in a network by those bound to it, else as on ports that nobody named, where an
+// address that some port pins is spoofed.
 struct Classes {
   u16 source, target;
 };

@@ -74,8 +74,8 @@ struct TrieNode {
 inline constexpr u32 node_flag = u32{1} << 31;
 inline constexpr u32 stride_bits = 6;
 
-// Ports with the same rights, then networks. Class 0 is every port that nobody named. A network is the inside of a tunnel
-// with a number: the first is every one that no segment is bound to.
+// Ports with the same rights, then networks. Class 0 is every port that nobody named. A network is the inside of a
+// tunnel with a number: the first is every one that no segment is bound to.
 enum class ClassKind : u32 {
   name,
   prefix,

@@ -90,8 +90,8 @@ std::string_view Policy::segment_name(u16 segment) const {
   return text(view_.segments[segment].name);
 }
 
-// Of segments that contain an address. Inside a network those bound to it count, on an attached port those attached to it
-// and on any other port all that are bound to no network.
+// Of segments that contain an address. Inside a network those bound to it count, on an attached port those attached to
+// it and on any other port all that are bound to no network.
 bool Policy::is_in(u16 port_class, u16 segment) const {
   const image::PortClass& entry = view_.port_classes[port_class];
   if (entry.segments_count == 0) return entry.kind != image::ClassKind::network && !view_.segments[segment].is_bound;

@@ -18,8 +18,8 @@ inline constexpr u32 no_rule = ~u32{0};
 inline constexpr u16 no_segment = 0xffff;
 inline constexpr u32 zone_unknown = 0;  // an address in no segment: granted nothing
 
-// What a first packet is judged by. Ports are named by class: see Policy::port_class. Inside a tunnel with a number both
-// are the class of its network.
+// What a first packet is judged by. Ports are named by class: see Policy::port_class. Inside a tunnel with a number
+// both are the class of its network.
 struct Question {
   Address source, target;
   u16 source_class, target_class;  // port classes of the port it came in by and the port it would leave by

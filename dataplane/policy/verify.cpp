@@ -135,7 +135,8 @@ Sentence check_networks(View& view) {
   u32 ports = 0;
   for (; ports < classes.size() && classes[ports].kind < ClassKind::network; ++ports)
     if (classes[ports].network != 0) return "gives a port the number of a network";
-  if (ports == 0 || ports > port_classes_max || ports == classes.size()) return "lacks ports or networks, or has too many";
+  if (ports == 0 || ports > port_classes_max || ports == classes.size())
+    return "lacks ports or networks, or has too many";
   for (u64 index = ports; index < classes.size(); ++index) {
     const PortClass& entry = classes[index];
     if (entry.kind != ClassKind::network) return "has a port behind a network, or a kind that does not exist";

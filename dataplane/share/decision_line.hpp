@@ -1,8 +1,8 @@
 // One line of decisions.jsonl: the same bytes from the dataplane and from replay, because both call this.
 // {"index":0,"time":1700000000.000001,"port":"inside","verdict":"forward","reason":"flow_new","rule":"nfs",
 //  "from":"trainers","to":"shards","flow":0,"generation":1}
-// (one line; null where there is no rule, no segment or no flow). "depth":1 at its end says that all of it is about what
-// is inside the frame's tunnel, 2 about what is inside the tunnel in it. It assigns no numbers: the caller counts.
+// (one line; null where there is no rule, no segment or no flow). "depth":1 at its end says that all of it is about
+// what is inside the frame's tunnel, 2 about what is inside the tunnel in it. It assigns no numbers: the caller counts.
 #pragma once
 #include "dataplane/pipeline/burst.hpp"
 

@@ -92,6 +92,7 @@ std::string page() {
   text += fmt::format("| services | {} | E0604 |\n", services_max);
   text += fmt::format("| port names and patterns | {} | E0605 |\n", port_classes_max - 1);
   text += fmt::format("| zones of sources, of targets | {} | E0606 |\n", zones_max);
+  text += fmt::format("| networks in `vni` | {} | E0610 |\n", networks_max);
   text += fmt::format("| reserves | {} | E0609 |\n", image::reserve_classes - 1);
   text += fmt::format("| bytes | {} | E0608 |\n", image_bytes_max);
   return text;

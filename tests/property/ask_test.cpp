@@ -54,7 +54,7 @@ Party party(const Names& names, Random& random) {
 // A port and an address on it that the party names, by the words of the language and not by cells.
 std::optional<Endpoint> draw(const Checked& checked, const Policy& policy, const Party& who, Random& random) {
   const auto number = 0x0A000000u | static_cast<std::uint32_t>(below(random, 256));
-  const auto port_class = static_cast<std::uint16_t>(below(random, policy.view().port_classes.size()));
+  const auto port_class = static_cast<std::uint16_t>(below(random, policy.view().port_classes_count));
   const Address address = Address::ipv4(swap(number));
   if (!policy.source_allowed(port_class, address)) return std::nullopt;
   if (who.prefix) {

@@ -139,7 +139,8 @@ def tunnel():
         lambda: GRE(proto=0x6558) / bridged,
         lambda: inside])()
     around = generator.choice([lambda: ipv4(address4(), address4()), lambda: ipv6(address6(), address6())])
-    return around() / within if generator.random() < 0.7 else around() / GRE() / IP(src=address4(), dst=address4()) / within
+    twice = GRE() / IP(src=address4(), dst=address4()) / within
+    return around() / (within if generator.random() < 0.7 else twice)
 
 
 def build():
@@ -303,7 +304,13 @@ def main(parse_lines):
         if shutil.which("tshark"):
             theirs = list(tshark_lines(path))
             assert len(theirs) == len(frames), f"tshark read {len(theirs)} of {len(frames)} frames"
-            compare("tshark", frames, lines, [expected_by_tshark(*pair) for pair in zip(theirs, lines)])
+            # It leaves some frames inside Geneve as data.
+            both = [(*pair, frame) for *pair, frame in zip(theirs, lines, frames)
+                    if not pair[1]["tunnels"] or len([one for one in pair[0]["frame.protocols"][0].split(":")
+                                                      if one in ("ip", "ipv6")]) > pair[1]["tunnels"]]
+            assert len(both) > len(frames) * 9 // 10, f"tshark read the inside of too few: {len(both)}"
+            compare("tshark", [one[2] for one in both], [one[1] for one in both],
+                    [expected_by_tshark(one[0], one[1]) for one in both])
         else:
             print("tshark is not installed: compared with scapy alone")
     kinds = {kind: sum(line["kind"] == kind for line in lines) for kind in sorted({line["kind"] for line in lines})}

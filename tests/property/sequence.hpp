@@ -180,7 +180,7 @@ class Policies {
       auto& out = state("a-out", false, 0, 1).services;
       out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}},
       out.icmp6 = {{0x8000, 0x80ff}};
-      out.protocols = {47};
+      out.protocols = {50};
     } else if (which == 1) {
       auto& in = state("b-in", false, 1, 0);
       in.services.tcp = {{80, 80}}, in.log = control::Log::opened;
@@ -282,7 +282,7 @@ class Sequence {
       packet.icmp_type = (packet.ipv6 ? types6 : types4)[choices.below(4)];
       packet.target_port = packet.source_port;
     } else if (shape == 14) {
-      packet.protocol = 47;
+      packet.protocol = 50;
       packet.source_port = packet.target_port = 0;
     } else {
       packet.quotes = true;

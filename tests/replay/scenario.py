@@ -9,8 +9,9 @@
 A scenario is text. Lines before the packets: `# ...` says what it shows; `policy NAME` takes policies/NAME.toml, or
 `policy`, rule lines and `end`; `begin 2027-03-31T23:59:50` is time 0 (UTC); `flows 4` is the table's capacity;
 `name inside=pf0hpf` names a port. Then one packet a line, as in tools/capture/rows.py, each with
-    -> VERDICT REASON [RULE] [FROM>TO] [#FLOW]
-No RULE means that there must be none; FROM>TO and #FLOW are looked at where they stand."""
+    -> VERDICT REASON [RULE] [FROM>TO] [#FLOW] [@DEPTH]
+No RULE means that there must be none; FROM>TO, #FLOW and @DEPTH (tunnels around what was judged) are looked at where
+they stand."""
 import calendar
 import itertools
 import json
@@ -106,6 +107,8 @@ def wrong_in(expected, decision):
     for word in rest:
         if word.startswith("#"):
             wanted["flow"] = None if word == "#-" else int(word[1:])
+        elif word.startswith("@"):
+            decision, wanted["depth"] = {"depth": 0} | decision, int(word[1:])
         elif ">" in word:
             names = [None if name == "?" else name for name in word.split(">")]
             wanted["from"], wanted["to"] = names

@@ -6,7 +6,8 @@ import struct
 TCP_FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 TCP, UDP, ICMP, ICMP6, SCTP = 6, 17, 1, 58, 132
-EXTENSION = {"hop": 0, "dest": 60, "routing": 43, "frag": 44, "atomic": 44, "auth": 51}
+EXTENSION = {"hop": 0, "dest": 60, "routing": 43, "segments": 43, "segments-left": 43, "frag": 44,
+             "atomic": 44, "auth": 51}
 
 
 def checksum(data):
@@ -48,6 +49,8 @@ def extension(name, next_header):
         return struct.pack(">BBHI", next_header, 0, 1 if name == "frag" else 0, 77)
     if name == "routing":
         return struct.pack(">BBBBI16s", next_header, 2, 0, 1, 0, bytes(15) + b"\1")
+    if name.startswith("segments"):  # RFC 8754: a list of one, done with or not
+        return struct.pack(">BBBBBBH16s", next_header, 2, 4, int(name == "segments-left"), 0, 0, 0, bytes(15) + b"\1")
     if name == "auth":
         return struct.pack(">BBHIIII", next_header, 4, 0, 1, 1, 0, 0) + bytes(4)
     return struct.pack(">BBBB4s", next_header, 0, 1, 4, bytes(4))  # PadN

@@ -9,8 +9,11 @@ TIME is seconds after the beginning, SIDE inside or outside. KIND and its words:
     arp    request, reply                          nd     solicit or advertise, about=ADDRESS
     ra     solicit, advertise                      ip     any protocol: number=47
     raw    no addresses, hex=0123...
-Keys of every kind: size= payload bytes, vlan=5 or vlan=5,6, ttl=, mac= (source), ext=hop,dest (IPv6), fragment=HEX and
-options=HEX (IPv4), pad= and cut= (frame bytes; a cut frame keeps its original length), poke=OFFSET:HEX (overwrites).
+    vxlan, geneve (vni=), gre, ipip     a tunnel: `holds KIND SOURCE > TARGET ...` at the end is the packet in it, as
+           an Ethernet frame in vxlan and with the word `bridged`; head=HEX replaces the tunnel's own header
+Keys of every kind: size= payload bytes, vlan=5 or vlan=5,6, ttl=, mac= (source), ext=hop,dest,segments (IPv6),
+fragment=HEX and options=HEX (IPv4), pad= and cut= (frame bytes; a cut frame keeps its original length),
+poke=OFFSET:HEX (overwrites).
 It decides nothing about packets: what a row expects is the reader's affair."""
 import struct
 
@@ -57,7 +60,7 @@ class Row:
     """One row, split. `words` and `keys` are what follows the addresses, up to `quote`."""
 
     def __init__(self, kind, rest):
-        self.kind, self.words, self.keys, self.quoted = kind, [], {}, None
+        self.kind, self.words, self.keys, self.quoted, self.held = kind, [], {}, None, None
         self.source = self.target = None
         if kind != "raw":
             if len(rest) < 3 or rest[1] != ">":
@@ -67,6 +70,9 @@ class Row:
         for index, word in enumerate(rest):
             if word == "quote":
                 self.quoted = Row(rest[index + 1], rest[index + 2:])
+                break
+            if word == "holds":
+                self.held = Row(rest[index + 1], rest[index + 2:])
                 break
             key, equals, value = word.partition("=")
             if equals:
@@ -107,6 +113,24 @@ def neighbour_message(row):
     return frames.icmp(source, target, 136, 0, b"\x60\0\0\0", about + frames.link_option(2, mac))
 
 
+def tunnel(row, connections):
+    """(protocol number, bytes) of a tunnel and the packet in it."""
+    inner, (source, source_port), (target, _) = row.held, row.source, row.target
+    bridged = row.kind == "vxlan" or "bridged" in row.words
+    ethertype = 0x6558 if bridged else frames.ETHERTYPE[inner.source[0].version]
+    inside = frame_of(inner, connections)[0] if bridged else ip_packet(inner, connections)
+    if row.kind == "ipip":
+        return 143 if bridged else {4: 4, 6: 41}[inner.source[0].version], inside
+    head = {"vxlan": struct.pack(">II", 8 << 24, row.number("vni") << 8),
+            "geneve": struct.pack(">II", ethertype, row.number("vni") << 8),
+            "gre": struct.pack(">HH", 0, ethertype)}[row.kind]
+    packet = bytes.fromhex(row.keys["head"]) + inside if "head" in row.keys else head + inside
+    if row.kind == "gre":
+        return 47, packet
+    port = {"vxlan": 4789, "geneve": 6081}[row.kind]
+    return frames.UDP, frames.udp(source, target, source_port or 49152, port, packet)
+
+
 def transport(row, connections):
     """(protocol number, bytes) of what the row's IP packet carries."""
     (source, source_port), (target, target_port) = row.source, row.target
@@ -126,6 +150,8 @@ def transport(row, connections):
         return frames.ICMP6, neighbour_message(row)
     if row.kind == "ip":
         return row.number("number"), bytes.fromhex(row.keys.get("head", "")) + row.payload()
+    if row.held:
+        return tunnel(row, connections)
     raise RowError(f"no such kind of packet: {row.kind}")
 
 
