@@ -22,8 +22,8 @@ bool checksum_holds(const Outside& outside, const std::byte* frame) {
 
 }  // namespace
 
-// From the wire inward, checksum before policy. The first that does not hold is the outcome. A port that found a checksum
-// right speaks of the outermost alone.
+// From the wire inward, checksum before policy. The first that does not hold is the outcome. A port that found a
+// checksum right speaks of the outermost alone.
 bool Pipeline::outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
   for (u8 depth = 0; depth < headers.tunnels; ++depth) {

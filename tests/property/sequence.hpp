@@ -263,7 +263,7 @@ class Sequence {
     packet.source_port = reply ? service : client;
     packet.target_port = reply ? client : service;
     shape_packet(packet, shape, choices);
-    packet.bad_checksum = packet.protocol != 47 && choices.below(32) == 1;
+    packet.bad_checksum = packet.protocol != 50 && choices.below(32) == 1;
     advance(choices);
     packet.time_us = now_us_;
     return packet;
