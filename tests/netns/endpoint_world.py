@@ -56,9 +56,10 @@ def reasons_in(header):
 class World:
     """`wish` maps options of the bad wire to values; None: no such wire. `kind` is af_packet or tap."""
 
-    def __init__(self, programs, kind="af_packet", wish=None, mtu=1500, workers=1, queues=1, cpu=None):
+    def __init__(self, programs, kind="af_packet", wish=None, mtu=1500, workers=1, queues=1, cpu=None, ring=512):
         self.programs, self.kind, self.wish, self.mtu = programs, kind, wish, mtu
         self.workers, self.queues, self.cpu = workers, queues, cpu
+        self.ring = ring  # frames
         self.net = Net("left", "mid", "right", *(["wire"] if wish is not None else []))
         self.reasons = reasons_in(programs["reasons"])
         self.wire = self.dataplane = self.devices = None
@@ -103,7 +104,9 @@ class World:
 
     def buffers(self):
         """net_af_packet cuts what is longer than a frame of its ring (2048 bytes unless told) without a word."""
-        return f"qpairs={self.queues}" + (",framesz=16384,blocksz=16384,framecnt=256" if self.mtu > 1900 else "")
+        if self.mtu > 1900:
+            return f"qpairs={self.queues},framesz=16384,blocksz=16384,framecnt={self.ring // 2}"
+        return f"qpairs={self.queues},framecnt={self.ring}"
 
     def rewire(self, wish):
         """Another bad wire in place of this one; what the old one counted."""

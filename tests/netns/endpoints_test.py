@@ -90,7 +90,7 @@ def case_iperf(world, family):
 
 
 def case_streams(world, family):
-    """32 connections each way at once. A ring between two workers may be full while one of them has no core."""
+    """32 connections each way at once."""
     end = world.iperf(RIGHT[family], "--parallel", "32", "--bidir", seconds=SCALE)
     assert min(end[name]["bytes"] for name in ("sum_received", "sum_received_bidir_reverse")) > 1_000_000, end
 
@@ -199,8 +199,9 @@ def part_workers(programs):
     directions often come in by different workers."""
     with World(programs, workers=2, queues=2) as world:
         start_servers(world)
-        run_cases(world, case_ping, case_curl, case_half_close)
-        run_cases(world, case_streams, allowed=AFTER_RESET | {"handover_full"})
+        behind = {"handover_full"}  # a worker that had no core for a while; TCP sends again
+        run_cases(world, case_ping, case_curl, case_half_close, allowed=behind)
+        run_cases(world, case_streams, allowed=AFTER_RESET | behind)
         assert world.counts()["handed_over"] > 100, "the kernel sent every flow to its owner: nothing was shown"
         world.dataplane.stop()
 

@@ -55,8 +55,11 @@ def ip(*arguments):
 class Net:
     """Namespaces by the names that the test gives them, and what runs in them."""
 
+    made = 0
+
     def __init__(self, *sides):
-        self.names = {side: f"weir-{os.getpid()}-{side}" for side in sides}
+        Net.made += 1
+        self.names = {side: f"weir-{os.getpid()}-{Net.made}-{side}" for side in sides}
         self.processes = []
         self.folder = None
 
