@@ -10,7 +10,9 @@
 namespace weir::edge {
 namespace {
 
-constexpr u32 idle_rounds_before_yield = 1024;  // costs a lone worker nothing, and lets a shared core's others run
+// About a millisecond: longer than the pauses of a conversation, which would otherwise wait for the others of a shared
+// core at every turn. Costs a lone worker nothing.
+constexpr u32 idle_rounds_before_yield = 16384;
 
 }  // namespace
 
