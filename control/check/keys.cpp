@@ -80,8 +80,8 @@ constexpr TableRow tables_[] = {
   {table, "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."}, \
       {table, "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."}
 #define BURSTING(key, doc)                                \
-  {"flood", key, frequency, false, false, "", "", doc}, { \
-    "flood", key "_burst", integer, false, false, "", "", "At once; one second of it without this key." }
+  {"flood", key, frequency, false, true, "", "", doc}, { \
+    "flood", key "_burst", integer, false, true, "", "", "At once; one second of it without this key." }
 
 constexpr KeyRow keys_[] = {
     {"", "version", integer, true, true, "", "", "Of the rule language: 1. Required in the root file."},
@@ -111,7 +111,7 @@ constexpr KeyRow keys_[] = {
      "The share of the flow table that flows of no such segment cannot take."},
     {"segment", "vni", integers, false, true, "", "",
      "Networks (VXLAN, Geneve) inside which it lives: outside them no address is in it."},
-    {"segment", "reject", boolean, false, false, "", "",
+    {"segment", "reject", boolean, false, true, "", "",
      "Whether what is denied to its hosts is answered, by a TCP reset or an ICMP unreachable."},
     {"segment", "about", text, false, true, "", "", "For people."},
 
@@ -152,7 +152,7 @@ constexpr KeyRow keys_[] = {
      "`whole`: fragments are held until their datagram is whole, and judged once. `drop`: none passes."},
     {"state", "sweep", duration, false, false, "", "",
      "After a change of policy, the time by which every flow has been judged again: 100 ms to 10 min; `5s`."},
-    {"state", "timeouts", table, false, false, "", "", "`[state.timeouts]`."},
+    {"state", "timeouts", table, false, true, "", "", "`[state.timeouts]`."},
 #define WEIR_TIMEOUT(name, ms, source) \
   {"state.timeouts", #name, duration, false, true, "", "", "Without this key " #ms " ms: " source "."},
     WEIR_TIMEOUTS(WEIR_TIMEOUT)
@@ -161,15 +161,15 @@ constexpr KeyRow keys_[] = {
     BURSTING("new_per_source", "Flows that one source may open; IPv6 sources count by /64."),
     BURSTING("new_per_target", "Flows that may be opened toward one target."),
     BURSTING("icmp", "ICMP and ICMPv6 flows that may be opened by all."),
-    {"flood", "half_open", integer, false, false, "", "", "TCP flows at once whose handshake is not complete."},
-    {"flood", "half_open_per_target", integer, false, false, "", "", "The same, toward one target."},
-    {"flood", "udp", integer, false, false, "", "", "UDP flows at once."},
-    {"flood", "scan_ports", integer, false, false, "", "",
+    {"flood", "half_open", integer, false, true, "", "", "TCP flows at once whose handshake is not complete."},
+    {"flood", "half_open_per_target", integer, false, true, "", "", "The same, toward one target."},
+    {"flood", "udp", integer, false, true, "", "", "UDP flows at once."},
+    {"flood", "scan_ports", integer, false, true, "", "",
      "Different target ports by which one source is a port scanner, 2 to 400."},
-    {"flood", "scan_hosts", integer, false, false, "", "",
+    {"flood", "scan_hosts", integer, false, true, "", "",
      "Different targets by which one source sweeps, 2 to 400."},
-    {"flood", "scan_window", duration, false, false, "", "", "Within which they are counted, 1 s to 1 h; `10s`."},
-    {"flood", "scan_block", duration, false, false, "", "",
+    {"flood", "scan_window", duration, false, true, "", "", "Within which they are counted, 1 s to 1 h; `10s`."},
+    {"flood", "scan_block", duration, false, true, "", "",
      "How long a scanner opens nothing, at most 1 d; `0s`, without this key, only counts and tells."},
     {"flood", "syn_proxy", choice, false, false, "never|pressure|always", "",
      "When handshakes are answered for the target: `never` (without this key), while half-open flows are many, or "
@@ -200,7 +200,7 @@ constexpr KeyRow keys_[] = {
     {"forbid", "name", text, false, true, "", "", "Shown in decisions and counters. Without one: its place."},
     FROM_TO_WITH("forbid", false, "Whom it must not reach. Without it: everybody.",
                  "Services. Without it: everything, all protocols."),
-    {"forbid", "reject", boolean, false, false, "", "",
+    {"forbid", "reject", boolean, false, true, "", "",
      "Whether what it denies is answered, by a TCP reset or an ICMP unreachable."},
     {"forbid", "log", choice, false, true, "none|opened|all", "", "What to report."},
     MODE("forbid"),

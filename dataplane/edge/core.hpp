@@ -19,7 +19,9 @@ struct CoreConfig {
 
 class Core {
  public:
-  // `flow_memory`: FlowTable::bytes_needed(config.flows), zeroed.
+  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in.
+  static std::size_t bytes_needed(u32 flows) { return flood_offset(flows) + Floods::bytes_needed; }
+
   Core(const CoreConfig& config, Mapping flow_memory, PolicySlot& slot, FlushBell& bell, const StatsSegment& stats)
       : self_(config.self),
         flow_memory_(std::move(flow_memory)),
@@ -27,10 +29,12 @@ class Core {
         bell_(bell),
         counters_(stats.counters(config.self)),
         table_(flow_memory_.bytes(), config.flows),
+        floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
         pipeline_({.secret = config.secret,
                    .workers = config.workers,
                    .self = config.self,
                    .events = &stats.events(config.self),
+                   .floods = &floods_,
                    .name_segments = config.name_segments},
                   table_, counters_) {}
 
@@ -51,12 +55,15 @@ class Core {
   u32 self() const { return self_; }
 
  private:
+  static std::size_t flood_offset(u32 flows) { return (FlowTable::bytes_needed(flows) + 63) / 64 * 64; }
+
   const u32 self_;
   Mapping flow_memory_;
   PolicySlot& slot_;
   FlushBell& bell_;
   WorkerCounters& counters_;
   FlowTable table_;
+  Floods floods_;
   Pipeline pipeline_;
 };
 

@@ -77,7 +77,7 @@ std::expected<void, Error> Dataplane::make_cores() {
   const u32 flows = flows_of_worker(options_);
   bool all_huge = true;
   for (u32 self = 0; self < options_.workers; ++self) {
-    auto memory = Mapping::anonymous(FlowTable::bytes_needed(flows));
+    auto memory = Mapping::anonymous(Core::bytes_needed(flows));
     if (!memory) return std::unexpected(memory.error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, options_.workers, self, flows, !options_.decisions_path.empty()};

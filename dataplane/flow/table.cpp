@@ -63,6 +63,7 @@ u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline) {
 
 void FlowTable::erase(u32 flow, u64 hash) {
   index_.erase(hash, flow);
+  if (census_ != nullptr) census_->leave(records_[flow]);
   records_[flow].key.scope = scope_free;
   records_[flow].next_free() = free_;
   looks_[flow] = look_never;
@@ -116,6 +117,7 @@ u32 FlowTable::age_stretch(Beat now, u32 from, u32 count, const HashKey& secret)
 
 void FlowTable::clear() {
   index_.clear();
+  if (census_ != nullptr) census_->clear();
   std::memset(looks_, 0, std::size_t{fresh_} * sizeof(Beat));
   fresh_ = live_ = cursor_ = 0;
   free_ = no_flow;

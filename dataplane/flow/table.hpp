@@ -16,6 +16,7 @@
 // Threads: one. Memory: lent by the caller for the table's life, zeroed, 64-byte aligned.
 #pragma once
 #include "dataplane/base/tick.hpp"
+#include "dataplane/flow/census.hpp"
 #include "dataplane/flow/index.hpp"
 #include "dataplane/flow/record.hpp"
 
@@ -70,6 +71,10 @@ class FlowTable {
 
   // Every live record is below it.
   u32 used() const { return fresh_; }
+  // From now on `census` counts what lives here: it enters by the caller, who knows a new flow's state, and leaves by
+  // erase() and clear(). The table is empty.
+  void count_with(FlowCensus& census) { census_ = &census; }
+
   u32 live() const { return live_; }
   u32 capacity() const { return capacity_; }
 
@@ -77,6 +82,7 @@ class FlowTable {
   u32 age_stretch(Beat now, u32 from, u32 count, const HashKey& secret);
 
   FlowIndex index_;
+  FlowCensus* census_ = nullptr;
   FlowRecord* records_;
   Beat* looks_;          // by record: when to look at it, or look_never
   u32 capacity_;

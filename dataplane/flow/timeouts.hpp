@@ -1,5 +1,4 @@
-// How long a flow may be idle, by what is known of it: in beats that last at least as long as the milliseconds of
-// dataplane/base/timeouts.hpp, where names, values and sources stand.
+// Which idle time a flow has, by what is known of it. Names, values and sources: dataplane/base/timeouts.hpp.
 #pragma once
 #include "dataplane/base/tick.hpp"
 #include "dataplane/base/timeouts.hpp"
@@ -7,20 +6,9 @@
 #include "dataplane/flow/tcp.hpp"
 #include "dataplane/packet/key.hpp"
 
-#include <algorithm>
-#include <array>
-
 namespace weir {
 
 static_assert(u64{timeout_ms_max} * 1000 <= beats_apart_max);
-
-inline constexpr auto timeout_beats = [] {
-  std::array<Beat, timeouts_count> beats{};
-  for (std::size_t i = 0; i < beats.size(); ++i) beats[i] = beats_lasting(timeout_ms[i]);
-  return beats;
-}();
-
-constexpr Beat idle_beats(Timeout timeout) { return timeout_beats[static_cast<u8>(timeout)]; }
 
 constexpr Timeout tcp_timeout(TcpState state) {
   switch (state) {
@@ -35,14 +23,6 @@ constexpr Timeout tcp_timeout(TcpState state) {
   }
   return Timeout::tcp_reset;
 }
-
-// By TcpState: one load for each packet.
-inline constexpr auto tcp_idle_beats = [] {
-  std::array<Beat, tcp_states_count> idle{};
-  for (u32 state = 0; state < tcp_states_count; ++state)
-    idle[state] = idle_beats(tcp_timeout(static_cast<TcpState>(state)));
-  return idle;
-}();
 
 constexpr Timeout exchange_timeout(FlowClass flow_class, Exchange exchange) {
   switch (flow_class) {

@@ -77,8 +77,16 @@ enum class Verdict : u8 {
   X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, or the wrong way round")                      \
   X(icmp_no_request, drop, state, "an ICMP reply without its request")                                             \
   X(table_full, drop, state, "the flow table is full")                                                             \
+  X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
+  X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
+  X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \
+  X(flood_half_open, drop, flood, "too many half-open flows, in all or toward its target")                         \
+  X(flood_udp, drop, flood, "too many UDP flows")                                                                  \
+  X(scan_blocked, drop, flood, "its source has been recognised as a scanner and may open nothing for a time")      \
   X(port_unknown, drop, engine, "a port outside every pair")                                                       \
   X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                     \
+  X(rejected_reset, answer, policy, "denied, and answered by a TCP reset as policy asks")                          \
+  X(rejected_unreachable, answer, policy, "denied, and answered by an ICMP unreachable as policy asks")            \
   X(flow_new, forward, state, "opens a flow that an allow covers")                                                 \
   X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                       \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \

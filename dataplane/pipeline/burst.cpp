@@ -31,6 +31,7 @@ bool is_intact(const Packet& packet, const Headers& headers) {
 Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters)
     : config_(config), table_(table), counters_(counters), packets_until_ageing_(packets_per_ageing) {
   WEIR_CHECK(config.workers >= 1 && config.workers <= workers_max && config.self < config.workers);
+  if (config.floods != nullptr) table_.count_with(config.floods->census());
 }
 
 BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,

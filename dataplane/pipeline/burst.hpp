@@ -9,9 +9,11 @@
 // Threads: one per Pipeline. Memory: all lent. No clock, heap, log, exception or system call.
 #pragma once
 #include "dataplane/base/limits.hpp"
+#include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/table.hpp"
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
+#include "dataplane/pipeline/flood.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/pipeline/sweep.hpp"
 #include "dataplane/share/events.hpp"
@@ -61,6 +63,7 @@ struct PipelineConfig {
   u32 workers = 1;     // how many share the traffic
   u32 self = 0;        // which of them this is
   EventRing* events = nullptr; // lent; null: no events
+  Floods* floods = nullptr;    // lent, this pipeline's alone; null: where policy states a ceiling, no flow opens
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
@@ -127,6 +130,10 @@ class Pipeline {
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  bool passes_floods(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement,
+                     Outcome& outcome);
+  bool attempts_scan(const Entry& entry, Outcome& outcome);
+  void reject(const Entry& entry, Outcome& outcome);
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   u32 live_flow(const Entry& entry);
@@ -137,6 +144,7 @@ class Pipeline {
   void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
 
   PipelineConfig config_;
+  IdleTimes idle_;             // of the policy that the epoch belongs to
   FlowTable& table_;
   WorkerCounters& counters_;
   Stage stages_[3];

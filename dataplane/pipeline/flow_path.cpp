@@ -34,7 +34,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
                              entry.packet.time);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
-  if (judgement.reason != Reason::flow_new) return;
+  if (!passes_floods(entry, installed, judgement, outcome)) return;
 
   const u32 flow = insert(entry);
   if (flow == no_flow) {
@@ -48,7 +48,8 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   record.opener_on_inside = (entry.packet.port & 1) == 0;
   record.replier_is_spoofed = replier_is_spoofed(installed, classes.target, headers.target);
   if (is_icmp(flow_class)) record.set_icmp(headers.icmp_type, headers.icmp_code);
-  table_.set_deadline(flow, new_deadline(record, now_beat_));
+  table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+  if (config_.floods != nullptr) config_.floods->census().enter(record);
   counters_.flows_opened.add(1);
   outcome.flow = flow;
   outcome.flow_is_new = true;

@@ -115,6 +115,8 @@ void Pipeline::wake(const InstalledPolicy& installed) {
 void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   epoch_installation_ = installed.installation;
   epoch_ends_ = installed.policy.next_expiry(now_);
+  idle_ = IdleTimes(installed.policy.tracking().timeout_ms);
+  if (config_.floods != nullptr) config_.floods->begin(installed.policy);
   const bool is_outrun = sweep_.begin(now_, table_.used(), sweep_deadline_default);
   counters_.sweep_began.set(sweep_.left() != 0 ? now_ : 0);
   if (is_outrun) sweep(installed, sweep_.left(), true);

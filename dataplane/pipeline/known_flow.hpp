@@ -3,7 +3,7 @@
 // the right side and may its source do so, does the state permit it. Whatever is not answered yes is a drop. Internal
 // to dataplane/pipeline.
 #pragma once
-#include "dataplane/flow/timeouts.hpp"
+#include "dataplane/flow/idle_times.hpp"
 #include "dataplane/pipeline/burst.hpp"
 
 namespace weir {
@@ -31,11 +31,11 @@ inline Outside layer_of(const Headers& headers, u8 depth) {
 
 inline bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
 
-inline Beat new_deadline(const FlowRecord& record, Beat now) {
+inline Beat new_deadline(const FlowRecord& record, Beat now, const IdleTimes& idle) {
   const FlowClass flow_class = record.key.flow_class();
   if (flow_class == FlowClass::tcp) [[likely]]
-    return static_cast<Beat>(now + tcp_idle_beats[record.state]);
-  return static_cast<Beat>(now + idle_beats(exchange_timeout(flow_class, static_cast<Exchange>(record.state))));
+    return static_cast<Beat>(now + idle.of_tcp[record.state]);
+  return static_cast<Beat>(now + idle.of_exchange(flow_class, static_cast<Exchange>(record.state)));
 }
 
 // Whether replies of a flow would be spoofed: policy lets its opener send to an address that the port which leads
@@ -74,9 +74,14 @@ inline Reason step_state(const Headers& headers, FlowRecord& record, bool& reope
 
 inline void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const u32 flow = live_flow(entry);
-  if (flow != no_flow) [[likely]]
-    return known_flow(entry, installed, flow, outcome);
-  first_packet(entry, installed, outcome);
+  if (flow == no_flow) [[unlikely]]
+    return first_packet(entry, installed, outcome);
+  const FlowRecord& record = table_.record(flow);
+  const u32 before = record.state;
+  known_flow(entry, installed, flow, outcome);
+  // A flow that was forgotten meanwhile was counted out as it was, and its record still says so.
+  if (record.state != before && config_.floods != nullptr) [[unlikely]]
+    config_.floods->census().move(record, before);
 }
 
 // The flow of this key whose idle time has not passed. One whose time has is erased here, whatever ageing has
@@ -111,7 +116,7 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.rule = no_rule;
     return first_packet(entry, installed, outcome);
   }
-  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_beat_));
+  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
 }
 
 }  // namespace weir

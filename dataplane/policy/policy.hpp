@@ -94,6 +94,12 @@ class Policy {
 
   // [state], [flood] and reserves. Lives as long as the policy; copy what every packet needs at an epoch's start.
   const image::Tracking& tracking() const { return view_.tracking[0]; }
+  // Whether the policy states any ceiling of [flood].
+  bool limits_floods() const {
+    const image::Tracking& row = tracking();
+    return row.new_per_source.limits() || row.new_per_target.limits() || row.icmp.limits() ||
+           (row.half_open | row.half_open_per_target | row.udp | row.scan_ports | row.scan_hosts) != 0;
+  }
   // Of a zone in a Judgement of this policy: its class in tracking().reserve_share, 0 for none. An address in several
   // segments with a reserve has the largest, ties by name.
   u8 reserve_of_source(u32 zone) const { return source_facts(zone).reserve; }

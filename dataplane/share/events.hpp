@@ -12,7 +12,9 @@
 
 namespace weir {
 
-enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped };
+// packet_dropped: denied or refused, also where that was answered.
+enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped, scan_detected };
+inline constexpr u32 event_kinds = 4;
 
 struct alignas(64) Event {
   Tick time;

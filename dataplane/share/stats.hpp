@@ -34,6 +34,7 @@ struct alignas(64) WorkerCounters {
   Counter flows_judged_again;  // after a policy flip or an expiry
   Counter bursts;
   Counter heartbeat;       // last tick processed
+  Counter scans_detected;  // sources recognised as scanners, once a window each
   Counter unsent;          // verdict forward, rewrite or answer, but the port did not take the frame
   Counter flows_revoked;   // of flows_judged_again: allowed before, now denied
   Counter sweep_judged;    // of flows_judged_again: by the sweep, not by a packet of theirs

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """weir-dataplane on capture files and `weir replay` say and send the same, byte for byte, on every bundled scenario:
-with one worker, and with two where the scenario does not fill the flow table (each worker has its own part
-of it, so when it is full depends on who owns what). Frames that no mbuf can hold are judged, but cannot be sent.
+with one worker, and with two where the scenario does not fill the flow table or meet ceilings of [flood] (each worker
+has its own part and counts for itself, so what is full depends on who owns what). Frames that no mbuf can hold are
+judged, but cannot be sent.
 
 usage: replay_match.py DATAPLANE WEIR SCENARIO_PY [SCENARIO...]    default: every scenario beside SCENARIO_PY"""
 import glob
@@ -38,7 +39,8 @@ def prepare(folder, scenario_py, scenario):
                "--flows", flows or 65536]
     for side, name in names.items():
         options += ["--name", f"net_pcap{int(side == 'outside')}={name}"]
-    return options, flows is not None, sent(folder, "out/decisions.jsonl", "out/inside.pcap", "out/outside.pcap")
+    counts_alone = flows is not None or b"[flood]" in folder.read("policy.toml")
+    return options, counts_alone, sent(folder, "out/decisions.jsonl", "out/inside.pcap", "out/outside.pcap")
 
 
 def sent(folder, lines, inside, outside):
@@ -60,8 +62,8 @@ def differences(said, wanted):
 def match(binary, weir, scenario_py, scenario):
     """How many runs agreed; the first that does not is an error."""
     with dataplane.Folder(dataplane=binary, weir=weir) as folder:
-        options, fills_table, wanted = prepare(folder, scenario_py, scenario)
-        counts = (1,) if fills_table else (1, 2)
+        options, counts_alone, wanted = prepare(folder, scenario_py, scenario)
+        counts = (1,) if counts_alone else (1, 2)
         for workers in counts:
             code, said = folder.run(options, DEVICES, workers)
             assert code == 0, f"{os.path.basename(scenario)}, {workers} workers: exit code {code}\n{said}"

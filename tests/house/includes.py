@@ -7,7 +7,8 @@ import sys
 import tree
 
 ENGINE_LOW = ("dataplane/base", "dataplane/packet")
-ENGINE = ENGINE_LOW + ("dataplane/flow", "dataplane/policy", "dataplane/pipeline", "dataplane/share")
+ENGINE = ENGINE_LOW + ("dataplane/flow", "dataplane/policy", "dataplane/budget", "dataplane/pipeline",
+                       "dataplane/share")
 CONTROL_ENGINE = ENGINE_LOW + ("dataplane/policy",)
 
 # Folder: the folders whose headers it may include, besides its own.
@@ -16,6 +17,7 @@ MAY_INCLUDE = {
     "dataplane/packet": ("dataplane/base",),
     "dataplane/flow": ENGINE_LOW,
     "dataplane/policy": ENGINE_LOW,
+    "dataplane/budget": ENGINE_LOW,
     "dataplane/pipeline": ENGINE,
     "dataplane/share": ENGINE,
     "dataplane/edge": ENGINE,

@@ -31,6 +31,7 @@ constexpr Stage stages[] = {
     {"link", "Link: ARP, neighbour discovery, DHCP"},
     {"policy", "Policy: the rules"},
     {"state", "State: flows"},
+    {"flood", "Flood: ceilings on what opens flows"},
     {"engine", "Engine"},
 };
 

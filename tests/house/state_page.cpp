@@ -40,9 +40,9 @@ ICMP error passes only toward the sender of a packet of a live flow that it quot
 
 ## Timeouts
 
-A flow is gone when it was idle for this long, whatever else happens: never sooner, and at most 1.05 seconds later,
-since deadlines are counted in beats of 0.52 s. Memory is reclaimed a little per packet. No timeout may exceed four
-hours.
+A flow is gone when it was idle for this long, or for what [state.timeouts] of the policy says, whatever else happens:
+never sooner, and at most 1.05 seconds later, since deadlines are counted in beats of 0.52 s. Memory is reclaimed a
+little per packet. No timeout may exceed four hours.
 
 | state | seconds | because |
 |---|---|---|

@@ -3,6 +3,7 @@
 #pragma once
 #include "control/model/model.hpp"
 #include "dataplane/packet/reason.hpp"
+#include "tests/property/naive_floods.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -27,6 +28,7 @@ struct MeantPacket {
   bool bad_checksum = false;
   bool from_inside = true;
   std::uint64_t time_us = 0;
+  std::uint32_t payload = 0;  // bytes of it, UDP alone
 };
 
 struct Verdict {
@@ -48,6 +50,7 @@ class Firewall {
     return packet.quotes ? decide_error(packet, model) : decide_own(packet, model);
   }
   void flush() { flows_.clear(); }
+  std::uint64_t scans_told() const { return floods_.scans_told; }
 
   // Whether policy denies the flow that this packet opened.
   static bool is_denied(const MeantPacket& opening, const control::Model& model) {
@@ -66,7 +69,7 @@ class Firewall {
     MeantPacket opening;
     Tcp tcp = Tcp::syn_seen;
     bool answered = false;
-    std::uint64_t last_us = 0;
+    std::uint64_t last_us = 0, idle_us = 0;
     std::uint64_t serial = 0;
   };
   static Key key_of(bool ipv6, control::Ipv6Number a, std::uint16_t ap, control::Ipv6Number b, std::uint16_t bp,
@@ -105,27 +108,43 @@ class Firewall {
     return allowed ? Reason::flow_new : expired ? Reason::expired : Reason::no_allow;
   }
 
-  static std::uint64_t idle_seconds(const Flow& flow) {
-    if (flow.opening.protocol == 17) return flow.answered ? 120 : 30;
-    if (flow.opening.protocol == 1 || flow.opening.protocol == 58) return 60;
-    if (flow.opening.protocol != 6) return 600;
+  static std::string idle_name(const Flow& flow) {
+    if (flow.opening.protocol == 17) return flow.answered ? "udp_both_ways" : "udp_one_way";
+    if (flow.opening.protocol == 1 || flow.opening.protocol == 58) return "icmp_query";
+    if (flow.opening.protocol != 6) return "ip_any";
     switch (flow.tcp) {
-      case Tcp::open: return 7440;
+      case Tcp::open: return "tcp_established";
       case Tcp::opener_done:
-      case Tcp::replier_done: return 240;
-      case Tcp::both_done: return 60;
-      case Tcp::was_reset: return 10;
-      default: return 30;
+      case Tcp::replier_done: return "tcp_half_closed";
+      case Tcp::both_done: return "tcp_closed";
+      case Tcp::was_reset: return "tcp_reset";
+      default: return "tcp_opening";
     }
+  }
+
+  // The flow goes on from this packet, for as long as the policy of this moment says.
+  static void renew(Flow& flow, const control::Model& model, std::uint64_t now_us) {
+    static const std::map<std::string, std::uint64_t> otherwise_s = {
+        {"udp_both_ways", 120},    {"udp_one_way", 30},      {"icmp_query", 60}, {"ip_any", 600},
+        {"tcp_established", 7440}, {"tcp_half_closed", 240}, {"tcp_closed", 60}, {"tcp_reset", 10},
+        {"tcp_opening", 30}};
+    const std::string name = idle_name(flow);
+    const auto said = model.tracking.timeouts_ms.find(name);
+    flow.idle_us = said != model.tracking.timeouts_ms.end() ? said->second * std::uint64_t{1000}
+                                                            : otherwise_s.at(name) * 1'000'000;
+    flow.last_us = now_us;
+  }
+
+  static bool over(const Flow& flow, std::uint64_t now_us) {
+    // Idle time is counted in steps of 2^19 microseconds, and a started one at either end does not count.
+    constexpr std::uint64_t step_us = 524'288;
+    return now_us / step_us > flow.last_us / step_us + (flow.idle_us + step_us - 1) / step_us;
   }
 
   Flow* live(const Key& key, std::uint64_t now_us) {
     auto found = flows_.find(key);
     if (found == flows_.end()) return nullptr;
-    // Idle time is counted in steps of 2^19 microseconds, and a started one at either end does not count.
-    constexpr std::uint64_t step_us = 524'288;
-    const std::uint64_t idle_steps = (idle_seconds(found->second) * 1'000'000 + step_us - 1) / step_us;
-    if (now_us / step_us > found->second.last_us / step_us + idle_steps) {
+    if (over(found->second, now_us)) {
       flows_.erase(found);
       return nullptr;
     }
@@ -161,7 +180,7 @@ class Firewall {
       return open(key, packet, model);
     }
     const Reason reason = packet.protocol == 6 ? tcp(*flow, packet, opener) : other(*flow, packet, opener);
-    if (reason == Reason::flow_established) flow->last_us = packet.time_us;
+    if (reason == Reason::flow_established) renew(*flow, model, packet.time_us);
     return {reason, serial};
   }
 
@@ -178,13 +197,54 @@ class Firewall {
     if (is_mid_stream(packet)) return {Reason::tcp_not_syn};
     if (is_reply(packet)) return {Reason::icmp_no_request};
     const Reason reason = judge(model, packet, packet.time_us);
-    if (reason != Reason::flow_new) return {reason};
+    const Floods::Attempt attempt{{packet.ipv6, packet.source},
+                                  {packet.ipv6, packet.target},
+                                  packet.protocol,
+                                  is_icmp(packet) ? packet.icmp_type * 256u + packet.icmp_code : packet.target_port,
+                                  packet.time_us};
+    if (const Reason found = floods_.scans(attempt, model.tracking); found != Reason::flow_new) return {found};
+    if (reason != Reason::flow_new) return {rejected(packet, model, reason)};
+    const auto half_open_there = [&](auto& one) { return is_half_open(one) && to_same(one, packet); };
+    const auto udp = [](auto& one) { return one.opening.protocol == 17; };
+    const Reason full = floods_.opens(attempt, model.tracking, count(packet, is_half_open),
+                                      count(packet, half_open_there), count(packet, udp));
+    if (full != Reason::flow_new) return {full};
     Flow flow;
     flow.opening = packet;
-    flow.last_us = packet.time_us;
+    renew(flow, model, packet.time_us);
     flow.serial = ++serials_;
     flows_[key] = flow;
     return {reason, flow.serial, true};
+  }
+
+  static bool is_icmp(const MeantPacket& packet) { return packet.protocol == 1 || packet.protocol == 58; }
+  static bool is_half_open(const Flow& flow) {
+    return flow.opening.protocol == 6 &&
+           (flow.tcp == Tcp::syn_seen || flow.tcp == Tcp::both_syn || flow.tcp == Tcp::syn_ack_seen);
+  }
+  static bool to_same(const Flow& flow, const MeantPacket& packet) {
+    return flow.opening.ipv6 == packet.ipv6 && flow.opening.target == packet.target;
+  }
+  template <class Kind>
+  std::size_t count(const MeantPacket& packet, Kind kind) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        flows_, [&](auto& one) { return !over(one.second, packet.time_us) && kind(one.second); }));
+  }
+
+  // A denial, or the answer that policy asks for instead: from a frame with room for one no longer.
+  Reason rejected(const MeantPacket& packet, const control::Model& model, Reason denial) {
+    bool asks = std::ranges::any_of(
+        model.segments, [&](auto& one) { return one.reject && contains(one.addresses, packet.ipv6, packet.source); });
+    if (denial == Reason::forbidden) {
+      // The most specific forbid is the one asked; the models here have one.
+      for (const auto& statement : model.statements)
+        asks |= statement.is_forbid && statement.reject && covers(statement, model, packet);
+    }
+    const std::uint32_t ip = packet.ipv6 ? 40 : 20;
+    const std::uint32_t payload = packet.protocol == 17 ? 8 + packet.payload : packet.protocol == 50 ? 16 : 20;
+    const bool fits = packet.protocol == 6 || payload >= 8 + ip + 8;
+    if (!asks || !fits || !floods_.answers(model.tracking, packet.time_us)) return denial;
+    return packet.protocol == 6 ? Reason::rejected_reset : Reason::rejected_unreachable;
   }
 
   static Reason tcp(Flow& flow, const MeantPacket& packet, bool opener) {
@@ -256,6 +316,7 @@ class Firewall {
   }
 
   std::map<Key, Flow> flows_;
+  Floods floods_;
   std::uint64_t serials_ = 0;
 };
 

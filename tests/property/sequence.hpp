@@ -7,6 +7,7 @@
 #include "tests/property/contract.hpp"
 #include "tests/property/naive_firewall.hpp"
 #include "tests/property/revocations.hpp"
+#include "tests/property/sequence_policies.hpp"
 
 #include <array>
 #include <deque>
@@ -107,7 +108,8 @@ class FrameWriter {
       put16(packet.source_port), put16(packet.target_port), put32(1), put32(packet.tcp_flags & 16 ? 1 : 0);
       put8(0x50), put8(packet.tcp_flags), put16(1000), put32(0);
     } else if (packet.protocol == 17) {
-      put16(packet.source_port), put16(packet.target_port), put16(12), put16(0), put32(0);
+      put16(packet.source_port), put16(packet.target_port), put16(8 + packet.payload), put16(0);
+      for (u32 i = 0; i < packet.payload; ++i) put8(i);
     } else if (packet.protocol == 1 || packet.protocol == 58) {
       put8(packet.icmp_type), put8(packet.icmp_code), put16(0), put16(packet.source_port), put16(0);
       put32(0), put32(0), put32(0);
@@ -120,92 +122,15 @@ class FrameWriter {
   std::vector<std::byte> bytes_;
 };
 
-// Three policies over two inside and two outside networks of each family. Compiled once. The last two state the same
-// generation, as one that was taken back and another that took its number.
-class Policies {
- public:
-  struct Installed {
-    control::Model model;
-    std::vector<std::byte> storage;
-    std::unique_ptr<InstalledPolicy> installed;
-  };
-  static constexpr u32 count = 3;
-  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : 2; }
-  static constexpr u64 first_expiry_s = 1'700'000'100;
-
-  Policies() {
-    for (u32 i = 0; i < count; ++i) {
-      rows_[i].model = model(i);
-      const auto compiled = control::compile(rows_[i].model, generation_of(i));
-      if (!compiled) throw std::runtime_error(compiled.error().sentence);
-      auto& storage = rows_[i].storage;
-      storage.resize(compiled->image.size() + 64);
-      std::byte* aligned = storage.data() + (64 - reinterpret_cast<std::uintptr_t>(storage.data()) % 64) % 64;
-      std::memcpy(aligned, compiled->image.data(), compiled->image.size());
-      const auto policy = verify({aligned, compiled->image.size()});
-      if (!policy) throw std::runtime_error(std::string(policy.error().sentence));
-      const std::string_view names[] = {"inside", "outside"};
-      rows_[i].installed = std::make_unique<InstalledPolicy>(bind_ports(*policy, names));
-      rows_[i].installed->installation = i + 1;
-    }
-  }
-  const Installed& operator[](u32 index) const { return rows_[index]; }
-
- private:
-  static control::Model model(u32 which) {
-    control::Model model;
-    model.name = "sequence";
-    model.files = {"sequence.toml"};
-    model.line_starts = {{0}};
-    auto segment = [&](const char* name, u32 ipv4, u64 ipv6_low) {
-      control::Segment made;
-      made.name = name;
-      made.has_addresses = true;
-      made.addresses.ipv4 = {{ipv4, ipv4 + 1}};
-      const auto ipv6 = (static_cast<control::Ipv6Number>(0xfd00) << 112) + ipv6_low;
-      made.addresses.ipv6 = {{ipv6, ipv6 + 1}};
-      model.segments.push_back(made);
-    };
-    segment("inner", 0x0a000001, 1);   // segment 0
-    segment("outer", 0x0a010001, 0x10001);  // segment 1
-    auto state = [&](const char* name, bool forbid, u32 from, u32 to) -> control::Statement& {
-      control::Statement statement;
-      statement.name = name;
-      statement.is_forbid = forbid;
-      statement.from = {from};
-      statement.to = {to};
-      return model.statements.emplace_back(statement);
-    };
-    if (which == 0) {
-      auto& out = state("a-out", false, 0, 1).services;
-      out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}},
-      out.icmp6 = {{0x8000, 0x80ff}};
-      out.protocols = {50};
-    } else if (which == 1) {
-      auto& in = state("b-in", false, 1, 0);
-      in.services.tcp = {{80, 80}}, in.log = control::Log::opened;
-      auto& out = state("b-out", false, 0, 1);
-      out.services.tcp = {{1, 65535}}, out.services.udp = {{1, 65535}}, out.services.icmp4 = {{0, 65535}};
-      state("c-no-https", true, 0, 1).services.tcp = {{443, 443}};
-    } else {
-      auto& out = state("a-for-now", false, 0, 1);
-      out.services.tcp = {{80, 80}, {443, 443}}, out.services.udp = {{53, 53}};
-      out.expires_s = first_expiry_s;
-      state("b-later", false, 0, 1).services.udp = {{53, 53}};
-      model.statements.back().expires_s = first_expiry_s + 50;
-    }
-    return model;
-  }
-  Installed rows_[count];
-};
-
 // One run of the engine beside its twin. Throws on the first difference.
 class Sequence {
  public:
   explicit Sequence(const Policies& policies)
       : policies_(policies),
         memory_(FlowTable::bytes_needed(flows_max) + 64),
+        flood_memory_(Floods::bytes_needed + 64),
         table_({aligned(memory_.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
+        floods_({aligned(flood_memory_.data()), Floods::bytes_needed}, secret),
         pipeline_(config(), table_, counters_) {}
 
   void run(Choices choices) {
@@ -228,6 +153,7 @@ class Sequence {
     for (const auto& reason : counters_.reasons) ended += reason.packets.read();
     expect(watch_.inside() == 0, "every packet ends", 0);
     due_[static_cast<u8>(EventKind::flow_revoked)] = counters_.flows_revoked.read();
+    due_[static_cast<u8>(EventKind::scan_detected)] = twin_.scans_told();
     expect(told_ == due_ && events_->lost() == 0, "events tell what happened", 0);
     expect(ended == entered_ && counters_.received.read() == entered_, "counters account for every packet", 0);
   }
@@ -239,8 +165,11 @@ class Sequence {
   static constexpr u32 flows_max = 4096;
   static constexpr u64 start_us = 1'700'000'000'000'000;
 
+  // One under which the sketches of scans tell apart the few ports and addresses of these sequences.
+  static constexpr HashKey secret{{0x9e37, 0x79b9'7f4a'7c15'f39c, 0xdaa6'6d2c'7ddf'7442, 0xbf58'476d'1ce4'e5b9}};
+
   PipelineConfig config() {
-    return {.secret = {{0x9e37, 0x79b9'7f4a'7c15'f39c, 3, 0xbf58'476d'1ce4'e5b9}}, .events = events_.get()};
+    return {.secret = secret, .events = events_.get(), .floods = &floods_};
   }
   static std::byte* aligned(std::byte* at) { return at + (64 - reinterpret_cast<std::uintptr_t>(at) % 64) % 64; }
 
@@ -276,6 +205,7 @@ class Sequence {
       packet.tcp_flags = flags[choices.below(8)];
     } else if (shape < 12) {
       packet.protocol = 17;
+      packet.payload = choices.below(2) * 60;
     } else if (shape < 14) {
       constexpr u8 types4[] = {8, 0, 13, 14}, types6[] = {128, 129, 128, 129};
       packet.protocol = packet.ipv6 ? 58 : 1;
@@ -346,7 +276,8 @@ class Sequence {
   void expect_events(const Outcome& outcome) {
     const auto& policy = policies_[policy_].installed->policy;
     due_[static_cast<u8>(EventKind::packet_dropped)] +=
-        outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse";
+        outcome.verdict == Verdict::answer ||
+        (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse");
     due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && policy.rule(outcome.rule).name == "b-in";
   }
 
@@ -354,6 +285,7 @@ class Sequence {
     if (const auto broken = watch_.check(outcome)) throw std::runtime_error(*broken);
     expect_events(outcome);
     const naive::MeantPacket meant = waiting_.front().meant;
+    const std::size_t meant_bytes = waiting_.front().frame.size();
     waiting_.pop_front();
     const char* broken = revocations_.see(outcome, meant);
     expect(broken == nullptr, broken, outcome.token);
@@ -366,6 +298,7 @@ class Sequence {
                                std::string(row(expected.reason).name));
     expect(outcome.generation == Policies::generation_of(policy_), "the generation is that of the policy in force",
            outcome.token);
+    expect(outcome.answer_bytes <= meant_bytes, "no answer is longer than what it answers", outcome.token);
     expect(outcome.flow_is_new == expected.is_new, "new flows agree", outcome.token);
     if (outcome.flow_is_new) serials_[outcome.flow] = expected.flow;
     if (outcome.flow != no_flow) expect(serials_[outcome.flow] == expected.flow, "flows agree", outcome.token);
@@ -379,14 +312,15 @@ class Sequence {
     Waiting(const naive::MeantPacket& what, std::vector<std::byte> bytes) : meant(what), frame(std::move(bytes)) {}
     naive::MeantPacket meant;
     std::vector<std::byte> frame;
-    std::vector<std::byte> answer = std::vector<std::byte>(64, ContractWatch::untouched);
+    std::vector<std::byte> answer = std::vector<std::byte>(200, ContractWatch::untouched);
   };
   const Policies& policies_;
-  std::vector<std::byte> memory_;
+  std::vector<std::byte> memory_, flood_memory_;
   FlowTable table_;
+  Floods floods_;
   WorkerCounters counters_;
   std::unique_ptr<EventRing> events_ = std::make_unique<EventRing>();
-  std::array<u64, 3> told_{}, due_{};  // by EventKind
+  std::array<u64, event_kinds> told_{}, due_{};  // by EventKind
   Pipeline pipeline_;
   naive::Firewall twin_;
   ContractWatch watch_;

@@ -118,16 +118,23 @@ def wrong_in(expected, decision):
 
 
 def wrong_files(scenario, decisions, folder):
-    """What leaves each port is what was forwarded there: the same bytes at the capture's times."""
+    """What leaves each port is what was forwarded there, the same bytes at the capture's times, and one answer, never
+    longer than the packet, for each that was answered."""
     wrong, latest = [], 0
     leaving = {"inside": [], "outside": []}
     for (_, micros, side, frame, _, _), decision in zip(scenario.packets, decisions):
         latest = max(latest, scenario.begin * 1_000_000 + micros)
         if decision["verdict"] == "forward":
             leaving["outside" if side == "inside" else "inside"].append((latest, frame))
+        elif decision["verdict"] == "answer":
+            leaving[side].append((latest, len(frame)))
     for side, wanted in leaving.items():
-        if frames.read_pcap((folder / "out" / f"{side}.pcap").read_bytes()) != wanted:
-            wrong.append(f"{side}.pcap is not what was forwarded there")
+        left = frames.read_pcap((folder / "out" / f"{side}.pcap").read_bytes())
+        same = len(left) == len(wanted) and all(
+            time == due and (len(frame) <= form if isinstance(form, int) else frame == form)
+            for (time, frame), (due, form) in zip(left, wanted))
+        if not same:
+            wrong.append(f"{side}.pcap is not what was forwarded or answered there")
     return wrong
 
 

@@ -12,16 +12,16 @@ namespace {
 constexpr HashKey replay_secret{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89}};
 
 // Zeroed, and touched only where flows are; the pages of an unused table cost nothing.
-std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory(u32 flows) {
-  const std::size_t bytes = FlowTable::bytes_needed(flows) + 64;
+std::unique_ptr<std::byte, void (*)(std::byte*)> lent_memory(std::size_t needed) {
+  const std::size_t bytes = needed + 64;
   auto* const memory = static_cast<std::byte*>(std::calloc(bytes, 1));
   WEIR_CHECK(memory != nullptr);
   return {memory, [](std::byte* at) { std::free(at); }};
 }
 
-std::span<std::byte> aligned(std::byte* memory, u32 flows) {
+std::span<std::byte> aligned(std::byte* memory, std::size_t needed) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
-  return {memory + (64 - address % 64) % 64, FlowTable::bytes_needed(flows)};
+  return {memory + (64 - address % 64) % 64, needed};
 }
 
 }  // namespace
@@ -31,10 +31,12 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum
     : policy_(policy),
       checksum_(checksum),
       decided_(std::move(decided)),
-      table_memory_(table_memory(flows)),
-      table_(aligned(table_memory_.get(), flows), flows),
+      table_memory_(lent_memory(FlowTable::bytes_needed(flows))),
+      flood_memory_(lent_memory(Floods::bytes_needed)),
+      table_(aligned(table_memory_.get(), FlowTable::bytes_needed(flows)), flows),
+      floods_(aligned(flood_memory_.get(), Floods::bytes_needed), replay_secret),
       counters_{},
-      pipeline_({.secret = replay_secret, .name_segments = true}, table_, counters_) {}
+      pipeline_({.secret = replay_secret, .floods = &floods_, .name_segments = true}, table_, counters_) {}
 
 void ReplayRun::take(const capture::MergedPacket& packet) {
   const u64 token = free_frame();

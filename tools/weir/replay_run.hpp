@@ -62,7 +62,9 @@ class ReplayRun {
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
   std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory_;
+  std::unique_ptr<std::byte, void (*)(std::byte*)> flood_memory_;
   FlowTable table_;
+  Floods floods_;
   WorkerCounters counters_;
   Pipeline pipeline_;
   std::deque<Frame> frames_;       // by token; a deque keeps their places
