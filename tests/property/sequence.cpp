@@ -10,7 +10,7 @@ using namespace weir;
 TEST_CASE("the engine decides as the naive firewall does, over packets, flips, flushes and time") {
   const char* scale = std::getenv("WEIR_PROPERTY_SCALE");
   const u32 sequences = 1000 * (scale != nullptr ? static_cast<u32>(std::atoi(scale)) : 1);
-  const Policies policies;
+  const Policies policies(Policies::Ceilings::low);
   std::mt19937_64 random(20260101);
   std::map<Reason, u64> ended;
   u64 swept = 0;
