@@ -1,7 +1,9 @@
 // Memory for benchmarks: zeroed, faulted in, of 2 MiB pages where the machine has or can get them. Contenders that are
 // compared get pages of the same kind.
 #pragma once
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,22 +17,26 @@
 namespace weir::bench {
 
 // Reserves 2 MiB pages while it lives, where this process may (root), and gives back what it added: as a difference,
-// since others may add and give back meanwhile. Keep it in a static, so that exit() gives back too.
+// since others may add and give back meanwhile. A child gives back, when this process lets go of it or ends, however
+// it ends. Make it before the memory, which the child would otherwise share.
 class PageReserve {
  public:
   explicit PageReserve(std::size_t bytes) {
     const long wanted = static_cast<long>((bytes >> 21) + 1);
     long spare = read("free_hugepages") - read("resv_hugepages");
-    if (spare < wanted) {
+    if (spare < wanted && start_keeper()) {
       const long before = read("nr_hugepages");
       write(before + wanted - spare);
-      added_ = read("nr_hugepages") - before;
+      const long added = read("nr_hugepages") - before;
+      if (::write(pipe_, &added, sizeof added) != sizeof added) std::perror("bench: pages are not given back");
       spare = read("free_hugepages") - read("resv_hugepages");
     }
     enough_ = spare >= wanted;
   }
   ~PageReserve() {
-    if (added_ > 0) write(std::max(0l, read("nr_hugepages") - added_));
+    if (pipe_ < 0) return;
+    close(pipe_);
+    waitpid(keeper_, nullptr, 0);
   }
   PageReserve(const PageReserve&) = delete;
 
@@ -45,7 +51,30 @@ class PageReserve {
   }
   static void write(long value) { std::ofstream(file("nr_hugepages")) << value << std::flush; }
 
-  long added_ = 0;
+  bool start_keeper() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    keeper_ = fork();
+    if (keeper_ == 0) {
+      close(ends[1]);
+      keep(ends[0]);
+    }
+    close(ends[0]);
+    if (keeper_ < 0) close(ends[1]);
+    else pipe_ = ends[1];
+    return keeper_ > 0;
+  }
+  // Reads until nobody holds the other end any more; what ends a whole group of processes spares it.
+  [[noreturn]] static void keep(int from) {
+    setsid();
+    long added = 0, last = 0;
+    while (::read(from, &last, sizeof last) == sizeof last) added = last;
+    if (added > 0) write(std::max(0l, read("nr_hugepages") - added));
+    _exit(0);
+  }
+
+  pid_t keeper_ = -1;
+  int pipe_ = -1;
   bool enough_ = false;
 };
 
