@@ -2,6 +2,7 @@
 // docs/performance.md, and a few figures without a goal. `bench_flow [rounds]`; as root it borrows 2 MiB pages.
 #include "dataplane/flow/table.hpp"
 #include "tests/bench/flow_rivals.hpp"
+#include "tests/bench/lookups.hpp"
 #include "tests/bench/pages.hpp"
 #include "tests/bench/rounds.hpp"
 
@@ -15,7 +16,6 @@ using namespace weir::bench;
 
 namespace {
 
-constexpr u32 burst = 32;
 constexpr u32 million = 1'000'000;
 constexpr u32 table_flows = 1u << 20;
 constexpr HashKey secret{{0x9ae16a3b2f90404f, 0xc3a5c85c97cb3127, 0xb492b66fbe98f273, 0x9ddfea08eb382d69}};
@@ -75,26 +75,6 @@ struct Ours {
     }
   }
 };
-
-// The three steps, each for another burst: of burst k the first, of k-1 the second, of k-2 the third, then `use`. In
-// groups of 8, so that no more lines are asked for at a time than a core can wait for.
-template <class Use>
-void look_up(const FlowTable& table, const Lookup* lookups, u32 bursts, Use&& use) {
-  constexpr u32 group = 8, groups_in_burst = burst / group;
-  u32 guesses[2 * burst];
-  const u32 groups = bursts * groups_in_burst;
-  for (u32 g = 0; g < groups + 2 * groups_in_burst; ++g) {
-    const Lookup* now = lookups + std::size_t{g} * group;
-    u32* slot = guesses + g * group % (2 * burst);
-    if (g < groups)
-      for (u32 i = 0; i < group; ++i) table.prefetch_bucket(now[i].hash);
-    if (g >= 2 * groups_in_burst)
-      for (u32 i = 0; i < group; ++i) use(table.find((now - 2 * burst)[i].key(), (now - 2 * burst)[i].hash, slot[i]));
-    if (g >= groups_in_burst && g - groups_in_burst < groups)
-      for (u32 i = 0; i < group; ++i)
-        guesses[(g * group + burst + i) % (2 * burst)] = table.guess((now - burst)[i].hash);
-  }
-}
 
 struct LookupRound {
   Pages memory;
