@@ -142,9 +142,9 @@ constexpr KeyRow keys_[] = {
     {"link", "rate", rate, false, false, "", "", "The most of each, per port."},
     {"link", "budget", size, false, false, "", "", "Bytes a day of each, per port."},
 
-    {"state", "profile", choice, false, false, "strict|loose", "",
+    {"state", "profile", choice, false, true, "strict|loose", "",
      "How closely TCP is followed: `strict` (without this key), or `loose` for hosts that do not keep to RFC 9293."},
-    {"state", "pick_up", boolean, false, false, "", "",
+    {"state", "pick_up", boolean, false, true, "", "",
      "Whether a TCP flow may begin in the middle, without its handshake. Without this key: not."},
     {"state", "checksums", choice, false, false, "check|trust", "",
      "Whether transport checksums are verified (`check`, without this key) or left to the ports."},

@@ -12,7 +12,7 @@ namespace weir {
   X(tcp_opening, 30'000, "shorter than RFC 5382's 4 minutes: a half-open flow holds memory for nobody") \
   X(tcp_established, 7'440'000, "RFC 5382, REQ-5: at least 2 hours 4 minutes")                          \
   X(tcp_half_closed, 240'000, "RFC 5382, REQ-5: transitory connections, at least 4 minutes")            \
-  X(tcp_closed, 60'000, "both FINs seen: one maximum segment lifetime of Linux's TIME-WAIT")            \
+  X(tcp_closed, 60'000, "both FINs acknowledged: as long as Linux keeps TIME-WAIT")                      \
   X(tcp_reset, 10'000, "long enough to name stragglers")                                                \
   X(udp_one_way, 30'000, "no reply yet: as nf_conntrack's default")                                     \
   X(udp_both_ways, 120'000, "RFC 4787, REQ-5: at least 2 minutes")                                      \

@@ -30,6 +30,17 @@ struct alignas(64) FlowRecord {
   u32 end[2];
   u32 edge[2];
 
+  // The bit fields at once, and what stands in them: one load, and no branch on the direction.
+  u32 bits() const { return load<u32>(reinterpret_cast<const std::byte*>(this) + 44); }
+  static u32 scale(u32 bits, u32 from) { return bits >> (14 + 4 * from) & 15; }
+  static u32 window_log2(u32 bits, u32 from) { return bits >> (22 + 5 * from) & 31; }
+  // TCP, past its handshake and before any FIN, and its windows are known.
+  static bool is_established(u32 bits) {
+    return (bits >> 6 & 15) == state_established && window_log2(bits, 0) != window_unknown;
+  }
+  static constexpr u32 state_established = 4;  // TcpState::established
+  static constexpr u32 window_unknown = 31;    // of a connection that was met in mid-stream
+
   void set_state(u32 value) { state = value & 15; }
   // Kept so that an allowed echo does not carry other messages.
   u8 icmp_type() const { return static_cast<u8>(end[0] >> 8); }

@@ -105,10 +105,11 @@ inline void FlowTable::set_deadline(u32 flow, Beat deadline) {
 }
 
 inline bool same_key(const FlowKey& one, const FlowKey& two) {
-  u64 a[5], b[5];
-  std::memcpy(a, &one, sizeof a);
-  std::memcpy(b, &two, sizeof b);
-  return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4])) == 0;
+  const auto differs = [&](u32 at) {
+    return load<u64>(reinterpret_cast<const std::byte*>(&one) + at) ^
+           load<u64>(reinterpret_cast<const std::byte*>(&two) + at);
+  };
+  return (differs(0) | differs(8) | differs(16) | differs(24) | differs(32)) == 0;
 }
 
 inline u32 FlowTable::find(const FlowKey& key, u64 hash, u32 hint) const {

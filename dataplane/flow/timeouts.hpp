@@ -14,11 +14,17 @@ constexpr Timeout tcp_timeout(TcpState state) {
   switch (state) {
     case TcpState::syn_sent:
     case TcpState::syn_both:
+    case TcpState::syn_answered:
     case TcpState::syn_received: return Timeout::tcp_opening;
     case TcpState::established: return Timeout::tcp_established;
     case TcpState::fin_opener:
-    case TcpState::fin_replier: return Timeout::tcp_half_closed;
-    case TcpState::fin_both: return Timeout::tcp_closed;
+    case TcpState::fin_opener_acked:
+    case TcpState::fin_replier:
+    case TcpState::fin_replier_acked:
+    case TcpState::fin_both:
+    case TcpState::last_replier:
+    case TcpState::last_opener: return Timeout::tcp_half_closed;
+    case TcpState::time_wait: return Timeout::tcp_closed;
     case TcpState::reset: break;
   }
   return Timeout::tcp_reset;

@@ -69,6 +69,7 @@ inline void write_rest(Headers& out, const Ports& ports, u32 l3, u32 l4, u32 l4_
   out.icmp_type = out.icmp_code = 0;
   out.l3_offset = static_cast<u16>(l3);
   out.l4_offset = static_cast<u16>(l4);
+  out.quote_offset = 0;
   out.payload_offset = static_cast<u16>(l4 + ports.header_bytes);
   out.source_port = swap(ports.raw_source);
   out.target_port = swap(ports.raw_target);

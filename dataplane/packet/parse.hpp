@@ -49,6 +49,7 @@ struct Headers {
   u8 icmp_type, icmp_code;
   u16 l3_offset;       // of the IP or ARP header in the frame
   u16 l4_offset;       // of the transport header
+  u16 quote_offset;    // of the quoted packet's transport header, kind icmp_error; else 0
   u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others
   u16 source_port, target_port;  // host order: what the service lookup needs; 0 where there are none, also in errors
   u8 tunnels;          // around the packet; 0 for nearly every one

@@ -11,6 +11,7 @@ constexpr u32 quoted_transport_bytes = 8;  // RFC 792; RFC 4443 quotes more
 // An error is never about an error (RFC 1122 3.2.2, RFC 4443 2.4 e).
 Reason key_of_quote(Walk& walk, const Address& source, const Address& target, u8 protocol, const u8* transport) {
   FlowClass flow_class = FlowClass::ip;
+  walk.out.quote_offset = static_cast<u16>(transport - walk.frame);
   u16 source_number = protocol, target_number = protocol;
   switch (protocol) {
     case protocol_tcp: flow_class = FlowClass::tcp; break;

@@ -74,7 +74,11 @@ enum class Verdict : u8 {
   X(revoked, drop, policy, "the policy in force no longer allows this flow")                                       \
   X(tcp_not_syn, drop, state, "TCP without a flow that does not open one (mid-stream start)")                      \
   X(tcp_state, drop, state, "a TCP segment that the flow's state does not permit")                                 \
-  X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, or the wrong way round")                      \
+  X(tcp_window, drop, state, "TCP data beyond the window, older than it, or after its own FIN")                    \
+  X(tcp_bad_ack, drop, state, "acknowledges what was never sent, or what lies too far back")                       \
+  X(tcp_bad_rst, drop, state, "a RST that does not have the exact number")                                         \
+  X(tcp_syn_data, drop, state, "data in a SYN or SYN-ACK")                                                         \
+  X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, nothing in flight, or the wrong way round")   \
   X(icmp_no_request, drop, state, "an ICMP reply without its request")                                             \
   X(table_full, drop, state, "the flow table is full")                                                             \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
@@ -89,6 +93,8 @@ enum class Verdict : u8 {
   X(rejected_unreachable, answer, policy, "denied, and answered by an ICMP unreachable as policy asks")            \
   X(flow_new, forward, state, "opens a flow that an allow covers")                                                 \
   X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                       \
+  X(tcp_challenge, forward, state, "a SYN or RST on a known flow, or its answer: for the endpoint, changes nothing") \
+  X(tcp_loose, forward, state, "outside the flow's window, which profile loose passes")                            \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \
   X(link_arp, forward, link, "ARP, allowed by [link]")                                                             \
   X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                              \

@@ -134,6 +134,11 @@ class Pipeline {
                      Outcome& outcome);
   bool attempts_scan(const Entry& entry, Outcome& outcome);
   void reject(const Entry& entry, Outcome& outcome);
+  void tcp_rest(const Entry& entry, const InstalledPolicy& installed, u32 flow, TcpFate fate, Outcome& outcome);
+  void pick_up(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  Judgement judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const;
+  void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
+                 Outcome& outcome);
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   u32 live_flow(const Entry& entry);

@@ -1,6 +1,8 @@
 // What known_flow.hpp leaves: first packets by policy, flows to be judged again, ICMP errors by the flow they quote.
 #include "dataplane/pipeline/known_flow.hpp"
 
+#include <utility>
+
 namespace weir {
 namespace {
 
@@ -21,21 +23,46 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   const FlowClass flow_class = headers.key.flow_class();
   // A reply without its flow is named before policy is asked: "no allow from server to client" would mislead.
-  const bool mid_stream = headers.protocol == 6 && tcp_segment(headers.tcp_flags) != TcpSegment::syn;
+  const bool mid_stream = headers.protocol == protocol_tcp && !tcp_opens(headers.tcp_flags);
+  if (mid_stream && installed.tcp.pick_up) return pick_up(entry, installed, outcome);
   if (mid_stream || (is_icmp(flow_class) && icmp_is_reply(headers.is_ipv4, headers.icmp_type))) {
     outcome.reason = !installed.policy.source_allowed(classes.source, headers.source) ? Reason::spoofed
                      : mid_stream                                                   ? Reason::tcp_not_syn
                                                                                     : Reason::icmp_no_request;
     return;
   }
-  const Judgement judgement =
-      installed.policy.judge({headers.source, headers.target, classes.source, classes.target, headers.protocol,
-                              headers.icmp_type, headers.icmp_code, headers.target_port},
-                             entry.packet.time);
+  const Judgement judgement = judge_packet(entry, installed, true);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
   if (!passes_floods(entry, installed, judgement, outcome)) return;
+  if (headers.protocol == protocol_tcp && headers.payload_bytes != 0 && !installed.tcp.loose) {
+    outcome.reason = Reason::tcp_syn_data;
+    return;
+  }
+  open_flow(entry, installed, judgement, true, outcome);
+}
 
+// What policy says of a packet as the opening of a flow, or as the answer to one the other way round.
+Judgement Pipeline::judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const {
+  const Headers& headers = entry.headers;
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
+  Question question{headers.source, headers.target, classes.source, classes.target, headers.protocol,
+                    headers.icmp_type, headers.icmp_code, headers.target_port};
+  if (!from_opener) {
+    std::swap(question.source, question.target);
+    std::swap(question.source_class, question.target_class);
+    question.target_port = headers.source_port;
+  }
+  return installed.policy.judge(question, entry.packet.time);
+}
+
+// A record for a flow that policy allows, made of its first packet, which comes from the opener, or, where a connection
+// is picked up in mid-stream, from either end.
+void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement,
+                         bool from_opener, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  const bool from_inside = (entry.packet.port & 1) == 0;
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   const u32 flow = insert(entry);
   if (flow == no_flow) {
     outcome.reason = Reason::table_full;
@@ -44,10 +71,17 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   FlowRecord& record = table_.record(flow);
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
-  record.opener_is_a = headers.source_is_a;
-  record.opener_on_inside = (entry.packet.port & 1) == 0;
-  record.replier_is_spoofed = replier_is_spoofed(installed, classes.target, headers.target);
-  if (is_icmp(flow_class)) record.set_icmp(headers.icmp_type, headers.icmp_code);
+  record.opener_is_a = headers.source_is_a == from_opener;
+  record.opener_on_inside = from_inside == from_opener;
+  record.replier_is_spoofed = from_opener && replier_is_spoofed(installed, classes.target, headers.target);
+  if (is_icmp(record.key.flow_class())) record.set_icmp(headers.icmp_type, headers.icmp_code);
+  if (headers.protocol == protocol_tcp) {
+    const TcpNumbers numbers = tcp_numbers(entry.packet, headers);
+    if (tcp_opens(headers.tcp_flags))
+      open_tcp(record, numbers);
+    else
+      pick_up_tcp(record, from_opener ? 0 : 1, numbers);
+  }
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   if (config_.floods != nullptr) config_.floods->census().enter(record);
   counters_.flows_opened.add(1);
@@ -64,7 +98,8 @@ u32 Pipeline::insert(const Entry& entry) {
 }
 
 // An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be
-// addressed to the quoted source, and it must come in by the side that the quoted packet went out by.
+// addressed to the quoted source, it must come in by the side that the quoted packet went out by, and what it quotes of
+// TCP must be in flight.
 // Sources: RFC 792, 4443; RFC 5927 (attacks), section 4.
 void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
@@ -85,7 +120,12 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
   const bool quoted_from_inside = quoted_from_opener ? record.opener_on_inside : !record.opener_on_inside;
   const bool error_from_inside = (entry.packet.port & 1) == 0;
   const Address& quoted_source = headers.source_is_a ? record.key.a : record.key.b;
-  if (headers.target == quoted_source && quoted_from_inside != error_from_inside) outcome.reason = Reason::icmp_related;
+  // What was quoted must have been sent: eight of its bytes are there, so a TCP sequence number is.
+  const std::byte* quoted = entry.packet.data + headers.quote_offset;
+  const bool in_flight = record.key.flow_class() != FlowClass::tcp ||
+                         quote_holds(record, quoted_from_opener ? 0 : 1, swap(load<u32>(quoted + 4)));
+  if (headers.target == quoted_source && quoted_from_inside != error_from_inside && in_flight)
+    outcome.reason = Reason::icmp_related;
 }
 
 }  // namespace weir

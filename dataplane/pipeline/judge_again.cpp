@@ -52,7 +52,7 @@ bool may_open(const Headers& headers, const FlowRecord& record) {
   if (headers.kind != PacketKind::flow) return false;
   if (is_icmp(record.key.flow_class())) return !icmp_is_reply(headers.is_ipv4, headers.icmp_type);
   return !came_from_opener(headers, record) &&
-         (headers.protocol != 6 || tcp_segment(headers.tcp_flags) == TcpSegment::syn);
+         (headers.protocol != protocol_tcp || tcp_opens(headers.tcp_flags));
 }
 
 }  // namespace

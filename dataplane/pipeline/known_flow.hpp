@@ -4,6 +4,8 @@
 // to dataplane/pipeline.
 #pragma once
 #include "dataplane/flow/idle_times.hpp"
+#include "dataplane/flow/window.hpp"
+#include "dataplane/packet/numbers.hpp"
 #include "dataplane/pipeline/burst.hpp"
 
 namespace weir {
@@ -48,19 +50,12 @@ inline bool came_from_opener(const Headers& headers, const FlowRecord& record) {
   return headers.source_is_a == static_cast<bool>(record.opener_is_a);
 }
 
-// Moves the flow's state by one packet: flow_established, or why the state does not permit the packet. `reopens`
-// tells that the packet opens a new connection between the same endpoints, so that this flow is over.
-inline Reason step_state(const Headers& headers, FlowRecord& record, bool& reopens) {
-  const bool opener = came_from_opener(headers, record);
-  if (headers.protocol == 6) {
-    const TcpStep step = tcp_step(static_cast<TcpState>(record.state), opener ? TcpSender::opener : TcpSender::replier,
-                                  tcp_segment(headers.tcp_flags));
-    reopens = step.reopens();
-    if (reopens || step.refused()) return Reason::tcp_state;
-    if (step.value != record.state) [[unlikely]]
-      record.set_state(step.value);
-    return Reason::flow_established;
-  }
+inline TcpNumbers tcp_numbers(const Packet& packet, const Headers& headers) {
+  return TcpNumbers(packet.data + headers.l4_offset, headers.payload_bytes);
+}
+
+// Moves the state of a flow that is not TCP by one packet: flow_established, or why the state does not permit it.
+inline Reason step_exchange(const Headers& headers, FlowRecord& record, bool opener) {
   if (is_icmp(record.key.flow_class())) {
     const u8 query = record.icmp_type();
     const bool permitted = opener
@@ -108,15 +103,17 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.reason = wrong_side ? Reason::wrong_side : Reason::spoofed;
     return;
   }
-  bool reopens = false;
-  outcome.reason = step_state(headers, record, reopens);
-  if (reopens) {
-    table_.erase(flow, headers.hash);
-    outcome.flow = no_flow;
-    outcome.rule = no_rule;
-    return first_packet(entry, installed, outcome);
+  if (headers.protocol == protocol_tcp) [[likely]] {
+    const TcpFate fate = follow_tcp(record, opener ? 0 : 1, entry.packet.data + headers.l4_offset,
+                                    headers.payload_bytes, installed.tcp);
+    outcome.reason = Reason::flow_established;
+    if (fate != TcpFate::passes) [[unlikely]]
+      return tcp_rest(entry, installed, flow, fate, outcome);
+  } else {
+    outcome.reason = step_exchange(headers, record, opener);
+    if (outcome.reason != Reason::flow_established) return;
   }
-  if (outcome.reason == Reason::flow_established) table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+  table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
 }
 
 }  // namespace weir

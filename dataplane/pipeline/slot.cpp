@@ -10,6 +10,8 @@ InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_vie
   const bool has_identities = policy.has_identities();
   InstalledPolicy installed{policy.generation(), policy.generation(), policy, {}, static_cast<u32>(names.size()), 0,
                             has_identities};
+  const image::Tracking& tracking = policy.tracking();
+  installed.tcp = {static_cast<Profile>(tracking.profile) == Profile::loose, tracking.pick_up != 0};
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);
     if (policy.pins_macs(installed.port_class[port])) installed.mac_pinned_ports |= 1u << port;

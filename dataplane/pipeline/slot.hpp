@@ -6,6 +6,7 @@
 // worker's own announcement line (written once per burst).
 #pragma once
 #include "dataplane/base/limits.hpp"
+#include "dataplane/flow/window.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <array>
@@ -24,6 +25,7 @@ struct InstalledPolicy {
   u32 ports;                              // how many are in use: port indices below it
   u32 mac_pinned_ports;                   // bit per port index
   bool has_identities;                    // some port is named: an address may be spoofed
+  TcpProfile tcp = {};
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

@@ -171,7 +171,7 @@ TEST_CASE("the census counts what lives, and toward a target never less") {
     } else if (act == 6) {
       FlowRecord& record = live[random() % live.size()];
       const u32 before = record.state;
-      if (record.key.flow_class() == FlowClass::tcp) record.set_state(random() % tcp_states_count);
+      if (record.key.flow_class() == FlowClass::tcp) record.set_state(static_cast<u32>(random() % tcp_states_count));
       if (is_half_open(FlowClass::tcp, record.state) && !is_half_open(FlowClass::tcp, before)) record.set_state(before);
       census.move(record, before);
     } else if (random() % 500 == 0) {

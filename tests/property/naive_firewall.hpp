@@ -4,6 +4,7 @@
 #include "control/model/model.hpp"
 #include "dataplane/packet/reason.hpp"
 #include "tests/property/naive_floods.hpp"
+#include "tests/property/naive_tcp.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -20,11 +21,13 @@ struct MeantPacket {
   std::uint8_t protocol = 6;
   std::uint16_t source_port = 0, target_port = 0;  // the identifier in both, for ICMP queries
   std::uint8_t tcp_flags = 0;
+  Segment tcp;
   std::uint8_t icmp_type = 0, icmp_code = 0;
   bool quotes = false;  // an ICMP error; the fields below are the quoted packet's
   control::Ipv6Number quoted_source = 0, quoted_target = 0;
   std::uint8_t quoted_protocol = 0;
   std::uint16_t quoted_source_port = 0, quoted_target_port = 0;
+  std::uint32_t quoted_sequence = 0;
   bool bad_checksum = false;
   bool from_inside = true;
   std::uint64_t time_us = 0;
@@ -64,10 +67,9 @@ class Firewall {
   }
 
  private:
-  enum class Tcp { syn_seen, both_syn, syn_ack_seen, open, opener_done, replier_done, both_done, was_reset };
   struct Flow {
     MeantPacket opening;
-    Tcp tcp = Tcp::syn_seen;
+    Tcp tcp;
     bool answered = false;
     std::uint64_t last_us = 0, idle_us = 0;
     std::uint64_t serial = 0;
@@ -112,14 +114,7 @@ class Firewall {
     if (flow.opening.protocol == 17) return flow.answered ? "udp_both_ways" : "udp_one_way";
     if (flow.opening.protocol == 1 || flow.opening.protocol == 58) return "icmp_query";
     if (flow.opening.protocol != 6) return "ip_any";
-    switch (flow.tcp) {
-      case Tcp::open: return "tcp_established";
-      case Tcp::opener_done:
-      case Tcp::replier_done: return "tcp_half_closed";
-      case Tcp::both_done: return "tcp_closed";
-      case Tcp::was_reset: return "tcp_reset";
-      default: return "tcp_opening";
-    }
+    return flow.tcp.idle_name();
   }
 
   // The flow goes on from this packet, for as long as the policy of this moment says.
@@ -174,14 +169,57 @@ class Firewall {
     const bool opener = packet.source == flow->opening.source && packet.source_port == flow->opening.source_port;
     if (packet.from_inside != (opener ? flow->opening.from_inside : !flow->opening.from_inside))
       return {Reason::wrong_side, serial};
-    if (packet.protocol == 6 && (flow->tcp == Tcp::both_done || flow->tcp == Tcp::was_reset) &&
-        (packet.tcp_flags & 0x16) == 0x02) {
+    if (packet.protocol == 6) return tcp(key, *flow, packet, opener, model);
+    const Reason reason = other(*flow, packet, opener);
+    if (reason == Reason::flow_established) renew(*flow, model, packet.time_us);
+    return {reason, serial};
+  }
+
+  Verdict tcp(const Key& key, Flow& flow, const MeantPacket& packet, bool opener, const control::Model& model) {
+    const Tcp::Said said = flow.tcp.hear(opener ? 0 : 1, packet.tcp, rules_of(model));
+    if (said.answer == Tcp::Answer::reopen) {
       flows_.erase(key);
       return open(key, packet, model);
     }
-    const Reason reason = packet.protocol == 6 ? tcp(*flow, packet, opener) : other(*flow, packet, opener);
-    if (reason == Reason::flow_established) renew(*flow, model, packet.time_us);
-    return {reason, serial};
+    Reason reason = said.reason;
+    if (said.answer == Tcp::Answer::ask_policy) {
+      reason = judge(model, packet, packet.time_us);
+      if (reason != Reason::flow_new) return {reason, flow.serial};
+      flow.tcp.opened_too(packet.tcp);
+      reason = Reason::flow_established;
+    }
+    if (reason == Reason::flow_established || reason == Reason::tcp_loose) renew(flow, model, packet.time_us);
+    return {reason, flow.serial};
+  }
+
+  static TcpRules rules_of(const control::Model& model) { return {model.tracking.loose, model.tracking.pick_up}; }
+
+  // A connection in mid-stream: its sender's, or the one it answers.
+  Verdict pick_up(const Key& key, const MeantPacket& packet, const control::Model& model) {
+    if (!rules_of(model).pick_up || packet.tcp.syn || packet.tcp.rst) return {Reason::tcp_not_syn};
+    MeantPacket turned = packet;
+    std::swap(turned.source, turned.target), std::swap(turned.source_port, turned.target_port);
+    turned.from_inside = !packet.from_inside;
+    for (const bool from_opener : {true, false}) {
+      const MeantPacket& opening = from_opener ? packet : turned;
+      if (judge(model, opening, packet.time_us) != Reason::flow_new) continue;
+      const Reason found = floods_.scans(attempt_of(packet), model.tracking);
+      if (found != Reason::flow_new) return {found};
+      if (const Reason full = ceilings(packet, model); full != Reason::flow_new) return {full};
+      return remember(key, opening, Tcp::met(from_opener ? 0 : 1, packet.tcp), model, packet.time_us);
+    }
+    return {Reason::tcp_not_syn};
+  }
+
+  Verdict remember(const Key& key, const MeantPacket& opening, const Tcp& tcp, const control::Model& model,
+                   std::uint64_t now_us) {
+    Flow flow;
+    flow.opening = opening;
+    flow.tcp = tcp;
+    renew(flow, model, now_us);
+    flow.serial = ++serials_;
+    flows_[key] = flow;
+    return {Reason::flow_new, flow.serial, true};
   }
 
   static bool is_reply(const MeantPacket& packet) {
@@ -194,33 +232,34 @@ class Firewall {
   static bool may_open(const MeantPacket& packet) { return !is_reply(packet) && !is_mid_stream(packet); }
 
   Verdict open(const Key& key, const MeantPacket& packet, const control::Model& model) {
-    if (is_mid_stream(packet)) return {Reason::tcp_not_syn};
+    if (is_mid_stream(packet)) return pick_up(key, packet, model);
     if (is_reply(packet)) return {Reason::icmp_no_request};
     const Reason reason = judge(model, packet, packet.time_us);
-    const Floods::Attempt attempt{{packet.ipv6, packet.source},
-                                  {packet.ipv6, packet.target},
-                                  packet.protocol,
-                                  is_icmp(packet) ? packet.icmp_type * 256u + packet.icmp_code : packet.target_port,
-                                  packet.time_us};
-    if (const Reason found = floods_.scans(attempt, model.tracking); found != Reason::flow_new) return {found};
+    const Reason found = floods_.scans(attempt_of(packet), model.tracking);
+    if (found != Reason::flow_new) return {found};
     if (reason != Reason::flow_new) return {rejected(packet, model, reason)};
+    if (const Reason full = ceilings(packet, model); full != Reason::flow_new) return {full};
+    if (packet.protocol == 6 && packet.tcp.bytes != 0 && !rules_of(model).loose) return {Reason::tcp_syn_data};
+    return remember(key, packet, packet.protocol == 6 ? Tcp::opened(packet.tcp) : Tcp(), model, packet.time_us);
+  }
+
+  static Floods::Attempt attempt_of(const MeantPacket& packet) {
+    return {{packet.ipv6, packet.source},
+            {packet.ipv6, packet.target},
+            packet.protocol,
+            is_icmp(packet) ? packet.icmp_type * 256u + packet.icmp_code : packet.target_port,
+            packet.time_us};
+  }
+  Reason ceilings(const MeantPacket& packet, const control::Model& model) {
     const auto half_open_there = [&](auto& one) { return is_half_open(one) && to_same(one, packet); };
     const auto udp = [](auto& one) { return one.opening.protocol == 17; };
-    const Reason full = floods_.opens(attempt, model.tracking, count(packet, is_half_open),
-                                      count(packet, half_open_there), count(packet, udp));
-    if (full != Reason::flow_new) return {full};
-    Flow flow;
-    flow.opening = packet;
-    renew(flow, model, packet.time_us);
-    flow.serial = ++serials_;
-    flows_[key] = flow;
-    return {reason, flow.serial, true};
+    return floods_.opens(attempt_of(packet), model.tracking, count(packet, is_half_open),
+                         count(packet, half_open_there), count(packet, udp));
   }
 
   static bool is_icmp(const MeantPacket& packet) { return packet.protocol == 1 || packet.protocol == 58; }
   static bool is_half_open(const Flow& flow) {
-    return flow.opening.protocol == 6 &&
-           (flow.tcp == Tcp::syn_seen || flow.tcp == Tcp::both_syn || flow.tcp == Tcp::syn_ack_seen);
+    return flow.opening.protocol == 6 && flow.tcp.is_half_open();
   }
   static bool to_same(const Flow& flow, const MeantPacket& packet) {
     return flow.opening.ipv6 == packet.ipv6 && flow.opening.target == packet.target;
@@ -247,46 +286,6 @@ class Firewall {
     return packet.protocol == 6 ? Reason::rejected_reset : Reason::rejected_unreachable;
   }
 
-  static Reason tcp(Flow& flow, const MeantPacket& packet, bool opener) {
-    const bool syn = packet.tcp_flags & 2, ack = packet.tcp_flags & 16, fin = packet.tcp_flags & 1;
-    const Tcp before = flow.tcp;
-    if (packet.tcp_flags & 4) {
-      flow.tcp = Tcp::was_reset;
-      return Reason::flow_established;
-    }
-    switch (before) {
-      case Tcp::syn_seen:
-        if (opener ? !(syn && !ack) : !syn) return Reason::tcp_state;
-        if (!opener) flow.tcp = ack ? Tcp::syn_ack_seen : Tcp::both_syn;
-        break;
-      case Tcp::both_syn:
-        if (!syn) return Reason::tcp_state;
-        if (ack) flow.tcp = Tcp::syn_ack_seen;
-        break;
-      case Tcp::syn_ack_seen:
-        if (!opener && !syn) return Reason::tcp_state;
-        if (opener && !syn) flow.tcp = fin ? Tcp::opener_done : Tcp::open;
-        break;
-      case Tcp::open:
-        if (syn && !ack) return Reason::tcp_state;
-        if (!syn && fin) flow.tcp = opener ? Tcp::opener_done : Tcp::replier_done;
-        break;
-      case Tcp::opener_done:
-        if (syn && (opener || !ack)) return Reason::tcp_state;
-        if (!syn && fin && !opener) flow.tcp = Tcp::both_done;
-        break;
-      case Tcp::replier_done:
-        if (syn) return Reason::tcp_state;
-        if (fin && opener) flow.tcp = Tcp::both_done;
-        break;
-      case Tcp::both_done:
-        if (syn) return Reason::tcp_state;
-        break;
-      case Tcp::was_reset: return Reason::tcp_state;
-    }
-    return Reason::flow_established;
-  }
-
   static Reason other(Flow& flow, const MeantPacket& packet, bool opener) {
     if (packet.protocol == 1 || packet.protocol == 58) {
       const int query = flow.opening.icmp_type;
@@ -311,7 +310,8 @@ class Firewall {
     const bool quoted_opener =
         packet.quoted_source == copy.opening.source && packet.quoted_source_port == copy.opening.source_port;
     const bool quoted_from_inside = quoted_opener == copy.opening.from_inside;
-    const bool right = packet.target == packet.quoted_source && packet.from_inside != quoted_from_inside;
+    const bool sent = packet.quoted_protocol != 6 || copy.tcp.in_flight(quoted_opener ? 0 : 1, packet.quoted_sequence);
+    const bool right = packet.target == packet.quoted_source && packet.from_inside != quoted_from_inside && sent;
     return {right ? Reason::icmp_related : Reason::icmp_unmatched, serial};
   }
 

@@ -59,7 +59,7 @@ std::string key_difference(const Reading& r, const Headers& h, const ParseContex
 std::string difference(const Reading& r, const Headers& h, const ParseContext& context, std::size_t frame_bytes) {
   if (r.drop != h.drop) return fmt::format("reason: twin {}, parser {}", row(r.drop).name, row(h.drop).name);
   if (r.drop != Reason::undecided) return "";
-  const std::array<std::array<std::size_t, 2>, 13> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
+  const std::array<std::array<std::size_t, 2>, 14> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
                                                             {r.ipv4, h.is_ipv4},
                                                             {r.protocol, h.protocol},
                                                             {r.flags, h.tcp_flags},
@@ -71,7 +71,8 @@ std::string difference(const Reading& r, const Headers& h, const ParseContext& c
                                                             {r.payload_bytes, h.payload_bytes},
                                                             {r.source_port, h.source_port},
                                                             {r.target_port, h.target_port},
-                                                            {h.payload_offset + h.payload_bytes <= frame_bytes, 1}}};
+                                                            {h.payload_offset + h.payload_bytes <= frame_bytes, 1},
+                                                            {r.quote, h.quote_offset}}};
   for (std::size_t index = 0; index < numbers.size(); ++index)
     if (numbers[index][0] != numbers[index][1])
       return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);

@@ -16,6 +16,7 @@ bool is_informational(bool ipv4, unsigned type) {
 }
 
 void read_quote_rest(Reading& r, const Part& l4, unsigned protocol, const Bytes& source, const Bytes& target) {
+  r.quote = l4.start;
   demand(l4.bytes >= 8, Reason::icmp_header_bad);
   unsigned from = protocol, to = protocol;
   r.flow_class = FlowClass::ip;

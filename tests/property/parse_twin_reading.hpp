@@ -30,6 +30,7 @@ struct Reading {
   bool ipv4 = false, keyed = false;
   unsigned protocol = 0, flags = 0, type = 0, code = 0, hops = 0, source_port = 0, target_port = 0;
   std::size_t l3 = 0, l4 = 0, payload = 0, payload_bytes = 0;
+  std::size_t quote = 0;  // where the transport header of a quoted packet stands
   unsigned tags = 0;
   std::vector<unsigned> vlans;  // of the frame's own Ethernet header
   bool numbered = false, unnumbered = false;  // inside a network with a number; inside a tunnel without one

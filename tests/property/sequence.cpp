@@ -27,10 +27,11 @@ TEST_CASE("the engine decides as the naive firewall does, over packets, flips, f
   // What the sequences must have met, else they show little.
   using enum Reason;
   for (const Reason reason : {flow_new, flow_established, icmp_related, no_allow, forbidden, expired, revoked,
-                              tcp_not_syn, tcp_state, icmp_unmatched, icmp_no_request, wrong_side, l4_checksum_bad,
-                              flood_source, flood_target, flood_icmp, flood_half_open, flood_udp, scan_blocked,
-                              rejected_reset, rejected_unreachable}) {
-    INFO(row(reason).name);
+                              tcp_not_syn, tcp_state, tcp_window, tcp_bad_ack, tcp_bad_rst, tcp_syn_data, tcp_challenge,
+                              tcp_loose, icmp_unmatched, icmp_no_request, wrong_side, l4_checksum_bad, flood_source,
+                              flood_target, flood_icmp, flood_half_open, flood_udp, scan_blocked, rejected_reset,
+                              rejected_unreachable}) {
+    INFO(row(reason).name << " " << ended[reason]);
     CHECK(ended[reason] > 40);
   }
   CHECK(swept > 100);  // flows judged again without a packet of theirs

@@ -4,10 +4,13 @@
 #include "control/compile/compile.hpp"
 #include "dataplane/pipeline/burst.hpp"
 #include "dataplane/policy/verify.hpp"
+#include "tests/property/choices.hpp"
 #include "tests/property/contract.hpp"
+#include "tests/property/frame_writer.hpp"
 #include "tests/property/naive_firewall.hpp"
 #include "tests/property/revocations.hpp"
 #include "tests/property/sequence_policies.hpp"
+#include "tests/property/tcp_talk.hpp"
 
 #include <array>
 #include <deque>
@@ -17,110 +20,6 @@
 #include <unordered_map>
 
 namespace weir {
-
-// Choices read from bytes; zero for ever after the last.
-class Choices {
- public:
-  explicit Choices(std::span<const u8> bytes) : bytes_(bytes) {}
-  bool left() const { return !bytes_.empty(); }
-  u32 below(u32 bound) {
-    if (bytes_.empty()) return 0;
-    const u32 value = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return value % bound;
-  }
-
- private:
-  std::span<const u8> bytes_;
-};
-
-// The bytes of a frame for a meant packet: Ethernet, IPv4 or IPv6, one transport header, nothing else.
-class FrameWriter {
- public:
-  static std::vector<std::byte> write(const naive::MeantPacket& packet) {
-    FrameWriter writer;
-    for (const u32 byte : {2u, 0u, 0u, 0u, 0u, 2u, 2u, 0u, 0u, 0u, 0u, 1u}) writer.put8(byte);
-    writer.put16(packet.ipv6 ? 0x86dd : 0x0800);
-    std::vector<std::byte> transport = FrameWriter().transport(packet);
-    put_checksum(packet, transport);
-    writer.ip(packet.ipv6, packet.source, packet.target, packet.protocol, transport.size());
-    writer.append(transport);
-    return writer.bytes_;
-  }
-
- private:
-  void put8(u32 value) { bytes_.push_back(static_cast<std::byte>(value)); }
-  void put16(u32 value) { put8(value >> 8), put8(value); }
-  void put32(u32 value) { put16(value >> 16), put16(value); }
-  void append(const std::vector<std::byte>& more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
-
-  // RFC 1071 over the pseudo-header and the transport, whose field is still zero; or one that is off by one.
-  static void put_checksum(const naive::MeantPacket& packet, std::vector<std::byte>& transport) {
-    const std::size_t at = packet.protocol == 6 ? 16 : packet.protocol == 17 ? 6 : 2;
-    if (packet.protocol != 6 && packet.protocol != 17 && packet.protocol != 1 && packet.protocol != 58) return;
-    FrameWriter summed;
-    if (packet.protocol != 1) {
-      for (const auto address : {packet.source, packet.target})
-        for (int shift = 112; shift >= 0; shift -= 16) summed.put16(static_cast<u32>(address >> shift) & 0xffff);
-      summed.put32(static_cast<u32>(transport.size())), summed.put32(packet.protocol);
-    }
-    summed.append(transport);
-    u32 sum = packet.bad_checksum;
-    for (std::size_t i = 0; i + 1 < summed.bytes_.size(); i += 2) sum += load_be16(&summed.bytes_[i]);
-    while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
-    sum = sum == 0xffff ? 0xffff : ~sum & 0xffff;
-    transport[at] = static_cast<std::byte>(sum >> 8);
-    transport[at + 1] = static_cast<std::byte>(sum);
-  }
-
-  void ip(bool ipv6, control::Ipv6Number source, control::Ipv6Number target, u8 protocol, std::size_t payload) {
-    if (ipv6) {
-      put32(0x60000000), put16(static_cast<u32>(payload)), put8(protocol), put8(64);
-      for (const auto address : {source, target})
-        for (int shift = 120; shift >= 0; shift -= 8) put8(static_cast<u32>(address >> shift));
-      return;
-    }
-    const std::size_t start = bytes_.size();
-    put16(0x4500), put16(static_cast<u32>(20 + payload)), put32(0), put8(64), put8(protocol), put16(0);
-    put32(static_cast<u32>(source)), put32(static_cast<u32>(target));
-    u32 sum = 0;
-    for (std::size_t i = start; i < start + 20; i += 2) sum += load_be16(&bytes_[i]);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
-    bytes_[start + 10] = static_cast<std::byte>(sum >> 8);
-    bytes_[start + 11] = static_cast<std::byte>(sum);
-  }
-
-  std::vector<std::byte> transport(const naive::MeantPacket& packet) {
-    if (packet.quotes) {
-      put8(packet.icmp_type), put8(packet.icmp_code), put16(0), put32(0);
-      naive::MeantPacket quoted;
-      quoted.ipv6 = packet.ipv6;
-      quoted.protocol = packet.quoted_protocol;
-      quoted.source_port = packet.quoted_source_port;
-      quoted.target_port = packet.quoted_target_port;
-      quoted.tcp_flags = 0x10;
-      quoted.icmp_type = packet.ipv6 ? 128 : 8;
-      const auto inner = FrameWriter().transport(quoted);
-      ip(packet.ipv6, packet.quoted_source, packet.quoted_target, packet.quoted_protocol, inner.size());
-      append(inner);
-    } else if (packet.protocol == 6) {
-      put16(packet.source_port), put16(packet.target_port), put32(1), put32(packet.tcp_flags & 16 ? 1 : 0);
-      put8(0x50), put8(packet.tcp_flags), put16(1000), put32(0);
-    } else if (packet.protocol == 17) {
-      put16(packet.source_port), put16(packet.target_port), put16(8 + packet.payload), put16(0);
-      for (u32 i = 0; i < packet.payload; ++i) put8(i);
-    } else if (packet.protocol == 1 || packet.protocol == 58) {
-      put8(packet.icmp_type), put8(packet.icmp_code), put16(0), put16(packet.source_port), put16(0);
-      put32(0), put32(0), put32(0);
-    } else {
-      for (int i = 0; i < 4; ++i) put32(0);
-    }
-    return bytes_;
-  }
-
-  std::vector<std::byte> bytes_;
-};
 
 // One run of the engine beside its twin. Throws on the first difference.
 class Sequence {
@@ -173,7 +72,41 @@ class Sequence {
   }
   static std::byte* aligned(std::byte* at) { return at + (64 - reinterpret_cast<std::uintptr_t>(at) % 64) % 64; }
 
+  // A conversation's next segment, three times of five, else a packet of any kind.
   naive::MeantPacket random_packet(Choices& choices) {
+    const u32 kind = choices.below(40);
+    naive::MeantPacket packet = kind < 24 ? spoken_packet(kind % 8, choices) : any_packet(choices);
+    if (choices.below(128) == 1) packet.from_inside = !packet.from_inside;
+    packet.bad_checksum = packet.protocol != 50 && choices.below(32) == 1;
+    advance(choices);
+    packet.time_us = now_us_;
+    return packet;
+  }
+
+  naive::MeantPacket spoken_packet(u32 talk, Choices& choices) {
+    naive::MeantPacket packet;
+    const auto spoken = talks_[talk].next(choices);
+    packet.ipv6 = talk & 1;
+    const bool from_outside = talk == 7;  // a client out there: what policy 1 lets in
+    packet.from_inside = spoken.from_client != from_outside;
+    const auto base = packet.ipv6 ? static_cast<control::Ipv6Number>(0xfd00) << 112 : 0x0a000000;
+    packet.source = packet.from_inside ? base + 1 : base + 0x10001;
+    packet.target = packet.from_inside ? base + 0x10001 : base + 1;
+    const u16 client = static_cast<u16>(talk == 5 ? 80 : 2000 + talk), server = talk == 6 ? 443 : 80;
+    packet.source_port = spoken.from_client ? client : server;
+    packet.target_port = spoken.from_client ? server : client;
+    mean_tcp(packet, spoken.segment);
+    last_spoken_[talk] = packet;
+    return packet;
+  }
+
+  static void mean_tcp(naive::MeantPacket& packet, const naive::Segment& segment) {
+    packet.protocol = 6;
+    packet.tcp = segment;
+    packet.tcp_flags = static_cast<u8>(segment.fin | segment.syn << 1 | segment.rst << 2 | segment.ack << 4);
+  }
+
+  naive::MeantPacket any_packet(Choices& choices) {
     naive::MeantPacket packet;
     const u32 shape = choices.below(16);
     const u32 place = choices.below(256);
@@ -191,18 +124,38 @@ class Sequence {
     const u16 client = static_cast<u16>(1000 + (ports >> 3 & 1)), service = services[ports & 3];
     packet.source_port = reply ? service : client;
     packet.target_port = reply ? client : service;
+    if (shape == 15 && choices.below(2) != 0) return quoting_packet(choices);
     shape_packet(packet, shape, choices);
-    packet.bad_checksum = packet.protocol != 50 && choices.below(32) == 1;
-    advance(choices);
-    packet.time_us = now_us_;
+    return packet;
+  }
+
+  // An error about what a conversation said last, or nearly.
+  naive::MeantPacket quoting_packet(Choices& choices) {
+    const naive::MeantPacket& quoted = last_spoken_[choices.below(8)];
+    naive::MeantPacket packet;
+    packet.ipv6 = quoted.ipv6;
+    packet.quotes = true;
+    packet.protocol = packet.ipv6 ? 58 : 1;
+    packet.icmp_type = packet.ipv6 ? 1 : 3;
+    packet.quoted_protocol = 6;
+    packet.quoted_source = quoted.source, packet.quoted_target = quoted.target;
+    packet.quoted_source_port = quoted.source_port, packet.quoted_target_port = quoted.target_port;
+    constexpr u32 shifts[] = {0, 0, 0, 1, 0u - 3, 0u - 4, 70'000, 0u - 70'000};
+    packet.quoted_sequence = quoted.tcp.sequence + shifts[choices.below(8)];
+    packet.source = quoted.target, packet.target = quoted.source;
+    packet.from_inside = !quoted.from_inside;
+    if (quoted.source == quoted.target) return any_packet(choices);  // nothing said yet
     return packet;
   }
 
   static void shape_packet(naive::MeantPacket& packet, u32 shape, Choices& choices) {
     constexpr u8 flags[] = {0x02, 0x12, 0x10, 0x18, 0x11, 0x14, 0x04, 0xc2};
-    if (shape < 9) {
+    if (shape < 6) {
       packet.protocol = 6;
-      packet.tcp_flags = flags[choices.below(8)];
+      const u8 chosen = packet.tcp_flags = flags[choices.below(8)];
+      packet.tcp.fin = chosen & 1, packet.tcp.syn = chosen & 2;
+      packet.tcp.rst = chosen & 4, packet.tcp.ack = chosen & 16;
+      packet.tcp.sequence = 1, packet.tcp.acknowledgement = packet.tcp.ack ? 1 : 0, packet.tcp.window = 1000;
     } else if (shape < 12) {
       packet.protocol = 17;
       packet.payload = choices.below(2) * 60;
@@ -221,6 +174,7 @@ class Sequence {
       packet.quoted_protocol = choices.below(2) ? 17 : 6;
       packet.quoted_source = packet.target, packet.quoted_target = packet.source;
       packet.quoted_source_port = packet.target_port, packet.quoted_target_port = packet.source_port;
+      packet.quoted_sequence = 1;
       if (choices.below(8) == 0) packet.target += 1;
     }
   }
@@ -242,7 +196,8 @@ class Sequence {
                                 17'179'869'184,   // half the round of deadlines
                                 34'359'738'368};  // all of it
     const u32 pick = choices.below(256);
-    if (pick < std::size(jumps_us)) now_us_ += jumps_us[pick];
+    constexpr u32 short_jumps = 6;
+    if (pick < short_jumps || (pick < std::size(jumps_us) && choices.below(8) == 0)) now_us_ += jumps_us[pick];
   }
 
   Packet enter(const naive::MeantPacket& meant) {
@@ -325,6 +280,8 @@ class Sequence {
   naive::Firewall twin_;
   ContractWatch watch_;
   std::deque<Waiting> waiting_;
+  std::array<TcpTalk, 8> talks_;
+  std::array<naive::MeantPacket, 8> last_spoken_;
   std::unordered_map<u32, u64> serials_;  // flow record -> the twin's serial
   Revocations revocations_;
   u32 policy_ = 0;

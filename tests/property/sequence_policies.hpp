@@ -11,8 +11,9 @@
 
 namespace weir {
 
-// Three policies over two inside and two outside networks of each family. Compiled once. The last two state the same
-// generation, as one that was taken back and another that took its number.
+// Four policies over two inside and two outside networks of each family. Compiled once. The second and third state the
+// same generation, as one that was taken back and another that took its number; the second and the fourth pick
+// connections up in mid-stream, the fourth is loose, and as the first otherwise.
 class Policies {
  public:
   struct Installed {
@@ -20,8 +21,8 @@ class Policies {
     std::vector<std::byte> storage;
     std::unique_ptr<InstalledPolicy> installed;
   };
-  static constexpr u32 count = 3;
-  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : 2; }
+  static constexpr u32 count = 4;
+  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : policy == 3 ? 3 : 2; }
   static constexpr u64 first_expiry_s = 1'700'000'100;
 
   // Without ceilings and idle times of their own, for tests that fill tables, unless asked.
@@ -70,7 +71,9 @@ class Policies {
       statement.to = {to};
       return model.statements.emplace_back(statement);
     };
-    if (which == 0) {
+    model.tracking.loose = which == 3;
+    model.tracking.pick_up = which == 1 || which == 3;
+    if (which == 0 || which == 3) {
       auto& out = state("a-out", false, 0, 1).services;
       out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}},
       out.icmp6 = {{0x8000, 0x80ff}};
@@ -103,8 +106,10 @@ class Policies {
       model.statements[2].reject = true;
       rules.new_per_source = {10 * second, 10 * second}, rules.new_per_target = {15 * second, 0};
       rules.icmp = {60 * second, 0}, rules.reject = {60 * second, 60 * second};
-    } else {
+    } else if (which == 2) {
       rules.scan_ports = 4, rules.scan_hosts = 2, rules.scan_block_ms = 2'000;
+    } else {
+      rules.icmp = {20 * second, 0}, rules.udp = 2;
     }
   }
   Installed rows_[count];

@@ -79,10 +79,11 @@ def summed(segment, at, source, target, protocol):
     return segment[:at] + struct.pack(">H", value) + segment[at + 2:]
 
 
-def tcp(source, target, source_port, target_port, flags, sequence, acknowledged, payload=b"", options=b""):
+def tcp(source, target, source_port, target_port, flags, sequence, acknowledged, payload=b"", options=b"",
+        window=64240):
     bits = sum(TCP_FLAGS[flag] for flag in flags)
     header = struct.pack(">HHIIBBHHH", source_port, target_port, sequence & 0xFFFFFFFF, acknowledged & 0xFFFFFFFF,
-                         (20 + len(options)) << 2, bits, 64240, 0, 0)
+                         (20 + len(options)) << 2, bits, window, 0, 0)
     return summed(header + options + payload, 16, source, target, TCP)
 
 

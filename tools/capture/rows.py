@@ -3,7 +3,8 @@
     TIME SIDE KIND SOURCE > TARGET [WORD...] [KEY=VALUE...] [quote KIND SOURCE > TARGET ...]
 
 TIME is seconds after the beginning, SIDE inside or outside. KIND and its words:
-    tcp    flags as letters (S, SA, A, PA, FA, R, RA, none); sequence numbers are kept per connection
+    tcp    flags as letters (S, SA, A, PA, FA, R, RA, none); sequence numbers are kept per connection, isn= begins at
+           one; seq= and ack= state another, or with a sign how far from it, and are not kept; win=, opt=HEX (options)
     udp, sctp
     icmp   echo, reply, unreachable, exceeded, redirect, too-big, timestamp, ...; IPv6 by the addresses; id=
     arp    request, reply                          nd     solicit or advertise, about=ADDRESS
@@ -46,14 +47,21 @@ class Connections:
     def __init__(self):
         self.next = {}
 
-    def step(self, source, target, flags, size, sequence=None):
-        mine, theirs = (source, target), (target, source)
-        if "S" in flags or mine not in self.next:
-            self.next[mine] = (source[1] * 65537 + target[1]) & 0xFFFFFFFF
-        number = self.next[mine] if sequence is None else sequence
-        if sequence is None:
+    def step(self, row, flags, size):
+        mine, theirs = (row.source, row.target), (row.target, row.source)
+        stated = "seq" in row.keys
+        if not stated and ("S" in flags or mine not in self.next):
+            self.next[mine] = row.number("isn", (row.source[1] * 65537 + row.target[1]) & 0xFFFFFFFF)
+        number = offset(row, "seq", self.next.get(mine, 0))
+        if not stated and "R" not in flags:
             self.next[mine] = number + size + ("S" in flags) + ("F" in flags)
-        return number, self.next.get(theirs, 0) if "A" in flags else 0
+        return number, offset(row, "ack", self.next.get(theirs, 0)) if "A" in flags else 0
+
+
+def offset(row, key, usual):
+    """What a row states of a number: itself, its distance from the usual one with a sign, or nothing."""
+    text = row.keys.get(key, "+0")
+    return usual + int(text, 0) if text[0] in "+-" else int(text, 0)
 
 
 class Row:
@@ -137,9 +145,9 @@ def transport(row, connections):
     if row.kind == "tcp":
         flags = row.words[0].replace("none", "") if row.words else "S"
         payload = row.payload()
-        sequence = row.number("seq") if "seq" in row.keys else None
-        numbers = connections.step(row.source, row.target, flags, len(payload), sequence)
-        return frames.TCP, frames.tcp(source, target, source_port, target_port, flags, *numbers, payload)
+        numbers = connections.step(row, flags, len(payload))
+        return frames.TCP, frames.tcp(source, target, source_port, target_port, flags, *numbers, payload,
+                                      bytes.fromhex(row.keys.get("opt", "")), row.number("win", 64240))
     if row.kind == "udp":
         return frames.UDP, frames.udp(source, target, source_port, target_port, row.payload())
     if row.kind == "sctp":
