@@ -107,7 +107,7 @@ constexpr KeyRow keys_[] = {
      "How sensitive it is. Bytes flow down only under a budget (E0301)."},
     {"segment", "rate", rate, false, false, "", "", "The most that can leave it at all, for `bound`."},
     {"segment", "hosts", integer, false, false, "", "", "How many hosts it has, for budgets per host."},
-    {"segment", "reserve", percent, false, false, "", "",
+    {"segment", "reserve", percent, false, true, "", "",
      "The share of the flow table that flows of no such segment cannot take."},
     {"segment", "vni", integers, false, true, "", "",
      "Networks (VXLAN, Geneve) inside which it lives: outside them no address is in it."},
@@ -150,7 +150,7 @@ constexpr KeyRow keys_[] = {
      "Whether transport checksums are verified (`check`, without this key) or left to the ports."},
     {"state", "fragments", choice, false, false, "whole|drop", "",
      "`whole`: fragments are held until their datagram is whole, and judged once. `drop`: none passes."},
-    {"state", "sweep", duration, false, false, "", "",
+    {"state", "sweep", duration, false, true, "", "",
      "After a change of policy, the time by which every flow has been judged again: 100 ms to 10 min; `5s`."},
     {"state", "timeouts", table, false, true, "", "", "`[state.timeouts]`."},
 #define WEIR_TIMEOUT(name, ms, source) \

@@ -27,12 +27,15 @@ std::size_t looks_bytes(u32 capacity) {
   return (std::size_t{capacity} + 2 * look_lanes - 2) / look_lanes * look_lanes * sizeof(Beat);
 }
 
+// The search for a victim reads sixteen at a time from any record on.
+std::size_t standings_bytes(u32 capacity) { return std::size_t{capacity} + standing_lanes; }
+
 }  // namespace
 
 std::size_t FlowTable::bytes_needed(u32 capacity) {
   WEIR_CHECK(capacity != 0 && capacity <= capacity_max);
   return std::size_t{buckets_for(capacity)} * sizeof(FlowBucket) + std::size_t{capacity} * sizeof(FlowRecord) +
-         looks_bytes(capacity);
+         looks_bytes(capacity) + standings_bytes(capacity);
 }
 
 FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
@@ -41,9 +44,10 @@ FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
   WEIR_CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(FlowBucket) == 0);
   records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
   looks_ = reinterpret_cast<Beat*>(records_ + capacity);
+  standings_ = reinterpret_cast<u8*>(looks_) + looks_bytes(capacity);
 }
 
-u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline) {
+u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing) {
   const u32 flow = free_ != no_flow ? free_ : fresh_;
   if (flow == capacity_ || !index_.insert(hash, flow)) return no_flow;
   FlowRecord& record = records_[flow];
@@ -57,7 +61,10 @@ u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline) {
   record.key = key;
   record.deadline = deadline;
   looks_[flow] = look_at(deadline);
+  standings_[flow] = standing;
+  shares_.count(standing, 1);
   ++live_;
+  weigh();
   return flow;
 }
 
@@ -67,8 +74,11 @@ void FlowTable::erase(u32 flow, u64 hash) {
   records_[flow].key.scope = scope_free;
   records_[flow].next_free() = free_;
   looks_[flow] = look_never;
+  shares_.count(standings_[flow], -1);
+  standings_[flow] = standing_of(0, Rank::none);
   free_ = flow;
   --live_;
+  weigh();
 }
 
 u32 FlowTable::age(Beat now, u32 deadlines, const HashKey& secret) {
@@ -92,8 +102,10 @@ u32 FlowTable::age_stretch(Beat now, u32 from, u32 count, const HashKey& secret)
   u32 flows[stretch_max];
   u64 hashes[stretch_max];
   u32 looked = 0, passed = 0;
+  // Shortening makes due what would be due so much later at most; the record says whether it is.
+  const Beat due = static_cast<Beat>(now + cut_longest_);
   for (u32 at = 0; at < count; at += look_lanes) {
-    u32 lanes = passed_lanes(looks_ + from + at, now);
+    u32 lanes = passed_lanes(looks_ + from + at, due);
     if (count - at < look_lanes) lanes &= (u32{1} << (count - at)) - 1;
     for (; lanes != 0; lanes &= lanes - 1) {
       const u32 flow = from + at + static_cast<u32>(std::countr_zero(lanes));
@@ -119,7 +131,10 @@ void FlowTable::clear() {
   index_.clear();
   if (census_ != nullptr) census_->clear();
   std::memset(looks_, 0, std::size_t{fresh_} * sizeof(Beat));
-  fresh_ = live_ = cursor_ = 0;
+  std::memset(standings_, 0, fresh_);
+  shares_.forget_flows();
+  fresh_ = live_ = cursor_ = scan_ = 0;
+  weigh();
   free_ = no_flow;
 }
 

@@ -4,6 +4,9 @@
 // when ageing must look at a record. The three steps of a lookup (prefetch bucket, match tags and prefetch record,
 // compare key) are separate calls, so that the pipeline overlaps them across bursts. Lines touched: bucket, record.
 //
+// A third array has a byte per flow, its standing (dataplane/flow/standing.hpp): what a full table may take. A fuller
+// table also shortens idle times, linearly, so that room is made before it is short of it (pf's adaptive timeouts).
+//
 // A record's deadline stands in the record, so that a packet that renews it touches no third line. The dense array
 // holds a time not after it: the deadline as it was when ageing last came by, or a shorter one set since.
 //
@@ -17,8 +20,10 @@
 #pragma once
 #include "dataplane/base/tick.hpp"
 #include "dataplane/flow/census.hpp"
+#include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/index.hpp"
 #include "dataplane/flow/record.hpp"
+#include "dataplane/flow/standing.hpp"
 
 #include <span>
 
@@ -28,7 +33,7 @@ class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
 
-  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 78 per flow, and a few hundred.
+  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 79 per flow, and a few hundred.
   static std::size_t bytes_needed(u32 capacity);
 
   // Takes `memory` of at least bytes_needed(capacity) bytes.
@@ -46,7 +51,7 @@ class FlowTable {
 
   // A new record for a key that is not there (caller has looked), with its deadline; the record's other fields are
   // zero. no_flow when no record is free or no bucket can make room, which a keyed hash makes improbable.
-  u32 insert(const FlowKey& key, u64 hash, Beat deadline);
+  u32 insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing = standing_of(0, Rank::half_open));
   // Frees a live record. `hash` is the one it was inserted with.
   void erase(u32 flow, u64 hash);
 
@@ -58,8 +63,42 @@ class FlowTable {
   // Of a live record. Beats modulo 2^16 (dataplane/base/tick.hpp).
   Beat deadline(u32 flow) const { return records_[flow].deadline; }
   void set_deadline(u32 flow, Beat deadline);
-  // Exactly when age(), coming by, would erase it.
-  bool expired(u32 flow, Beat now) const { return deadline_passed(deadline(flow), now); }
+  // Exactly when age(), coming by, would erase it: its deadline has passed, or shortening has eaten what was left.
+  bool expired(u32 flow, Beat now) const {
+    const u32 left = static_cast<u16>(deadline(flow) - now);
+    if (left - 1 - cut_longest_ < 0x7fff - cut_longest_) [[likely]]
+      return false;
+    return left - 1 >= 0x7fff || is_cut_short(flow, now);
+  }
+
+  // Of a live record.
+  u8 standing(u32 flow) const { return standings_[flow]; }
+  void set_standing(u32 flow, u8 standing) {
+    if (standings_[flow] == standing) return;
+    shares_.count(standings_[flow], -1);
+    shares_.count(standing, 1);
+    standings_[flow] = standing;
+  }
+  Shares& shares() { return shares_; }
+  const Shares& shares() const { return shares_; }
+
+  // Whether a record is free that a newcomer of this class may have.
+  bool has_room(u32 reserve_class) const { return shares_.may_take(reserve_class, capacity_ - live_); }
+  // A live flow that may go for a newcomer of this class, or no_flow: one that is over, then half-open, then heard one
+  // way, then one of no class that has been idle for 1/idle_part of its time. Looks at a bounded number of flows.
+  u32 victim(u32 reserve_class, Beat now);
+  static constexpr u32 idle_part = 4;
+
+  // From now on idle times become shorter while the table fills: by nothing at the start, linearly, so that they would
+  // be nothing at the end (pf's adaptive.start and adaptive.end). A full table leaves a third. Flows heard both ways
+  // of a class with a reserve keep theirs.
+  void shorten_when_filling();
+  // By which idle times are known; until then, those that hold where no policy says otherwise.
+  void set_idle_times(const IdleTimes& idle) {
+    idle_ = idle;
+    weigh();
+  }
+  static constexpr u32 shorten_start_percent = 60, shorten_end_percent = 120;
 
   // Looks at the next `deadlines` deadlines in turn, none twice in one call, and erases the records whose deadline
   // has passed; returns how many it erased. Called once per burst; the cost is bounded by the argument: a record is
@@ -80,11 +119,27 @@ class FlowTable {
 
  private:
   u32 age_stretch(Beat now, u32 from, u32 count, const HashKey& secret);
+  bool is_cut_short(u32 flow, Beat now) const;
+  u32 cut_of(u32 beats) const { return static_cast<u32>(u64{beats} * shortened_ >> 16); }
+  void weigh() {
+    if (live_ > shorten_from_ || shortened_ != 0) [[unlikely]]
+      weigh_fill();
+  }
+  void weigh_fill();
+  u32 idle_beats_of(u32 flow, Beat now) const;
 
   FlowIndex index_;
   FlowCensus* census_ = nullptr;
   FlowRecord* records_;
   Beat* looks_;          // by record: when to look at it, or look_never
+  u8* standings_;        // by record
+  Shares shares_;
+  IdleTimes idle_;
+  u32 shorten_from_ = no_flow;
+  u64 shorten_inverse_ = 0;  // 2^48 over the hundredths of flows in which idle times shrink to nothing
+  u32 shortened_ = 0;        // what is taken off idle times now, of 2^16
+  u32 cut_longest_ = 0;      // the same of the longest, in beats
+  u32 scan_ = 0;         // where the search for a victim goes on
   u32 capacity_;
   u32 fresh_ = 0;        // records from here on were never used since the last clear()
   u32 free_ = no_flow;   // the last freed record; each names the next

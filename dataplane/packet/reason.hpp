@@ -80,7 +80,9 @@ enum class Verdict : u8 {
   X(tcp_syn_data, drop, state, "data in a SYN or SYN-ACK")                                                         \
   X(icmp_unmatched, drop, state, "an ICMP error that quotes no flow, nothing in flight, or the wrong way round")   \
   X(icmp_no_request, drop, state, "an ICMP reply without its request")                                             \
-  X(table_full, drop, state, "the flow table is full")                                                             \
+  X(table_full, drop, state, "the flow table is full, and of flows that a newcomer must not displace")             \
+  X(table_reserved, drop, state, "what is free in the flow table is other segments' reserve")                      \
+  X(table_crowded, drop, state, "the flow table finds no place for this key (improbable)")                         \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
   X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \

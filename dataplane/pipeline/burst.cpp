@@ -32,6 +32,7 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
     : config_(config), table_(table), counters_(counters), packets_until_ageing_(packets_per_ageing) {
   WEIR_CHECK(config.workers >= 1 && config.workers <= workers_max && config.self < config.workers);
   if (config.floods != nullptr) table_.count_with(config.floods->census());
+  table_.shorten_when_filling();
 }
 
 BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,

@@ -122,7 +122,7 @@ class Pipeline {
   void begin_epoch(const InstalledPolicy& installed);
   void sweep(const InstalledPolicy& installed, u32 records, bool all);
   void judge_group(const InstalledPolicy& installed, u32 first, u32 count, bool all);
-  void allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, u16 decision);
+  void allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void revoke(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -142,7 +142,10 @@ class Pipeline {
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   u32 live_flow(const Entry& entry);
-  u32 insert(const Entry& entry);
+  u32 insert(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, Outcome& outcome);
+  bool make_room(u32 reserve_class);
+  void stand(u32 flow);
+  void state_moved(u32 flow, u32 before);
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void count_outcome(const Entry& entry, const Outcome& outcome);
   void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);

@@ -6,8 +6,6 @@
 namespace weir {
 namespace {
 
-constexpr u32 ageing_when_full = 1024;  // deadlines: a full table looks further before it refuses
-
 // Whether an error quotes a tunnel's own packet, which never is of a flow.
 bool quotes_tunnel(const Headers& headers) {
   const FlowKey& key = headers.key;
@@ -63,11 +61,8 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   const Headers& headers = entry.headers;
   const bool from_inside = (entry.packet.port & 1) == 0;
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
-  const u32 flow = insert(entry);
-  if (flow == no_flow) {
-    outcome.reason = Reason::table_full;
-    return;
-  }
+  const u32 flow = insert(entry, installed, judgement, outcome);
+  if (flow == no_flow) return;
   FlowRecord& record = table_.record(flow);
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
@@ -83,18 +78,12 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
       pick_up_tcp(record, from_opener ? 0 : 1, numbers);
   }
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+  stand(flow);
   if (config_.floods != nullptr) config_.floods->census().enter(record);
   counters_.flows_opened.add(1);
   outcome.flow = flow;
   outcome.flow_is_new = true;
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
-}
-
-u32 Pipeline::insert(const Entry& entry) {
-  const u32 flow = table_.insert(entry.headers.key, entry.headers.hash, now_beat_);
-  if (flow != no_flow) return flow;
-  age_some(ageing_when_full);
-  return table_.insert(entry.headers.key, entry.headers.hash, now_beat_);
 }
 
 // An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be

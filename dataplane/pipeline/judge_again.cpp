@@ -65,7 +65,7 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   const Question question = question_of(installed, record);
   counters_.flows_judged_again.add(record.epoch != epoch_stale);
   const Judgement judgement = installed.policy.judge(question, now_);
-  if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement.decision), true;
+  if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement), true;
   revoke(installed, flow, question, judgement);
   outcome.reason = denial_of(judgement);
   outcome.rule = judgement.rule;
@@ -81,11 +81,13 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   return false;
 }
 
-void Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, u16 decision) {
+void Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question,
+                           const Judgement& judgement) {
   FlowRecord& record = table_.record(flow);
   record.epoch = sweep_.epoch() & (epochs - 1);
-  record.decision = decision;
+  record.decision = judgement.decision;
   record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
+  table_.set_standing(flow, present_standing(installed.policy, judgement, record));
 }
 
 // Once for each time that a flow is taken back: later packets of it are named, not told again.
@@ -94,6 +96,7 @@ void Pipeline::revoke(const InstalledPolicy& installed, u32 flow, const Question
   FlowRecord& record = table_.record(flow);
   if (record.epoch == epoch_stale) return;
   record.epoch = epoch_stale;
+  stand(flow);
   counters_.flows_revoked.add(1);
   if (config_.events == nullptr) return;
   const FlowKey& key = record.key;
@@ -115,9 +118,12 @@ void Pipeline::wake(const InstalledPolicy& installed) {
 void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   epoch_installation_ = installed.installation;
   epoch_ends_ = installed.policy.next_expiry(now_);
-  idle_ = IdleTimes(installed.policy.tracking().timeout_ms);
+  const image::Tracking& tracking = installed.policy.tracking();
+  idle_ = IdleTimes(tracking.timeout_ms);
+  table_.set_idle_times(idle_);
+  table_.shares().set(tracking.reserve_share, image::reserve_whole, table_.capacity());
   if (config_.floods != nullptr) config_.floods->begin(installed.policy);
-  const bool is_outrun = sweep_.begin(now_, table_.used(), sweep_deadline_default);
+  const bool is_outrun = sweep_.begin(now_, table_.used(), Tick{tracking.sweep_ms} * 1000);
   counters_.sweep_began.set(sweep_.left() != 0 ? now_ : 0);
   if (is_outrun) sweep(installed, sweep_.left(), true);
 }
@@ -153,7 +159,7 @@ void Pipeline::judge_group(const InstalledPolicy& installed, u32 first, u32 coun
   installed.policy.judge({questions, asked}, now_, {judgements, asked});
   for (u32 i = 0; i < asked; ++i) {
     if (judgements[i].reason == Reason::flow_new)
-      allow_again(installed, flows[i], questions[i], judgements[i].decision);
+      allow_again(installed, flows[i], questions[i], judgements[i]);
     else
       revoke(installed, flows[i], questions[i], judgements[i]);
   }

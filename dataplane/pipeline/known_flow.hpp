@@ -34,10 +34,7 @@ inline Outside layer_of(const Headers& headers, u8 depth) {
 inline bool is_icmp(FlowClass flow_class) { return flow_class == FlowClass::icmp4 || flow_class == FlowClass::icmp6; }
 
 inline Beat new_deadline(const FlowRecord& record, Beat now, const IdleTimes& idle) {
-  const FlowClass flow_class = record.key.flow_class();
-  if (flow_class == FlowClass::tcp) [[likely]]
-    return static_cast<Beat>(now + idle.of_tcp[record.state]);
-  return static_cast<Beat>(now + idle.of_exchange(flow_class, static_cast<Exchange>(record.state)));
+  return static_cast<Beat>(now + idle.of_flow(record));
 }
 
 // Whether replies of a flow would be spoofed: policy lets its opener send to an address that the port which leads
@@ -45,6 +42,10 @@ inline Beat new_deadline(const FlowRecord& record, Beat now, const IdleTimes& id
 inline bool replier_is_spoofed(const InstalledPolicy& installed, u16 target_class, const Address& target) {
   return installed.has_identities && !installed.policy.source_allowed(target_class, target);
 }
+
+// What a full table may take of a flow (admit.cpp): of one that has just been allowed, and of one that is known.
+u8 first_standing(const Policy& policy, const Judgement& judgement, const FlowKey& key);
+u8 present_standing(const Policy& policy, const Judgement& judgement, const FlowRecord& record);
 
 inline bool came_from_opener(const Headers& headers, const FlowRecord& record) {
   return headers.source_is_a == static_cast<bool>(record.opener_is_a);
@@ -74,9 +75,9 @@ inline void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& ins
   const FlowRecord& record = table_.record(flow);
   const u32 before = record.state;
   known_flow(entry, installed, flow, outcome);
-  // A flow that was forgotten meanwhile was counted out as it was, and its record still says so.
-  if (record.state != before && config_.floods != nullptr) [[unlikely]]
-    config_.floods->census().move(record, before);
+  // A flow that was forgotten meanwhile was counted out as it was, and its record still says so, or is a new flow's.
+  if (record.state != before && !outcome.flow_is_new) [[unlikely]]
+    state_moved(flow, before);
 }
 
 // The flow of this key whose idle time has not passed. One whose time has is erased here, whatever ageing has

@@ -16,8 +16,6 @@
 
 namespace weir {
 
-inline constexpr Tick sweep_deadline_default = 5 * tick_second;
-
 class Sweep {
  public:
   // Records whose decisions are asked together.

@@ -40,6 +40,9 @@ struct alignas(64) WorkerCounters {
   Counter sweep_judged;    // of flows_judged_again: by the sweep, not by a packet of theirs
   Counter sweep_began;     // tick from which on the sweep in progress owes its judgements; 0: none is in progress
   Counter sweep_us;        // gauge: from the last change until the last flow had been judged again
+  Counter evicted_over;    // flows taken by newcomers of a full table: finished, reset or revoked ones
+  Counter evicted_half_open, evicted_one_way;
+  Counter evicted_idle;    // heard both ways, long ago
   ReasonCounter reasons[reasons_count];
 };
 

@@ -222,8 +222,7 @@ class Sequence {
   void take_events() {
     for (Event event; events_->pop(event);) {
       ++told_[static_cast<u8>(event.kind)];
-      const char* broken = revocations_.tell(event, policies_[policy_].model, changes_);
-      expect(broken == nullptr, broken, 0);
+      expect(revocations_.tell(event, policies_[policy_].model, changes_) == nullptr, "revocations are told", 0);
     }
   }
 
@@ -242,8 +241,7 @@ class Sequence {
     const naive::MeantPacket meant = waiting_.front().meant;
     const std::size_t meant_bytes = waiting_.front().frame.size();
     waiting_.pop_front();
-    const char* broken = revocations_.see(outcome, meant);
-    expect(broken == nullptr, broken, outcome.token);
+    expect(revocations_.see(outcome, meant) == nullptr, "what is denied was told", outcome.token);
     const naive::Verdict expected = twin_.decide(meant, policies_[policy_].model);
     expect(outcome.token == compared_, "outcomes come in order", outcome.token);
     ++compared_;
