@@ -155,7 +155,7 @@ TcpFate follow_syn_ack(FlowRecord& record, u32 from, const TcpNumbers& segment, 
   const bool begins = from == replier && (state == TcpState::syn_sent || state == TcpState::syn_received);
   if (!begins && !again) return TcpFate::bad_window;
   if (begins) begin_side(record, from, segment);
-  permit(record, from ^ 1, segment.acknowledgement + segment.window);
+  permit(record, from ^ 1, segment.acknowledgement + segment.window + (segment.window == 0));  // room for a probe
   if (step.next() == TcpState::established) end_handshake(record);
   record.set_state(step.value);
   return TcpFate::passes;
@@ -259,6 +259,7 @@ void pick_up_tcp(FlowRecord& record, u32 from, const TcpNumbers& segment) {
 }
 
 bool quote_holds(const FlowRecord& record, u32 from, u32 sequence) {
+  if (from == replier && state_of(record) == TcpState::syn_sent) return false;  // it has not spoken
   const u32 oldest = record.end[from] - reach_of(record, from ^ 1) - old_slack;
   return at_or_after(record.end[from], sequence) && at_or_after(sequence, oldest);
 }

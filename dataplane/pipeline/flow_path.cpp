@@ -109,11 +109,15 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
   const bool quoted_from_inside = quoted_from_opener ? record.opener_on_inside : !record.opener_on_inside;
   const bool error_from_inside = (entry.packet.port & 1) == 0;
   const Address& quoted_source = headers.source_is_a ? record.key.a : record.key.b;
-  // What was quoted must have been sent: eight of its bytes are there, so a TCP sequence number is.
+  // What was quoted must have been sent: eight of its bytes are there, so a TCP sequence number and an ICMP type are.
   const std::byte* quoted = entry.packet.data + headers.quote_offset;
-  const bool in_flight = record.key.flow_class() != FlowClass::tcp ||
-                         quote_holds(record, quoted_from_opener ? 0 : 1, swap(load<u32>(quoted + 4)));
-  if (headers.target == quoted_source && quoted_from_inside != error_from_inside && in_flight)
+  bool was_sent = true;
+  if (record.key.flow_class() == FlowClass::tcp)
+    was_sent = quote_holds(record, quoted_from_opener ? 0 : 1, swap(load<u32>(quoted + 4)));
+  else if (is_icmp(record.key.flow_class()))
+    was_sent = icmp_permitted(record, headers.is_ipv4, quoted_from_opener, static_cast<u8>(quoted[0]),
+                              static_cast<u8>(quoted[1]));
+  if (headers.target == quoted_source && quoted_from_inside != error_from_inside && was_sent)
     outcome.reason = Reason::icmp_related;
 }
 

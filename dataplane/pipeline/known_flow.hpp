@@ -55,15 +55,17 @@ inline TcpNumbers tcp_numbers(const Packet& packet, const Headers& headers) {
   return TcpNumbers(packet.data + headers.l4_offset, headers.payload_bytes);
 }
 
+// Whether an ICMP flow carries this message: the opener sends the query that was allowed, the other side its reply.
+inline bool icmp_permitted(const FlowRecord& record, bool is_ipv4, bool opener, u8 type, u8 code) {
+  return opener ? type == record.icmp_type() && code == record.icmp_code()
+                : type == icmp_reply_of(is_ipv4, record.icmp_type()) && code == 0;
+}
+
 // Moves the state of a flow that is not TCP by one packet: flow_established, or why the state does not permit it.
 inline Reason step_exchange(const Headers& headers, FlowRecord& record, bool opener) {
-  if (is_icmp(record.key.flow_class())) {
-    const u8 query = record.icmp_type();
-    const bool permitted = opener
-                               ? headers.icmp_type == query && headers.icmp_code == record.icmp_code()
-                               : headers.icmp_type == icmp_reply_of(headers.is_ipv4, query) && headers.icmp_code == 0;
-    if (!permitted) return Reason::icmp_no_request;
-  }
+  if (is_icmp(record.key.flow_class()) &&
+      !icmp_permitted(record, headers.is_ipv4, opener, headers.icmp_type, headers.icmp_code))
+    return Reason::icmp_no_request;
   if (!opener) record.set_state(static_cast<u8>(Exchange::both_ways));
   return Reason::flow_established;
 }

@@ -73,6 +73,7 @@ class Tcp {
   }
   // Whether `from` may have sent a segment that begins there and is still on its way.
   bool in_flight(int from, std::uint32_t sequence) const {
+    if (from == 1 && handshake_ == Handshake::asked && !reset_) return false;  // it has not spoken
     const std::int64_t at = near(sequence, sides_[from].next);
     return at <= sides_[from].next && at >= oldest(from);
   }
@@ -171,7 +172,7 @@ class Tcp {
     const bool begins = from == 1 && (handshake_ == Handshake::asked || handshake_ == Handshake::granted);
     if (!begins && !repeats(from, segment)) return Reason::tcp_window;
     if (begins) me.begin(segment);
-    you.limit = std::max(you.limit, acknowledged + segment.window);
+    you.limit = std::max(you.limit, acknowledged + std::max<std::int64_t>(segment.window, 1));
     if (from == 0)
       handshake_ = handshake_ == Handshake::granted ? Handshake::done : Handshake::answered;
     else
