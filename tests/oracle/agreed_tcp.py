@@ -38,11 +38,12 @@ def other_opening(flow):
     return next((one for one in flow.early[True] if one.seq != flow.by[flow.opener].isn), None)
 
 
-def earlier_syn(flow, segment):
-    """The opener's SYN whose number is before that of one that it sent earlier."""
+def other_syn(flow, segment):
+    """The opener's SYN whose number is before that of the one that it sent before, or that has other options."""
     syns = [one for one in [*flow.packets, segment] if isinstance(one, Segment) and
             one.flags & (SYN | ACK | RST) == SYN and flow.is_opener(one.source)]
-    return next((syn for before, syn in zip(syns, syns[1:]) if watch.after(before.seq, syn.seq)), None)
+    return next((syn for before, syn in zip(syns, syns[1:]) if watch.after(before.seq, syn.seq) or
+                 before.seq == syn.seq and before.options != syn.options), None)
 
 
 def opened_again(flow):
@@ -100,10 +101,10 @@ def _(segment, flow, own, peer):
     return known(own.end) and watch.after(own.end - peer.reach() & U32, segment.seq)
 
 
-@row("acknowledges what is older than the widest window", "drops tcp_bad_ack",
+@row("acknowledges what is older than two windows", "drops tcp_bad_ack",
      "RFC 5961, 5.2: such a segment is to be discarded, it comes from somebody who guesses. Linux lets it through.")
 def _(segment, flow, own, peer):
-    return segment.flags & ACK and known(peer.end) and watch.after(peer.end - own.reach() & U32, segment.ack)
+    return segment.flags & ACK and known(peer.end) and watch.after(peer.end - own.reach(2) & U32, segment.ack)
 
 
 @row("SYN-ACK that answers no SYN", "drops",
@@ -163,10 +164,10 @@ def _(segment, flow, own, peer):
     return not known(peer.isn) and flow.is_opener(segment.source) and not segment.flags & (SYN | RST)
 
 
-@row("SYN again with an earlier number: not by the older", "drops",
-     "The other half of \"SYN again with an earlier number\" below.")
+@row("SYN again that says something else: not by the older", "drops",
+     "The other half of \"SYN again that says something else\" below.")
 def _(segment, flow, own, peer):
-    return earlier_syn(flow, segment)
+    return other_syn(flow, segment)
 
 
 @row("two openings in one name: not by the dropped one", "drops",
@@ -277,11 +278,18 @@ def _(segment, flow, own, peer):
     return flow.asked[-1] if flow.asked and fits else None
 
 
-@row("SYN again with an earlier number", "forwards",
+@row("SYN again that says something else", "forwards",
      "Until it is answered, an opener may begin anew with any number (RFC 9293, 3.10.7.2: the older SYN is refused "
-     "by the RST); the SYN-ACK tells which one holds. Linux takes only later numbers.")
+     "by the RST); the SYN-ACK tells which one holds. Linux takes only later numbers, and the first one's options.")
 def _(segment, flow, own, peer):
-    return earlier_syn(flow, segment)
+    return other_syn(flow, segment)
+
+
+@row("data that came with an old acknowledgement", "forwards",
+     "It passed and so may be acknowledged. Linux lets it through as well, but does not remember it, and drops what "
+     "acknowledges it.")
+def _(segment, flow, own, peer):
+    return flow.stale[-1] if flow.stale else None
 
 
 @row("RST in the window whose number is not the next", "forwards tcp_challenge",

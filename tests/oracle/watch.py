@@ -5,6 +5,7 @@ import wire
 from wire import ACK, FIN, RST, SYN, Fragment, Message, Segment
 
 HALF = 1 << 31
+OLD = 60000  # how far back Linux takes an acknowledgement, at least; a little less, to be on the safe side
 
 
 def after(one, other):
@@ -44,21 +45,22 @@ class Direction:
         self.isn = self.end = self.edge = self.seen = self.fin = self.scale = None
         self.widest, self.sack = 0, False
 
-    def reach(self):
+    def reach(self, windows=1):
         """How far before the newest byte a peer may still send: the widest window, as a power of two, and two."""
-        return (1 << max(0, self.widest - 1).bit_length()) + 2
+        return (windows << max(0, self.widest - 1).bit_length()) + 2
 
 
 class Flow:
     """One flow from its opening on. `earlier`: the flow that its opening ended. `packets`: those of it that passed.
     `reset`: a RST passed that was the flow's. `asked`: the SYNs that passed in the middle of the flow, for the endpoint
     to answer. `heard`: each segment with Weir's reason. `early`: what came before the handshake was complete, dropped
-    or not, in the replier's name and, of SYN-ACKs, in the opener's. `refused`: what policy did not allow."""
+    or not, in the replier's name and, of SYN-ACKs, in the opener's. `refused`: what policy did not allow. `stale`:
+    segments that acknowledge what was old by then."""
 
     def __init__(self, opener, side, earlier):
         self.opener, self.side, self.earlier = opener, side, earlier
         self.by, self.packets, self.reset, self.asked = {}, [], False, []
-        self.heard, self.early, self.refused = [], ([], []), []
+        self.heard, self.early, self.refused, self.stale = [], ([], []), [], []
 
     def direction(self, end):
         return self.by.setdefault((end.address, end.port), Direction())
@@ -101,6 +103,8 @@ class Flow:
         window = max(1, segment.window << (own.scale if scales else 0))
         own.widest = max(own.widest, window)
         if segment.flags & ACK:
+            if peer.end is not None and after(peer.end - max(OLD, own.widest) & wire.U32, segment.ack):
+                self.stale.append(segment)
             if own.seen is None or after(segment.ack, own.seen):
                 own.seen = segment.ack
             right = segment.ack + window & wire.U32
