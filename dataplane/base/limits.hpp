@@ -7,6 +7,8 @@ namespace weir {
 
 inline constexpr u32 burst_packets_max = 32;
 inline constexpr u32 held_frames_max = 1024;         // per worker: what the engine may hold at once
+inline constexpr u32 held_datagrams_max = 512;       // per worker: datagrams of which fragments have come
+inline constexpr u32 datagram_pieces_max = 64;       // of 64 KiB at IPv6's least MTU there are 54
 inline constexpr u32 vlan_tags_max = 2;
 inline constexpr u32 tunnels_max = 2;               // one inside the other
 inline constexpr u32 ipv6_options_max = 16;         // options in one extension header, padding included

@@ -69,18 +69,39 @@ void CaptureRun::give_out(CaptureFrame& frame, const CapturedFrame& captured) {
   const Headers headers = parse({frame.packet.data, frame.packet.bytes}, {secret_, captured.port / 2u});
   frame.worker = headers.well_formed() ? owner_of(headers.hash, workers_) : 0;
   frame.is_judged.store(false, std::memory_order_relaxed);
+  frame.is_handed.store(false, std::memory_order_relaxed);
+  frame.ended = nullptr;
   // Both rings hold as many as there are frames: they always have room.
   WEIR_CHECK(order_.ring.put(&frame) && work_[frame.worker]->ring.put(&frame));
   given_out_.store(index + 1, std::memory_order_release);
+  if (workers_ > 1 && headers.well_formed() && headers.kind == PacketKind::fragment) await_fragment(frame);
+}
+
+void CaptureRun::await_fragment(CaptureFrame& frame) {
+  while (!frame.is_judged.load(std::memory_order_acquire)) {
+    if (!frame.is_handed.load(std::memory_order_acquire)) {
+      sched_yield();
+      continue;
+    }
+    const u32 owner = frame.owner;
+    for (CaptureFrame *piece = frame.handed, *next = nullptr; piece != nullptr; piece = next) {
+      next = piece->next;
+      piece->packet.is_gathered = true;
+      piece->worker = owner;
+      WEIR_CHECK(work_[owner]->ring.put(piece));
+    }
+    return;
+  }
 }
 
 void CaptureRun::judge(Core& core) {
   std::array<CaptureFrame*, burst_packets_max> frames;
   std::array<Packet, burst_packets_max> packets;
-  std::array<Outcome, outcomes_max> outcomes;
-  std::array<Misdirected, burst_packets_max> misdirected;
+  std::vector<Outcome> outcomes(outcomes_max);
+  std::vector<Misdirected> misdirected(misdirected_max);
+  const InstalledPolicy* policy = nullptr;
   while (true) {
-    const InstalledPolicy* policy = core.begin_round();
+    policy = core.begin_round();
     const bool all_read = all_read_.load(std::memory_order_acquire);
     const std::size_t count = work_[core.self()]->ring.take(frames);
     if (count == 0 && core.pipeline().idle()) {
@@ -90,52 +111,96 @@ void CaptureRun::judge(Core& core) {
     }
     for (std::size_t i = 0; i < count; ++i) packets[i] = frames[i]->packet;
     const BurstResult result = core.pipeline().process({packets.data(), count}, policy, outcomes, misdirected);
-    WEIR_CHECK(result.misdirected == 0);
     record(core, {outcomes.data(), result.outcomes}, policy);
+    hand_over({misdirected.data(), result.misdirected});
   }
+  record(core, {outcomes.data(), core.pipeline().abandon(policy, outcomes)}, policy);
   workers_done_.fetch_add(1, std::memory_order_acq_rel);
 }
 
 void CaptureRun::record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy) {
+  CaptureFrame* ended = nullptr;
+  CaptureFrame** last = &ended;
   for (const Outcome& outcome : outcomes) {
     CaptureFrame& frame = frames_[outcome.token];
     if (frame.frame.is_held) {
+      if (outcome.verdict == Verdict::hold) continue;  // gathered once more: its line says so already
       frame.ending = outcome;
-      WEIR_CHECK(ended_[core.self()]->ring.put(&frame));
+      frame.ending_worker = core.self();
+      frame.next = nullptr;
+      *last = &frame;
+      last = &frame.next;
       continue;
     }
     frame.outcome = outcome;
     frame.policy = policy;
+    frame.ended = ended;
+    ended = nullptr;
+    last = &ended;
     frame.frame.is_held = outcome.verdict == Verdict::hold;
     frame.is_judged.store(true, std::memory_order_release);
+  }
+  for (CaptureFrame* next = nullptr; ended != nullptr; ended = next) {
+    next = ended->next;
+    WEIR_CHECK(ended_[core.self()]->ring.put(ended));
+  }
+}
+
+// Whole datagrams of other workers, one after the other: the frame that came last was not held, and says so to the
+// reader.
+void CaptureRun::hand_over(std::span<const Misdirected> misdirected) {
+  CaptureFrame* first = nullptr;
+  CaptureFrame** last = &first;
+  for (const Misdirected& packet : misdirected) {
+    CaptureFrame& frame = frames_[packet.token];
+    WEIR_CHECK(packet.is_gathered);
+    frame.next = nullptr;
+    *last = &frame;
+    last = &frame.next;
+    if (frame.frame.is_held) continue;
+    frame.handed = first;
+    frame.owner = packet.owner;
+    first = nullptr;
+    last = &first;
+    frame.is_handed.store(true, std::memory_order_release);
   }
 }
 
 void CaptureRun::write() {
   while (true) {
     const bool all_done = workers_done_.load(std::memory_order_acquire) == workers_;
-    const bool any_ended = take_ended();
     CaptureFrame* frame = nullptr;
     if (order_.ring.take(frame)) {
       while (!frame->is_judged.load(std::memory_order_acquire)) sched_yield();
       settle(*frame);
-    } else if (all_done && !any_ended) {
+    } else if (all_done) {
       break;
-    } else if (!any_ended) {
+    } else {
       sched_yield();
     }
   }
+  end_held();
   transmit_.flush();
   if (decisions_ != nullptr && !decisions_->flush()) failed_.store(true, std::memory_order_release);
 }
 
 void CaptureRun::settle(CaptureFrame& frame) {
-  const Policy* policy = frame.policy == nullptr ? nullptr : &frame.policy->policy;
-  if (decisions_ != nullptr &&
-      !decisions_->write(frame.index, frame.time, frame.frame.port, frame.worker, frame.outcome, policy))
-    failed_.store(true, std::memory_order_release);
+  for (CaptureFrame *ended = frame.ended, *next = nullptr; ended != nullptr; ended = next) {
+    next = ended->next;
+    write_line(*ended, ended->ending_worker, ended->ending, frame.policy);
+    leave(*ended, ended->ending);
+  }
+  write_line(frame, frame.worker, frame.outcome, frame.policy);
   written_.store(frame.index + 1, std::memory_order_release);
   if (frame.outcome.verdict != Verdict::hold) leave(frame, frame.outcome);
+}
+
+void CaptureRun::write_line(const CaptureFrame& frame, u32 worker, const Outcome& outcome,
+                            const InstalledPolicy* judged) {
+  const Policy* policy = judged == nullptr ? nullptr : &judged->policy;
+  if (decisions_ != nullptr &&
+      !decisions_->write(frame.index, frame.time, frame.frame.port, worker, outcome, policy))
+    failed_.store(true, std::memory_order_release);
 }
 
 void CaptureRun::leave(CaptureFrame& frame, const Outcome& outcome) {
@@ -171,17 +236,17 @@ rte_mbuf* CaptureRun::straighten(rte_mbuf* chain, std::byte* room) {
   return mbuf;
 }
 
-// Frames that had been held and now end. One whose own line still stands behind others in `order` waits for it.
-bool CaptureRun::take_ended() {
+// What was held to the end, in the order in which it came. No rule and no segment stands in such a line, and the policy
+// may be gone.
+void CaptureRun::end_held() {
+  std::vector<CaptureFrame*> ending;
   for (auto& queue : ended_)
-    for (CaptureFrame* frame = nullptr; queue->ring.take(frame);) ending_.push_back(frame);
-  if (ending_.empty()) return false;
-  std::erase_if(ending_, [&](CaptureFrame* frame) {
-    const bool has_line = frame->index < written_.load(std::memory_order_relaxed);
-    if (has_line) leave(*frame, frame->ending);
-    return has_line;
-  });
-  return true;
+    for (CaptureFrame* frame = nullptr; queue->ring.take(frame);) ending.push_back(frame);
+  std::ranges::sort(ending, {}, &CaptureFrame::index);
+  for (CaptureFrame* frame : ending) {
+    write_line(*frame, frame->ending_worker, frame->ending, nullptr);
+    leave(*frame, frame->ending);
+  }
 }
 
 }  // namespace weir::edge

@@ -3,8 +3,12 @@
 // and flow numbers are those of one worker, whatever the number of workers, and everybody waits for the slowest.
 //
 //   reader ──order──▶ writer          a frame stands in `order` from the start, and counts as judged when its worker
-//     └──work[w]──▶ worker w ──ended[w]──▶ writer      has said so; `ended` brings only frames that had been held
+//     └──work[w]──▶ worker w ──ended[w]──▶ writer      has said so; `ended` brings what was held to the end
 //   reader ◀──free── writer
+//
+// A frame that had been held ends with the frame that ends it, which carries a chain of such; its second line stands
+// before that frame's. A datagram that is whole at one worker and another one's goes there through the reader, which
+// waits for every fragment until it has been judged, so that order is kept.
 //
 // Threads: reader, writer and each worker own one end of each ring; a frame belongs to whom the rings say.
 #pragma once
@@ -30,7 +34,12 @@ struct CaptureFrame {
   Packet packet{};
   const InstalledPolicy* policy = nullptr;  // that judged
   Outcome outcome, ending;                  // ending: of a frame that was held before
-  std::atomic<bool> is_judged{false};
+  u32 ending_worker = 0;
+  CaptureFrame* next = nullptr;             // in a chain of frames that end, or go to another worker, together
+  CaptureFrame* ended = nullptr;            // had been held, and end before this one
+  CaptureFrame* handed = nullptr;           // with this one, the last: to the worker `owner`
+  u32 owner = 0;
+  std::atomic<bool> is_judged{false}, is_handed{false};
 };
 
 class CaptureRun {
@@ -61,11 +70,14 @@ class CaptureRun {
  private:
   CaptureRun(const Ports& ports, const Config& config, Decisions* decisions, Counter& unsent, FrameRoom room);
   void give_out(CaptureFrame& frame, const CapturedFrame& captured);
+  void await_fragment(CaptureFrame& frame);
   void record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy);
+  void hand_over(std::span<const Misdirected> misdirected);
   void settle(CaptureFrame& frame);
+  void write_line(const CaptureFrame& frame, u32 worker, const Outcome& outcome, const InstalledPolicy* judged);
   void leave(CaptureFrame& frame, const Outcome& outcome);
   rte_mbuf* straighten(rte_mbuf* chain, std::byte* room);
-  bool take_ended();
+  void end_held();
 
   struct Queue {
     explicit Queue(u32 slots) : memory(slots), ring(memory) {}
@@ -84,7 +96,6 @@ class CaptureRun {
   std::vector<CaptureFrame> frames_;
   Queue free_, order_;
   std::vector<std::unique_ptr<Queue>> work_, ended_;
-  std::vector<CaptureFrame*> ending_;  // writer's: ended, but their own line may not be written yet
   std::atomic<bool> all_read_{false};
   std::atomic<u32> workers_done_{0};
   std::atomic<u64> given_out_{0}, written_{0};

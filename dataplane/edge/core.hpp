@@ -30,11 +30,13 @@ class Core {
         counters_(stats.counters(config.self)),
         table_(flow_memory_.bytes(), config.flows),
         floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
+        fragments_(config.secret),
         pipeline_({.secret = config.secret,
                    .workers = config.workers,
                    .self = config.self,
                    .events = &stats.events(config.self),
                    .floods = &floods_,
+                   .fragments = &fragments_,
                    .name_segments = config.name_segments},
                   table_, counters_) {}
 
@@ -64,6 +66,7 @@ class Core {
   WorkerCounters& counters_;
   FlowTable table_;
   Floods floods_;
+  Reassembly fragments_;
   Pipeline pipeline_;
 };
 

@@ -10,6 +10,9 @@
 namespace weir::edge {
 namespace {
 
+// Set in the port of a frame on its way to the owner of its datagram, beside Weir's port index.
+constexpr u16 gathered_bit = 0x8000;
+
 // About a millisecond: longer than the pauses of a conversation, which would otherwise wait for the others of a shared
 // core at every turn. Costs a lone worker nothing.
 constexpr u32 idle_rounds_before_yield = 16384;
@@ -38,8 +41,16 @@ void Worker::run(const std::atomic<bool>& stop) {
     if (idle >= idle_rounds_before_yield) sched_yield();
   }
   round(false);
-  handover_.quiet.fetch_add(1, std::memory_order_acq_rel);
-  while (handover_.quiet.load(std::memory_order_acquire) < handover_.workers()) round(false);
+  settle(handover_.quiet);
+  settle(handover_.done);
+  finish({outcomes_.data(), core_.pipeline().abandon(policy_, outcomes_)});
+  transmit_.flush();
+}
+
+// Until all workers have come so far, and then until nothing is left of what they handed over before.
+void Worker::settle(std::atomic<u32>& workers) {
+  workers.fetch_add(1, std::memory_order_acq_rel);
+  while (workers.load(std::memory_order_acquire) < handover_.workers()) round(false);
   while (round(false) != 0 || !core_.pipeline().idle()) {
   }
 }
@@ -54,7 +65,7 @@ u32 Worker::round(bool receiving) {
     if (from != core_.self()) taken += take_handed(from);
   if (taken == 0) {
     if (core_.pipeline().idle()) {
-      core_.pipeline().age(now_, policy_);
+      finish({outcomes_.data(), core_.pipeline().age(now_, policy_, outcomes_)});
     } else {
       judge({});
     }
@@ -81,22 +92,24 @@ u32 Worker::take_handed(u32 from) {
 // One call of the pipeline: these frames in, an earlier burst's outcomes out.
 void Worker::judge(std::span<rte_mbuf*> mbufs) {
   std::array<Packet, burst_packets_max> packets;
-  std::array<Outcome, outcomes_max> outcomes;
-  std::array<Misdirected, burst_packets_max> misdirected;
   WEIR_CHECK(free_.size() >= mbufs.size());
   for (std::size_t i = 0; i < mbufs.size(); ++i) {
     const u32 token = free_.back();
     free_.pop_back();
-    packets[i] = show(frames_[token], mbufs[i], mbufs[i]->port, now_, token);
+    const u16 port = mbufs[i]->port;
+    packets[i] = show(frames_[token], mbufs[i], port & ~gathered_bit, now_, token);
+    packets[i].is_gathered = (port & gathered_bit) != 0;
   }
-  const BurstResult result = core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes, misdirected);
-  hand_over({misdirected.data(), result.misdirected});
-  finish({outcomes.data(), result.outcomes});
+  const BurstResult result =
+      core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes_, misdirected_);
+  finish({outcomes_.data(), result.outcomes});  // first: a frame may be held and then handed over in one call
+  hand_over({misdirected_.data(), result.misdirected});
 }
 
 void Worker::hand_over(std::span<const Misdirected> misdirected) {
   for (const Misdirected& packet : misdirected) {
     rte_mbuf* mbuf = frames_[packet.token].mbuf;
+    mbuf->port = static_cast<u16>(frames_[packet.token].port | (packet.is_gathered ? gathered_bit : 0));
     release(packet.token);
     if (handover_.ring(core_.self(), packet.owner).put(mbuf)) continue;
     core_.counters().handed_over.add(~u64{0});  // it was not: one less
@@ -115,7 +128,6 @@ void Worker::finish(std::span<const Outcome> outcomes) {
       frame.is_held = true;
       continue;
     }
-    if (frame.is_held) --held_;
     const Leaving leaving = end(frame, outcome, ports_.pool());
     core_.counters().unsent.add(leaving.lost);
     transmit_.send(leaving.mbuf, leaving.port);
@@ -126,6 +138,7 @@ void Worker::finish(std::span<const Outcome> outcomes) {
 
 void Worker::release(u64 token) {
   frames_[token].mbuf = nullptr;
+  held_ -= frames_[token].is_held;
   frames_[token].is_held = false;
   free_.push_back(static_cast<u32>(token));
 }

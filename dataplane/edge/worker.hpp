@@ -24,8 +24,9 @@ class Handover {
 
   static constexpr u32 frames_per_ring = 1024;
 
-  // Of a clean stop: workers that receive no more, and so hand nothing over any more.
-  std::atomic<u32> quiet{0};
+  // Of a clean stop: workers that receive no more; and of them those that have judged what came from such, and so hand
+  // nothing over any more.
+  std::atomic<u32> quiet{0}, done{0};
 
  private:
   u32 workers_;
@@ -53,6 +54,7 @@ class Worker {
   void hand_over(std::span<const Misdirected> misdirected);
   void finish(std::span<const Outcome> outcomes);
   void release(u64 token);
+  void settle(std::atomic<u32>& workers);
 
   Core& core_;
   const Ports& ports_;
@@ -64,6 +66,8 @@ class Worker {
   LiveClock clock_;
   const InstalledPolicy* policy_ = nullptr;  // of this round
   Tick now_ = 0;
+  std::array<Outcome, outcomes_max> outcomes_;  // of one call of the pipeline
+  std::array<Misdirected, misdirected_max> misdirected_;
 };
 
 }  // namespace weir::edge

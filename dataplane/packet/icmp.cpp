@@ -51,7 +51,10 @@ Reason parse_message(Walk& walk, FlowClass flow_class) {
   return walk.flow(flow_class, identifier, identifier, icmp_bytes);
 }
 
+// No error is so long that it need be fragmented (RFC 1812 4.3.2.3, RFC 4443 2.4 c), and the quote of one that is may
+// not all be here.
 Reason parse_error(Walk& walk, Reason (*parse_quote)(Walk&, u32)) {
+  if (walk.datagram_bytes != 0) return Reason::icmp_header_bad;
   walk.out.kind = PacketKind::icmp_error;
   walk.out.payload_offset = static_cast<u16>(walk.out.l4_offset + icmp_bytes);
   walk.out.payload_bytes = walk.l4_bytes() - icmp_bytes;

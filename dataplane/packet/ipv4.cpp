@@ -53,8 +53,8 @@ Reason judge_addresses(const Walk& walk, const u8* ip) {
 
 }  // namespace
 
-// Order: version and lengths, presence, checksum, reserved flag, options, TTL, fragment, source, target, land, then
-// the transport.
+// Order: version and lengths, presence, checksum, reserved flag, options, TTL, source, target, land, fragment, then the
+// transport.
 Reason parse_ipv4(Walk& walk) {
   const u32 offset = walk.out.l3_offset;
   const u32 present = walk.present - offset;
@@ -77,9 +77,16 @@ Reason parse_ipv4(Walk& walk) {
   const Reason options = judge_options(ip + ipv4_bytes_least, ip + header_bytes);
   if (options != Reason::undecided) return options;
   if (walk.hops == 0) return Reason::ttl_zero;
-  if ((fragment & 0x3fff) != 0) return walk.out.tunnels != 0 ? Reason::tunnel_fragment : Reason::fragment;
+  if ((fragment & 0x3fff) != 0 && walk.out.tunnels != 0) return Reason::tunnel_fragment;
   const Reason addresses = judge_addresses(walk, ip);
-  return addresses != Reason::undecided ? addresses : parse_transport(walk);
+  if (addresses != Reason::undecided) return addresses;
+  if ((fragment & 0x3fff) == 0) return parse_transport(walk);
+  if (walk.datagram_bytes == 0) {
+    if ((fragment & 0x4000) != 0) return Reason::fragment_bad;
+    return parse_fragment(walk, load<u16>(ip + 4), (fragment & 0x1fffu) * 8 + (fragment >> 13 & 1), header_bytes);
+  }
+  walk.end = walk.out.l4_offset + walk.datagram_bytes;
+  return parse_transport(walk);
 }
 
 }  // namespace weir

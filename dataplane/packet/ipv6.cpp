@@ -1,5 +1,5 @@
 // The IPv6 layer of the general path: RFC 8200. The extension chain is bounded by its order: each header at most once,
-// destination options once more after a routing header.
+// destination options once more after a routing or fragment header.
 #include "dataplane/packet/layers.hpp"
 
 namespace weir {
@@ -30,7 +30,8 @@ Reason judge_options(const u8* option, const u8* end) {
 // Place of an extension header in the order of RFC 8200 4.1, or 0 when it is none or out of place after `reached`.
 u32 place_after(u8 protocol, u32 reached) {
   if (protocol == protocol_hop_by_hop) return reached == 0 ? 1 : 0;
-  if (protocol == protocol_destination_options) return reached < 2 ? 2 : reached == 3 ? 4 : 0;
+  if (protocol == protocol_destination_options) return reached < 2 ? 2 : reached == 3 || reached == 4 ? 5 : 0;
+  if (protocol == protocol_fragment) return reached < 4 ? 4 : 0;
   return reached < 3 ? 3 : 0;  // routing
 }
 
@@ -60,28 +61,52 @@ Reason judge_addresses(const Walk& walk, const u8* ip) {
 
 }  // namespace
 
-// Order within one extension header: place, length, options or segments left.
+// Order within one extension header: place, length, options or segments left. What a first fragment cuts off is tiny.
 ChainEnd walk_extensions(const u8* frame, u32 offset, u32 end, u8 protocol) {
+  u32 fragment_at = 0;
   for (u32 place = 0; is_extension(protocol);) {
-    if (protocol == protocol_fragment) return {Reason::fragment, protocol, offset};
+    const Reason cut = fragment_at != 0 ? Reason::fragment_tiny : Reason::ipv6_extension_bad;
     place = place_after(protocol, place);
-    if (place == 0 || end - offset < 8) return {Reason::ipv6_extension_bad, protocol, offset};
+    if (place == 0) return {Reason::ipv6_extension_bad, protocol, offset, fragment_at};
+    if (end - offset < 8) return {cut, protocol, offset, fragment_at};
     const u8* header = frame + offset;
+    if (protocol == protocol_fragment) {
+      fragment_at = offset;
+      protocol = header[0];
+      offset += 8;
+      if ((load_be16(header + 2) & 0xfff8) != 0) break;
+      continue;
+    }
     const u32 bytes = (header[1] + 1u) * 8;
-    if (bytes > end - offset) return {Reason::ipv6_extension_bad, protocol, offset};
+    if (bytes > end - offset) return {cut, protocol, offset, fragment_at};
     if (protocol == protocol_routing) {
-      if (header[3] != 0) return {Reason::ipv6_routing_header, protocol, offset};
-      if (!segment_routing_holds(header, bytes)) return {Reason::ipv6_extension_bad, protocol, offset};
+      if (header[3] != 0) return {Reason::ipv6_routing_header, protocol, offset, fragment_at};
+      if (!segment_routing_holds(header, bytes)) return {Reason::ipv6_extension_bad, protocol, offset, fragment_at};
     } else if (const Reason doubt = judge_options(header + 2, header + bytes); doubt != Reason::undecided) {
-      return {doubt, protocol, offset};
+      return {doubt, protocol, offset, fragment_at};
     }
     protocol = header[0];
     offset += bytes;
   }
-  return {Reason::undecided, protocol, offset};
+  return {Reason::undecided, protocol, offset, fragment_at};
 }
 
-// Order: version, presence, jumbogram, hop limit, the chain from outside in, source, target, land, then the transport.
+// The chain of a first fragment must end in it, and leave room for any transport header (RFC 7112).
+Reason parse_fragment6(Walk& walk, const ChainEnd& chain) {
+  constexpr u32 transport_bytes_most = 64;
+  const u8* header = walk.frame + chain.fragment_at;
+  const u32 field = load_be16(header + 2) | (header[1] != 0 ? 2 : 0);
+  const u32 chain_bytes = chain.offset - chain.fragment_at - 8;
+  walk.out.protocol = header[0];
+  walk.out.l4_offset = static_cast<u16>(chain.fragment_at + 8);
+  const u32 before_bytes = chain.fragment_at - walk.out.l3_offset - ipv6_bytes;
+  const Reason reason = parse_fragment(walk, load<u32>(header + 4), field, before_bytes);
+  const bool cut = (field & 0xfff8) == 0 && walk.l4_bytes() < chain_bytes + transport_bytes_most;
+  return reason == Reason::undecided && cut ? Reason::fragment_tiny : reason;
+}
+
+// Order: version, presence, jumbogram, hop limit, the chain from outside in, source, target, land, fragment, then the
+// transport.
 Reason parse_ipv6(Walk& walk) {
   const u32 offset = walk.out.l3_offset;
   const u32 present = walk.present - offset;
@@ -99,10 +124,14 @@ Reason parse_ipv6(Walk& walk) {
   const ChainEnd chain = walk_extensions(walk.frame, offset + ipv6_bytes, walk.end, ip[6]);
   walk.out.protocol = chain.protocol;
   walk.out.l4_offset = static_cast<u16>(chain.offset);
-  if (chain.reason == Reason::fragment && walk.out.tunnels != 0) return Reason::tunnel_fragment;
+  if (chain.fragment_at != 0 && walk.out.tunnels != 0) return Reason::tunnel_fragment;
   if (chain.reason != Reason::undecided) return chain.reason;
   const Reason addresses = judge_addresses(walk, ip);
-  return addresses != Reason::undecided ? addresses : parse_transport(walk);
+  if (addresses != Reason::undecided) return addresses;
+  if (chain.fragment_at == 0) return parse_transport(walk);
+  if (walk.datagram_bytes == 0) return parse_fragment6(walk, chain);
+  walk.end = chain.fragment_at + 8 + walk.datagram_bytes;
+  return parse_transport(walk);
 }
 
 }  // namespace weir

@@ -22,6 +22,7 @@ struct Walk {
   u32 place = 0;     // FlowKey::place(); a priority tag is 0, as no tag
   u32 end = 0;                    // where the IP packet ends; Ethernet padding follows
   u8 hops = 0;                    // TTL or hop limit
+  u32 datagram_bytes = 0;         // of parse_datagram(): the payload; `end` is then the whole datagram's
 
   u32 l4_bytes() const { return end - out.l4_offset; }
   const u8* l4() const { return frame + out.l4_offset; }
@@ -39,6 +40,9 @@ Reason parse_ipv6(Walk& walk);
 Reason parse_transport(Walk& walk);
 // Of a packet that is_tunnel().
 Reason parse_tunnel(Walk& walk);
+// A piece of a datagram, from out.l4_offset on. `identification` is as on the wire; `field` as IPv6 has it: offset in
+// bytes, two reserved bits, and 1 where more follow; `before_bytes` of the whole datagram's length stand before it.
+Reason parse_fragment(Walk& walk, u32 identification, u32 field, u32 before_bytes);
 Reason parse_icmp4(Walk& walk);
 Reason parse_icmp6(Walk& walk);
 Reason parse_neighbour(Walk& walk);
@@ -57,11 +61,13 @@ IcmpForm icmp_form(bool is_ipv4, u8 type);
 bool tcp_flags_hold(u8 flags);
 bool tcp_options_hold(const u8* options, u32 bytes);
 
-// Where an IPv6 extension chain ends: the first header that is not an extension, and its protocol number.
+// Where an IPv6 extension chain ends: the first header that is not an extension, and its protocol number; in a fragment
+// that is not the first, what follows the fragment header.
 struct ChainEnd {
   Reason reason;
   u8 protocol;
   u32 offset;
+  u32 fragment_at = 0;  // of the fragment header in the frame; 0: none
 };
 // Whether a segment routing header, `bytes` long, is whole: RFC 8754 2.
 bool segment_routing_holds(const u8* header, u32 bytes);

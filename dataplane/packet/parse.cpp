@@ -189,6 +189,16 @@ void parse_general(Headers& out, std::span<const std::byte> frame, const ParseCo
   out.drop = parse_ethernet(walk);
 }
 
+void parse_datagram(Headers& out, std::span<const std::byte> frame, u32 payload_bytes, const ParseContext& context) {
+  out = Headers{};
+  Walk walk{.frame = reinterpret_cast<const u8*>(frame.data()),
+            .present = static_cast<u32>(frame.size()),
+            .context = context,
+            .out = out,
+            .datagram_bytes = payload_bytes};
+  out.drop = parse_ethernet(walk);
+}
+
 bool tcp_flags_hold(u8 flags) { return flags_hold(flags); }
 
 }  // namespace weir

@@ -24,6 +24,7 @@ enum class PacketKind : u8 {
   nd,          // NS, NA
   ra,          // RS, RA
   dhcp,        // v4 67/68, v6 546/547
+  fragment,    // a piece of a datagram: key names that, payload is the piece
 };
 
 // The packet around a tunnel, as far as policy asks.
@@ -38,8 +39,8 @@ struct Outside {
 
 // Of the innermost packet, but for `outsides`.
 struct Headers {
-  FlowKey key;         // kind flow and icmp_error; zero otherwise
-  u64 hash;            // of key, under the parser's HashKey; of the addresses for arp, nd, ra, dhcp
+  FlowKey key;         // kind flow and icmp_error; zero otherwise, but for kind fragment: see below
+  u64 hash;            // of key, under the parser's HashKey; of the addresses for arp, nd, ra, dhcp, fragment
   Reason drop;         // undecided when well formed; otherwise nothing below is meaningful but what was reached
   PacketKind kind;
   bool source_is_a;    // the (quoted, for icmp_error) packet's source is endpoint a of the key
@@ -52,11 +53,15 @@ struct Headers {
   u16 quote_offset;    // of the quoted packet's transport header, kind icmp_error; else 0
   u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others
   u16 source_port, target_port;  // host order: what the service lookup needs; 0 where there are none, also in errors
+  u16 fragment;        // kind fragment: where the piece begins in the payload, a multiple of 8, and 1 where more follow
   u8 tunnels;          // around the packet; 0 for nearly every one
   u32 payload_bytes;  // transport payload by the IP length, without Ethernet padding
   Address source, target;  // of the IP header (or ARP sender and target), in an ICMP error the carrier's
   u32 place;               // FlowKey::place(); set where tunnels is not 0
   Outside outsides[tunnels_max];  // from the wire inward; `tunnels` of them are set
+
+  // Kind fragment: the key's a is the source, b the target, their numbers the identification as it stands on the wire
+  // (a_number first), its scope that of FlowClass::ip; protocol is what the fragment says it is a piece of.
 
   bool well_formed() const { return drop == Reason::undecided; }
 };
@@ -82,6 +87,10 @@ constexpr bool is_tunnel(u8 protocol, u16 target_port) {
 // Never reads outside `frame`. The short cut (Ethernet, at most one VLAN tag, IPv4 without options or IPv6 without
 // extension headers, TCP or UDP) reads 58 bytes for IPv4, 78 for IPv6, and TCP's options.
 void parse_into(Headers& out, std::span<const std::byte> frame, const ParseContext& context);
+
+// A whole datagram by the frame of its first fragment, as if it stood there unfragmented with `payload_bytes` after its
+// IP header (IPv6: after its fragment header). The frame is one that parse_into() calls a first fragment.
+void parse_datagram(Headers& out, std::span<const std::byte> frame, u32 payload_bytes, const ParseContext& context);
 
 inline Headers parse(std::span<const std::byte> frame, const ParseContext& context) {
   Headers headers;

@@ -49,7 +49,10 @@ Reason parse_quote4(Walk& walk, u32 offset) {
   if (header_bytes < ipv4_bytes_least || total_bytes < header_bytes + quoted_transport_bytes ||
       bytes < header_bytes + quoted_transport_bytes)
     return Reason::icmp_header_bad;
-  if ((load_be16(ip + 6) & 0xbfff) != 0) return Reason::icmp_header_bad;
+  // The first fragment names its flow; a later one does not.
+  const u16 fragment = load_be16(ip + 6);
+  if ((fragment & 0x8000) != 0) return Reason::icmp_header_bad;
+  if ((fragment & 0x1fff) != 0) return Reason::icmp_unmatched;
   const u8 source = ip[12], target = ip[16];
   if (source == 0 || source == 127 || source >= 224 || target == 0 || target == 127 || target >= 224)
     return Reason::icmp_header_bad;
@@ -66,6 +69,9 @@ Reason parse_quote6(Walk& walk, u32 offset) {
   const u32 whole_end = offset + ipv6_bytes + load_be16(ip + 4);
   const u32 end = whole_end < walk.end ? whole_end : walk.end;
   const ChainEnd chain = walk_extensions(walk.frame, offset + ipv6_bytes, end, ip[6]);
+  if (chain.reason == Reason::undecided && chain.fragment_at != 0 &&
+      (load_be16(walk.frame + chain.fragment_at + 2) & 0xfff8) != 0)
+    return Reason::icmp_unmatched;
   if (chain.reason != Reason::undecided || end - chain.offset < quoted_transport_bytes) return Reason::icmp_header_bad;
   const Address source = Address::ipv6(ip + 8), target = Address::ipv6(ip + 24);
   const u64 one = swap(u64{1});

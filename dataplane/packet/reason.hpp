@@ -43,7 +43,10 @@ enum class Verdict : u8 {
   X(target_martian, drop, parse,                                                                                   \
     "a target that never crosses a wire: loopback, unspecified, ffff:ffff:ffff:ffff::/64")                         \
   X(land, drop, parse, "source and target are the same endpoint")                                                  \
-  X(fragment, drop, parse, "an IP fragment; reassembly by state is not there yet")                                 \
+  X(fragment_bad, drop, parse, "a fragment with DF or reserved bits, or a length that no fragment has")            \
+  X(fragment_atomic, drop, parse, "an IPv6 fragment that is the whole packet (RFC 6946, 8021)")                    \
+  X(fragment_too_long, drop, parse, "a fragment that ends beyond the longest datagram (ping of death)")            \
+  X(fragment_tiny, drop, parse, "a fragment too small, or a first one without all headers (RFC 1858, 3128, 7112)") \
   X(tcp_header_bad, drop, parse, "TCP shorter than its header, a bad data offset or malformed options")            \
   X(tcp_flags_bad, drop, parse, "a flag combination no TCP sends (null, xmas, SYN+FIN, SYN+RST, FIN without ACK)") \
   X(udp_header_bad, drop, parse, "UDP length is not exactly the IP payload")                                       \
@@ -56,6 +59,16 @@ enum class Verdict : u8 {
   X(tunnel_too_deep, drop, parse, "more than two tunnels in each other, or a numbered network inside another")      \
   X(tunnel_vlan, drop, parse, "a VLAN tag inside a tunnel")                                                         \
   X(tunnel_fragment, drop, parse, "a fragment inside a tunnel, or of a tunnel's own packet")                        \
+  X(fragment, drop, whole, "an IP fragment, where the policy wants none")                                          \
+  X(fragment_held, hold, whole, "a fragment of a datagram that is not whole yet")                                  \
+  X(fragment_duplicate, drop, whole, "a fragment that has come before, byte for byte")                             \
+  X(fragment_differs, drop, whole, "a fragment that has come before with other bytes")                             \
+  X(fragment_overlap, drop, whole, "fragments that overlap (teardrop and kin; RFC 5722)")                          \
+  X(fragment_mixed, drop, whole, "fragments that disagree on length, next header or ECN of their datagram")        \
+  X(fragment_many, drop, whole, "more fragments than one datagram may have")                                       \
+  X(fragment_table_full, drop, whole, "no room to hold it: none is left, or its port or source has its share")     \
+  X(fragment_timeout, drop, whole, "the rest of its datagram did not come in time")                                \
+  X(fragment_no_first, drop, whole, "the first fragment of its datagram did not come in time")                     \
   X(l4_checksum_bad, drop, whole, "the checksum of TCP, UDP, SCTP or ICMP is wrong, or UDP on IPv6 has none")        \
   X(spoofed, drop, identity, "the source does not belong to the port it came in by")                               \
   X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                                 \

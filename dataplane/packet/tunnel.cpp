@@ -107,9 +107,11 @@ Reason parse_gre(Walk& walk) {
 
 }  // namespace
 
-// Order: depth, the tunnel's header, what it carries, bytes left over, then the inside from its first layer.
+// Order: depth, fragments (of a datagram that came in pieces the inside is not all in the first), the tunnel's header,
+// what it carries, bytes left over, then the inside from its first layer.
 Reason parse_tunnel(Walk& walk) {
   if (walk.out.tunnels == tunnels_max) return Reason::tunnel_too_deep;
+  if (walk.datagram_bytes != 0) return Reason::tunnel_fragment;
   switch (walk.out.protocol) {
     case protocol_udp: return load_be16(walk.l4() + 2) == vxlan_port ? parse_vxlan(walk) : parse_geneve(walk);
     case protocol_gre: return parse_gre(walk);

@@ -21,9 +21,11 @@ constexpr u32 packets_per_turn = 8;
 constexpr Tick unlooked_max = beats_apart_max;
 static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 
-// Read late, so that a packet that belongs to another worker, or that nobody wants, is not summed for nothing.
-bool is_intact(const Packet& packet, const Headers& headers) {
-  return packet.checksum != Checksum::bad && (headers.tunnels != 0 || checksum_holds(headers, packet.data));
+// Read late, so that a packet that belongs to another worker is not summed for nothing.
+bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+  if (packet.checksum == Checksum::bad) return false;
+  const bool trusts = installed.policy.tracking().checksums == static_cast<u8>(Checksums::trust);
+  return headers.tunnels != 0 || trusts || checksum_holds(headers, packet.data);
 }
 
 }  // namespace
@@ -38,28 +40,30 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
 BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,
                               std::span<Outcome> outcomes, std::span<Misdirected> misdirected) {
   WEIR_CHECK(packets.size() <= burst_packets_max && outcomes.size() >= outcomes_max);
-  WEIR_CHECK(config_.workers == 1 || misdirected.size() >= packets.size());
+  WEIR_CHECK(config_.workers == 1 || misdirected.size() >= (config_.fragments ? misdirected_max : packets.size()));
+  out_ = outcomes.data();
+  astray_ = misdirected.data();
   newest_ = newest_ == 2 ? 0 : newest_ + 1;
   Stage& entering = stages_[newest_];
   Stage& matching = stages_[newest_ == 0 ? 2 : newest_ - 1];
   Stage& deciding = stages_[newest_ == 2 ? 0 : newest_ + 1];
   const u32 taken = static_cast<u32>(packets.size()), matched = matching.count, decided = deciding.count;
   entering.count = 0;
-  u32 handed_over = 0;
   // The stages take turns, a few packets each, so that the lines one asks for are spread over the work of the others.
   for (u32 first = 0; first < burst_packets_max; first += packets_per_turn) {
     const u32 end = first + packets_per_turn;
     for (u32 i = first; i < std::min(end, taken); ++i) {
       const u32 owner = take(packets[i], entering);
-      if (owner != config_.self) misdirected[handed_over++] = {packets[i].token, owner};
+      if (owner != config_.self) *astray_++ = {packets[i].token, owner, false};
     }
     for (u32 i = first; i < std::min(end, matched); ++i)
       matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
-    for (u32 i = first; i < std::min(end, decided); ++i) decide(deciding.entries[i], policy, outcomes[i]);
+    for (u32 i = first; i < std::min(end, decided); ++i) decide(deciding.entries[i], policy);
   }
   deciding.count = 0;
+  const auto handed_over = static_cast<u32>(astray_ - misdirected.data());
   count_burst(taken, handed_over);
-  return {decided, handed_over};
+  return {static_cast<u32>(out_ - outcomes.data()), handed_over};
 }
 
 u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) {
@@ -68,13 +72,24 @@ u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) 
 
 bool Pipeline::idle() const { return stages_[0].count + stages_[1].count + stages_[2].count == 0; }
 
-void Pipeline::age(Tick now, const InstalledPolicy* policy) {
-  if (!idle()) return;
+u32 Pipeline::age(Tick now, const InstalledPolicy* policy, std::span<Outcome> outcomes) {
+  if (!idle()) return 0;
+  WEIR_CHECK(config_.fragments == nullptr || outcomes.size() >= outcomes_max);
+  out_ = outcomes.data();
   begin_time(now);
+  if (now >= late_) drop_late(now, policy == nullptr ? 0 : policy->generation);
   if (policy != nullptr && (policy->installation != epoch_installation_ || now >= wake_)) wake(*policy);
   age_some(deadlines_per_ageing);
   counters_.heartbeat.set(now_);
   counters_.flows_live.set(table_.live());
+  return static_cast<u32>(out_ - outcomes.data());
+}
+
+u32 Pipeline::abandon(const InstalledPolicy* policy, std::span<Outcome> outcomes) {
+  WEIR_CHECK(outcomes.size() >= outcomes_max);
+  out_ = outcomes.data();
+  drop_late(~Tick{0} - 1, policy == nullptr ? 0 : policy->generation);
+  return static_cast<u32>(out_ - outcomes.data());
 }
 
 void Pipeline::flush() {
@@ -88,7 +103,7 @@ inline u32 Pipeline::take(const Packet& packet, Stage& into) {
   Entry& entry = into.entries[into.count];
   entry.packet = packet;
   parse_into(entry.headers, {packet.data, packet.bytes}, {config_.secret, packet.port / 2u});
-  if (config_.workers > 1 && entry.headers.well_formed()) {
+  if (config_.workers > 1 && entry.headers.well_formed() && !packet.is_gathered) {
     const u32 owner = owner_of(entry.headers.hash, config_.workers);
     if (owner != config_.self) return owner;
   }
@@ -97,22 +112,31 @@ inline u32 Pipeline::take(const Packet& packet, Stage& into) {
   return config_.self;
 }
 
-inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy, Outcome& outcome) {
+inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) {
+  if (entry.packet.time >= late_) [[unlikely]]
+    drop_late(entry.packet.time, policy == nullptr ? 0 : policy->generation);
+  if (policy != nullptr) begin_packet(*policy, entry.packet.time);
+  if (entry.headers.kind == PacketKind::fragment && entry.headers.well_formed() && policy != nullptr) [[unlikely]]
+    return decide_fragment(entry, *policy);
+  Outcome& outcome = *out_++;
   outcome = Outcome{};
   outcome.token = entry.packet.token;
   if (policy != nullptr) [[likely]] {
-    begin_packet(*policy, entry.packet.time);
     decide_packet(entry, *policy, outcome);
   } else {
     outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
   }
+  count_decided(entry, outcome);
+  if (config_.name_segments && policy != nullptr) name_segments(entry, *policy, outcome);
+}
+
+inline void Pipeline::count_decided(const Entry& entry, const Outcome& outcome) {
   if (outcome.reason == Reason::flow_established) [[likely]] {
     ++established_packets_;
     established_bytes_ += entry.packet.bytes;
   } else {
     count_outcome(entry, outcome);
   }
-  if (config_.name_segments && policy != nullptr) name_segments(entry, *policy, outcome);
 }
 
 // What is counted once a burst: nearly every packet's reason among it.
@@ -167,20 +191,25 @@ void Pipeline::age_some(u32 deadlines) {
   round_left_ = table_.capacity();
 }
 
+// Whether the port may carry frames at all, and this MAC's.
+Reason Pipeline::port_doubt(const Entry& entry, const InstalledPolicy& installed) {
+  const u16 port = entry.packet.port;
+  if (port >= installed.ports) return Reason::port_unknown;
+  const u8* source_mac = reinterpret_cast<const u8*>(entry.packet.data) + 6;
+  const bool is_pinned = installed.mac_pinned_ports >> port & 1;
+  return is_pinned && !installed.policy.mac_allowed(installed.port_class[port], source_mac) ? Reason::spoofed_mac
+                                                                                              : Reason::undecided;
+}
+
 inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
-  const u16 port = entry.packet.port;
   outcome.generation = installed.generation;
   if (!headers.well_formed()) {
     outcome.reason = headers.drop;
     outcome.depth = headers.tunnels;
-  } else if (port >= installed.ports) {
-    outcome.reason = Reason::port_unknown;
-  } else if (installed.mac_pinned_ports >> port & 1 &&
-             !installed.policy.mac_allowed(installed.port_class[port],
-                                           reinterpret_cast<const u8*>(entry.packet.data) + 6)) {
-    outcome.reason = Reason::spoofed_mac;
-  } else if (entry.packet.checksum != Checksum::good && !is_intact(entry.packet, headers)) {
+  } else if (const Reason doubt = port_doubt(entry, installed); doubt != Reason::undecided) [[unlikely]] {
+    outcome.reason = doubt;
+  } else if (entry.packet.checksum != Checksum::good && !is_intact(entry.packet, headers, installed)) {
     outcome.reason = Reason::l4_checksum_bad;
   } else if (headers.tunnels != 0 && !outsides_allowed(entry, installed, outcome)) [[unlikely]] {
     // the outcome says why
@@ -192,6 +221,10 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
     link_packet(entry, installed, outcome);
   }
   outcome.verdict = verdict_of(outcome.reason);
+}
+
+void Pipeline::decide_whole(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  decide_packet(entry, installed, outcome);
 }
 
 void Pipeline::count_outcome(const Entry& entry, const Outcome& outcome) {
@@ -206,7 +239,8 @@ void Pipeline::name_segments(const Entry& entry, const InstalledPolicy& installe
   const Headers& headers = entry.headers;
   const u16 port = entry.packet.port;
   if (!headers.well_formed() || port >= installed.ports) return;
-  const bool is_link = headers.kind != PacketKind::flow && headers.kind != PacketKind::icmp_error;
+  const PacketKind kind = headers.kind;
+  const bool is_link = kind != PacketKind::flow && kind != PacketKind::icmp_error && kind != PacketKind::fragment;
   if (is_link && outcome.depth == headers.tunnels) return;
   const Outside at = layer_of(headers, outcome.depth);
   const Classes classes = classes_of(installed, at.place, port);

@@ -10,6 +10,7 @@
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/flow/idle_times.hpp"
+#include "dataplane/flow/reassembly.hpp"
 #include "dataplane/flow/table.hpp"
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
@@ -22,8 +23,8 @@
 
 namespace weir {
 
-// A frame on its way in. The bytes stay the caller's, in place and unchanged but by a rewrite, until an outcome names
-// the token.
+// A frame on its way in. The bytes stay the caller's, in place and unchanged but by a rewrite, until an outcome
+// other than hold names the token, or it is misdirected.
 struct Packet {
   std::byte* data;
   u32 bytes;        // contiguous bytes present
@@ -33,6 +34,7 @@ struct Packet {
   std::span<std::byte> answer;  // lent room for an answer frame; may be empty: then nothing is ever answered
   u32 room = 0;     // bytes that may be written from data on: a rewritten frame may grow so far; below `bytes`: `bytes`
   Checksum checksum = Checksum::unverified;  // the transport's, as the port says; unverified: in software
+  bool is_gathered = false;  // a fragment whose datagram was whole at another worker, and is this one's
 };
 
 // How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.
@@ -52,10 +54,12 @@ struct Outcome {
   u16 target_segment = no_segment;
 };
 
-// A packet whose flow belongs to another worker: the caller hands its frame over. It has no outcome here.
+// A packet whose flow belongs to another worker: the caller hands its frame over. It has no outcome here, but where it
+// had been held. The fragments of a datagram go to one worker together, in order, once it is whole.
 struct Misdirected {
   u64 token;
   u32 owner;
+  bool is_gathered;  // what Packet::is_gathered must say there
 };
 
 struct PipelineConfig {
@@ -64,6 +68,7 @@ struct PipelineConfig {
   u32 self = 0;        // which of them this is
   EventRing* events = nullptr; // lent; null: no events
   Floods* floods = nullptr;    // lent, this pipeline's alone; null: where policy states a ceiling, no flow opens
+  Reassembly* fragments = nullptr;  // lent, this pipeline's alone; null: fragments are dropped
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
@@ -74,7 +79,9 @@ struct BurstResult {
   u32 misdirected;
 };
 
-inline constexpr u32 outcomes_max = 2 * burst_packets_max;
+// A call may end what it was given, and every frame that is held besides.
+inline constexpr u32 outcomes_max = 2 * burst_packets_max + held_frames_max;
+inline constexpr u32 misdirected_max = outcomes_max;
 
 class Pipeline {
  public:
@@ -83,19 +90,25 @@ class Pipeline {
   Pipeline(const Pipeline&) = delete;
 
   // Takes up to burst_packets_max packets; writes the outcomes of an earlier burst (room for outcomes_max) and
-  // this burst's misdirected packets (room for burst_packets_max). `policy` decides the outcomes written now.
-  // An empty burst brings out the oldest one still inside.
+  // this burst's misdirected packets (room for burst_packets_max; for misdirected_max where fragments are held, since
+  // a datagram is misdirected once it is whole). `policy` decides the outcomes written now. Frames that had been held
+  // end right before the packet that ends them. An empty burst brings out the oldest one still inside.
   BurstResult process(std::span<const Packet> packets, const InstalledPolicy* policy, std::span<Outcome> outcomes,
                       std::span<Misdirected> misdirected);
-  // As process() with an empty burst. Call until idle() holds.
+  // As process() with an empty burst, for a pipeline of one worker. Call until idle() holds.
   u32 drain(const InstalledPolicy* policy, std::span<Outcome> outcomes);
-  // Nothing is inside.
+  // Nothing is inside but what is held.
   bool idle() const;
+  // How many frames are held.
+  u32 held() const { return config_.fragments == nullptr ? 0 : config_.fragments->held(); }
+  // Drops what is held, as if its time were over; returns how many outcomes it wrote (room for outcomes_max).
+  u32 abandon(const InstalledPolicy* policy, std::span<Outcome> outcomes);
 
   // What packets would do on their way, while none comes in: frees flows whose time has passed, looking at a bounded
   // number of deadlines, and judges again what `policy` (as for process()) has not judged yet. Does nothing unless
-  // idle(): a packet inside may be older than `now` and would find its flow gone.
-  void age(Tick now, const InstalledPolicy* policy);
+  // idle(): a packet inside may be older than `now` and would find its flow gone. Returns how many outcomes it wrote
+  // (room for outcomes_max where fragments are held): of held frames whose time is over.
+  u32 age(Tick now, const InstalledPolicy* policy, std::span<Outcome> outcomes = {});
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
   void flush();
 
@@ -111,7 +124,14 @@ class Pipeline {
   };
 
   u32 take(const Packet& packet, Stage& into);
-  void decide(const Entry& entry, const InstalledPolicy* policy, Outcome& outcome);
+  void decide(const Entry& entry, const InstalledPolicy* policy);
+  void count_decided(const Entry& entry, const Outcome& outcome);
+  void decide_fragment(const Entry& entry, const InstalledPolicy& installed);
+  Reason fragment_doubt(const Entry& entry, const InstalledPolicy& installed);
+  void decide_datagram(const Entry& last, std::span<const Piece> pieces, const InstalledPolicy& installed);
+  void drop_held(std::span<const Piece> pieces, Reason reason, u16 port, u64 generation);
+  void drop_late(Tick now, u64 generation);
+  Reason port_doubt(const Entry& entry, const InstalledPolicy& installed);
   void count_burst(u32 taken, u32 handed_over);
 
   void begin_packet(const InstalledPolicy& installed, Tick now);
@@ -127,6 +147,7 @@ class Pipeline {
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void tunnel_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void decide_whole(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void first_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -168,6 +189,9 @@ class Pipeline {
   Tick wake_ = 0;              // when the epoch ends or the sweep goes on
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
+  Tick late_ = ~Tick{0};       // when held frames must end
+  Outcome* out_ = nullptr;     // during a call: where the next outcome goes
+  Misdirected* astray_ = nullptr;  // likewise
 };
 
 }  // namespace weir

@@ -2,7 +2,8 @@
 """weir-dataplane on capture files and `weir replay` say and send the same, byte for byte, on every bundled scenario:
 with one worker, and with two where the scenario does not fill the flow table or meet ceilings of [flood] (each worker
 has its own part and counts for itself, so what is full depends on who owns what). Frames that no mbuf can hold are
-judged, but cannot be sent.
+judged, but cannot be sent. Which packet finds that a held frame's time is over depends on who owns what as well: lines
+are compared by packet, the first of each in the order of the file.
 
 usage: replay_match.py DATAPLANE WEIR SCENARIO_PY [SCENARIO...]    default: every scenario beside SCENARIO_PY"""
 import glob
@@ -44,9 +45,17 @@ def prepare(folder, scenario_py, scenario):
 
 
 def sent(folder, lines, inside, outside):
-    return (folder.read(lines).splitlines(),
+    return (by_packet(folder.read(lines).splitlines()),
             *([frame for frame in dataplane.frames_of(folder.read(name)) if len(frame) <= MBUF_BYTES_MAX]
               for name in (inside, outside)))
+
+
+def by_packet(lines):
+    """First lines stand in the order of their packets; the second of a packet that was held is put behind its first."""
+    indices = [json.loads(line)["index"] for line in lines]
+    first = list(dict.fromkeys(indices))
+    assert first == sorted(first), "first lines out of order"
+    return [line for _, line in sorted(zip(indices, lines), key=lambda pair: pair[0])]
 
 
 def differences(said, wanted):
@@ -63,7 +72,7 @@ def match(binary, weir, scenario_py, scenario):
     """How many runs agreed; the first that does not is an error."""
     with dataplane.Folder(dataplane=binary, weir=weir) as folder:
         options, counts_alone, wanted = prepare(folder, scenario_py, scenario)
-        counts = (1,) if counts_alone else (1, 2)
+        counts = (1,) if counts_alone else (1, 2, 4) if "fragment" in scenario else (1, 2)
         for workers in counts:
             code, said = folder.run(options, DEVICES, workers)
             assert code == 0, f"{os.path.basename(scenario)}, {workers} workers: exit code {code}\n{said}"

@@ -68,7 +68,8 @@ constexpr std::string_view others = R"(
 UDP, SCTP and other IP protocols: the first packet opens, either direction follows. ICMP queries: the opener may send
 the message that was allowed (type and code), the other side its reply; a reply without a query is `icmp_no_request`.
 An ICMP error passes only toward the sender of a packet of a live flow that it quotes, from the side that packet went
-to (`icmp_related`), else it is `icmp_unmatched`. Fragments are dropped: they wait for reassembly by state.
+to (`icmp_related`), else it is `icmp_unmatched`. Fragments are held until their
+datagram is whole, and then are one packet ([fragments](fragments.md)).
 
 ## Timeouts
 

@@ -2,6 +2,7 @@
 #include "tests/property/parse_twin_parts.hpp"
 
 #include <array>
+#include <optional>
 #include <set>
 
 namespace weir::test {
@@ -68,19 +69,29 @@ bool segments_whole(const Part& header) {
 
 }  // namespace
 
-unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset) {
+unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset,
+                    std::optional<std::size_t>& fragment) {
   std::vector<unsigned> seen;
   offset = 0;
   while (next == 0 || next == 43 || next == 44 || next == 60) {
-    demand(next != 44, Reason::fragment);
     const bool routed = std::find(seen.begin(), seen.end(), 43u) != seen.end();
     if (next == 0) demand(seen.empty(), Reason::ipv6_extension_bad);
-    if (next == 43) demand(!routed, Reason::ipv6_extension_bad);
+    if (next == 43) demand(!routed && !fragment, Reason::ipv6_extension_bad);
+    if (next == 44) demand(!fragment && !(routed && seen.back() == 60), Reason::ipv6_extension_bad);
     if (next == 60) demand(seen.empty() || seen.back() != 60, Reason::ipv6_extension_bad);
+    const Reason cut = fragment ? Reason::fragment_tiny : Reason::ipv6_extension_bad;
     const Part header = after_header.from(offset);
-    demand(header.bytes >= 8, Reason::ipv6_extension_bad);
+    demand(header.bytes >= 8, cut);
+    if (next == 44) {
+      fragment = offset;
+      offset += 8;
+      seen.push_back(next);
+      next = header.byte(0);
+      if (header.word(2) >= 8) return next;
+      continue;
+    }
     const std::size_t bytes = 8 + 8 * header.byte(1);
-    demand(header.bytes >= bytes, Reason::ipv6_extension_bad);
+    demand(header.bytes >= bytes, cut);
     if (next == 43) demand(header.byte(3) == 0, Reason::ipv6_routing_header);
     if (next == 43 && header.byte(2) == 4) demand(segments_whole(header.first(bytes)), Reason::ipv6_extension_bad);
     unsigned options = 0;
@@ -144,6 +155,20 @@ void read_options4(const Part& options) {
 
 }  // namespace
 
+// A fragment alone: `begin` and `more` as it says, `before` bytes of the datagram's length ahead of its payload.
+static void read_fragment(Reading& r, const Part& piece, bool flags_good, std::size_t begin, bool more,
+                          std::size_t before) {
+  demand(flags_good, Reason::fragment_bad);
+  demand(begin != 0 || more, Reason::fragment_atomic);
+  demand(piece.bytes > 0 && (!more || piece.bytes % 8 == 0), Reason::fragment_bad);
+  demand(before + begin + piece.bytes < 65536, Reason::fragment_too_long);
+  demand((!more || piece.bytes >= 256) && (begin == 0 || begin >= 256), Reason::fragment_tiny);
+  r.kind = PacketKind::fragment;
+  r.fragment = begin + more;
+  r.l4 = r.payload = piece.start;
+  r.payload_bytes = piece.bytes;
+}
+
 void read_ipv4(Reading& r, const Part& ip) {
   r.l3 = ip.start;
   demand(ip.bytes >= 20, Reason::truncated);
@@ -156,7 +181,7 @@ void read_ipv4(Reading& r, const Part& ip) {
   demand(ip.byte(6) < 128, Reason::ipv4_header_bad);
   read_options4(ip.from(20).first(header - 20));
   demand(ip.byte(8) != 0, Reason::ttl_zero);
-  demand(ip.word(6) == 0 || ip.word(6) == 0x4000, r.outsides.empty() ? Reason::fragment : Reason::tunnel_fragment);
+  demand(ip.word(6) % 0x4000 == 0 || r.outsides.empty(), Reason::tunnel_fragment);
   r.ipv4 = true;
   r.protocol = ip.byte(9);
   r.source = ip.copy(12, 4);
@@ -167,6 +192,11 @@ void read_ipv4(Reading& r, const Part& ip) {
   demand(asks_all || !source_martian4(r.source), Reason::source_martian);
   demand(!target_martian4(r.target), Reason::target_martian);
   demand(r.source != r.target, Reason::land);
+  if (ip.word(6) % 0x4000 != 0) {
+    r.identification = {ip.word(4), 0};
+    const bool more = ip.byte(6) / 32 % 2 == 1;
+    return read_fragment(r, l4, ip.word(6) < 0x4000, ip.word(6) % 0x2000 * 8, more, header);
+  }
   read_transport(r, l4, total < ip.bytes);
   if (r.l3 == ip.start) r.payload_bytes = ip.start + total - r.payload;
 }
@@ -183,12 +213,13 @@ void read_ipv6(Reading& r, const Part& ip) {
   demand(r.hops != 0, Reason::ttl_zero);
   std::size_t offset = 0;
   const Part rest = ip.from(40).first(payload);
+  std::optional<std::size_t> fragment;
   try {
-    r.protocol = walk_chain(rest, ip.byte(6), offset);
+    r.protocol = walk_chain(rest, ip.byte(6), offset, fragment);
   } catch (const Drop& drop) {
-    const bool inner_fragment = drop.reason == Reason::fragment && !r.outsides.empty();
-    throw Drop{inner_fragment ? Reason::tunnel_fragment : drop.reason};
+    throw Drop{fragment && !r.outsides.empty() ? Reason::tunnel_fragment : drop.reason};
   }
+  demand(!fragment || r.outsides.empty(), Reason::tunnel_fragment);
   r.source = ip.copy(8, 16);
   r.target = ip.copy(24, 16);
   const Part l4 = rest.from(offset);
@@ -197,6 +228,15 @@ void read_ipv6(Reading& r, const Part& ip) {
   demand(newborn || !source_martian6(r.source), Reason::source_martian);
   demand(!target_martian6(r.target), Reason::target_martian);
   demand(r.source != r.target, Reason::land);
+  if (fragment) {
+    const Part header = rest.from(*fragment), piece = header.from(8);
+    const unsigned word = header.word(2);
+    r.protocol = header.byte(0);
+    r.identification = {header.word(4), header.word(6)};
+    read_fragment(r, piece, header.byte(1) == 0 && word / 2 % 4 == 0, word / 8 * 8, word % 2 == 1, *fragment);
+    demand(word >= 8 || l4.bytes >= 64, Reason::fragment_tiny);
+    return;
+  }
   read_transport(r, l4, 40 + payload < ip.bytes);
   if (r.l3 == ip.start) r.payload_bytes = ip.start + 40 + payload - r.payload;
 }

@@ -45,6 +45,15 @@ std::string tunnel_difference(const Reading& r, const Headers& h) {
 }
 
 std::string key_difference(const Reading& r, const Headers& h, const ParseContext& context) {
+  if (r.kind == PacketKind::fragment) {
+    if (h.fragment != r.fragment) return "where the fragment begins";
+    if (wire_address(h.key.a) != r.source || wire_address(h.key.b) != r.target) return "the datagram's addresses";
+    if (h.key.a_number != swap(static_cast<u16>(r.identification[0])) ||
+        h.key.b_number != swap(static_cast<u16>(r.identification[1])))
+      return "the identification";
+    const u32 place = place_of_vlans(r.vlans[0], r.vlans[1]);
+    return h.key.scope == FlowKey::scope_of(FlowClass::ip, context.pair, place) ? "" : "scope";
+  }
   if (!r.keyed) return h.key == FlowKey{} && !h.source_is_a ? "" : "a key where there is no flow";
   if (h.key.scope != FlowKey::scope_of(r.flow_class, context.pair, place(r.vlans, r.numbered, r.unnumbered, r.number)))
     return "scope";

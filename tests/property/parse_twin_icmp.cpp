@@ -43,7 +43,8 @@ void read_quote(Reading& r, const Part& quote) {
     good(quote.bytes >= 20 && quote.byte(0) / 16 == 4);
     const std::size_t header = quote.byte(0) % 16 * 4;
     good(header >= 20 && quote.word(2) >= header + 8 && quote.bytes >= header + 8);
-    good(quote.word(6) == 0 || quote.word(6) == 0x4000);
+    good(quote.word(6) < 0x8000);
+    demand(quote.word(6) % 0x2000 == 0, Reason::icmp_unmatched);
     const Bytes source = quote.copy(12, 4), target = quote.copy(16, 4);
     good(!source_martian4(source) && !source_martian4(target) && source != target);
     read_quote_rest(r, quote.from(header), quote.byte(9), source, target);
@@ -52,12 +53,14 @@ void read_quote(Reading& r, const Part& quote) {
   good(quote.bytes >= 40 && quote.byte(0) / 16 == 6);
   const Part rest = quote.from(40).first(quote.word(4));
   std::size_t offset = 0;
+  std::optional<std::size_t> fragment;
   unsigned protocol = 0;
   try {
-    protocol = walk_chain(rest, quote.byte(6), offset);
+    protocol = walk_chain(rest, quote.byte(6), offset, fragment);
   } catch (const Drop&) {
     throw Drop{Reason::icmp_header_bad};
   }
+  demand(!fragment || rest.word(*fragment + 2) < 8, Reason::icmp_unmatched);
   const Bytes source = quote.copy(8, 16), target = quote.copy(24, 16);
   good(!source_martian6(source) && !target_martian6(target) && source != target);
   read_quote_rest(r, rest.from(offset), protocol, source, target);

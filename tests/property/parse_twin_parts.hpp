@@ -3,6 +3,7 @@
 #include "tests/property/parse_twin_reading.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 namespace weir::test {
@@ -69,6 +70,7 @@ void read_icmp(Reading& r, const Part& l4, bool trailing);
 bool is_tunnel(unsigned protocol, const Part& l4);
 void read_tunnel(Reading& r, const Part& l4);
 // The protocol a chain of extension headers ends in, and where.
-unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset);
+unsigned walk_chain(const Part& after_header, unsigned next, std::size_t& offset,
+                    std::optional<std::size_t>& fragment);
 
 }  // namespace weir::test

@@ -2,6 +2,7 @@
 #pragma once
 #include "dataplane/packet/parse.hpp"
 
+#include <array>
 #include <vector>
 
 namespace weir::test {
@@ -39,6 +40,8 @@ struct Reading {
   Bytes source, target;
   FlowClass flow_class = FlowClass::ip;
   Endpoint from, to;
+  std::size_t fragment = 0;                   // where a fragment begins, and one more where others follow
+  std::array<unsigned, 2> identification{};   // of its datagram, its two words
 };
 
 Reading read_frame(const Bytes& frame);

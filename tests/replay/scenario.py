@@ -9,9 +9,9 @@
 A scenario is text. Lines before the packets: `# ...` says what it shows; `policy NAME` takes policies/NAME.toml, or
 `policy`, rule lines and `end`; `begin 2027-03-31T23:59:50` is time 0 (UTC); `flows 4` is the table's capacity;
 `name inside=pf0hpf` names a port. Then one packet a line, as in tools/capture/rows.py, each with
-    -> VERDICT REASON [RULE] [FROM>TO] [#FLOW] [@DEPTH]
-No RULE means that there must be none; FROM>TO, #FLOW and @DEPTH (tunnels around what was judged) are looked at where
-they stand."""
+    -> [hold] VERDICT REASON [RULE] [FROM>TO] [#FLOW] [@DEPTH]
+`hold` is a packet that is held first and then ends so, with a second line. No RULE means that there must be none;
+FROM>TO, #FLOW and @DEPTH (tunnels around what was judged) are looked at where they stand."""
 import calendar
 import itertools
 import json
@@ -100,6 +100,27 @@ class Scenario:
         return [json.loads(line) for line in (folder / "out" / "decisions.jsonl").read_text().splitlines()]
 
 
+def by_packet(lines):
+    """The lines of each packet: one, or two where it was held."""
+    told = {}
+    for line in lines:
+        told.setdefault(line["index"], []).append(line)
+    return [told[index] for index in sorted(told)]
+
+
+def in_order_of_leaving(lines):
+    """(microseconds, line) of what leaves, by the lines alone: what was held ends with the next that was not."""
+    held, waiting, latest = set(), [], 0
+    for line in lines:
+        waiting.append(line)
+        if line["verdict"] == "hold" or line["index"] not in held:
+            held.add(line["index"])
+            latest = round(line["time"] * 1_000_000)
+            yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "answer"))
+            waiting = []
+    yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "answer"))
+
+
 def wrong_in(expected, decision):
     """What of a decision is not as the row says, or nothing."""
     verdict, reason, *rest = expected
@@ -120,14 +141,14 @@ def wrong_in(expected, decision):
 def wrong_files(scenario, decisions, folder):
     """What leaves each port is what was forwarded there, the same bytes at the capture's times, and one answer, never
     longer than the packet, for each that was answered."""
-    wrong, latest = [], 0
+    wrong = []
     leaving = {"inside": [], "outside": []}
-    for (_, micros, side, frame, _, _), decision in zip(scenario.packets, decisions):
-        latest = max(latest, scenario.begin * 1_000_000 + micros)
-        if decision["verdict"] == "forward":
-            leaving["outside" if side == "inside" else "inside"].append((latest, frame))
-        elif decision["verdict"] == "answer":
-            leaving[side].append((latest, len(frame)))
+    for micros, line in in_order_of_leaving(decisions):
+        _, _, side, frame, _, _ = scenario.packets[line["index"]]
+        if line["verdict"] == "answer":
+            leaving[side].append((micros, len(frame)))
+        else:
+            leaving["outside" if side == "inside" else "inside"].append((micros, frame))
     for side, wanted in leaving.items():
         left = frames.read_pcap((folder / "out" / f"{side}.pcap").read_bytes())
         same = len(left) == len(wanted) and all(
@@ -140,12 +161,16 @@ def wrong_files(scenario, decisions, folder):
 
 def judge(scenario, weir, folder):
     decisions = scenario.replay(weir, folder)
-    if len(decisions) != len(scenario.packets):
-        return [f"{len(decisions)} decisions for {len(scenario.packets)} packets"]
+    told = by_packet(decisions)
+    if len(told) != len(scenario.packets):
+        return [f"{len(told)} decisions for {len(scenario.packets)} packets"]
     wrong = []
-    for index, ((text, _, side, _, _, expected), decision) in enumerate(zip(scenario.packets, decisions)):
-        faults = wrong_in(expected, decision)
-        if decision["port"] != side or decision["index"] != index:
+    for index, ((text, _, side, _, _, expected), lines) in enumerate(zip(scenario.packets, told)):
+        is_held = expected[0] == "hold"
+        faults = wrong_in(expected[is_held:], lines[-1])
+        if [line["verdict"] == "hold" for line in lines] != [True, False][not is_held:]:
+            faults.append(f"verdicts {', '.join(line['verdict'] for line in lines)}")
+        if any(line["port"] != side or line["index"] != index for line in lines):
             faults.append("another packet's line")
         if faults:
             wrong.append(f"{text}\n    {', '.join(faults)}")
@@ -174,11 +199,13 @@ def listed(names):
 def show(weir, path):
     scenario = Scenario(pathlib.Path(path))
     with tempfile.TemporaryDirectory() as folder:
-        for (text, *_), decision in zip(scenario.packets, scenario.replay(weir, pathlib.Path(folder))):
+        told = by_packet(scenario.replay(weir, pathlib.Path(folder)))
+        for (text, *_), (*held, decision) in zip(scenario.packets, told):
             row = re.sub(r"\s*->.*", "", text)
             names = f" {decision['from'] or '?'}>{decision['to'] or '?'}" if decision["from"] or decision["to"] else ""
             flow = "" if decision["flow"] is None else f" #{decision['flow']}"
-            print(f"{row} -> {decision['verdict']} {decision['reason']} {decision['rule'] or ''}{names}{flow}")
+            print(f"{row} -> {'hold ' * len(held)}{decision['verdict']} {decision['reason']} "
+                  f"{decision['rule'] or ''}{names}{flow}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ std::string describe_quote(const Headers& headers) {
 // A drop as its reason, anything else in the words of the rows; ICMP's numbers only where `expected` asks for them.
 std::string describe(const Headers& headers, const std::string& expected) {
   if (!headers.well_formed()) return std::string(row(headers.drop).name);
-  const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp"};
+  const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp", "fragment"};
   std::string text = fmt::format("{} {} {}>{} l3={} l4={} payload={}+{}", kinds[static_cast<u8>(headers.kind)],
                                  headers.protocol, headers.source_port, headers.target_port, headers.l3_offset,
                                  headers.l4_offset, headers.payload_offset, headers.payload_bytes);

@@ -15,6 +15,8 @@ TIME is seconds after the beginning, SIDE inside or outside. KIND and its words:
 Keys of every kind: size= payload bytes, vlan=5 or vlan=5,6, ttl=, mac= (source), ext=hop,dest,segments (IPv6),
 fragment=HEX and options=HEX (IPv4), pad= and cut= (frame bytes; a cut frame keeps its original length),
 poke=OFFSET:HEX (overwrites).
+piece=FIRST+BYTES[,last][,more][,df] makes a fragment of so much of the packet's IP payload; last and more are said
+against the truth, ipid= names the datagram, after=dest (IPv6) stands behind the fragment header, next= is its protocol.
 It decides nothing about packets: what a row expects is the reader's affair."""
 import struct
 
@@ -163,12 +165,33 @@ def transport(row, connections):
     raise RowError(f"no such kind of packet: {row.kind}")
 
 
+def fragment(row, protocol, payload, ttl):
+    source, target = row.source[0], row.target[0]
+    span, *said = row.keys["piece"].split(",")
+    first, count = (int(number) for number in span.split("+"))
+    if "after" in row.keys:
+        for name in reversed(row.keys["after"].split(",")):
+            payload = frames.extension(name, protocol) + payload
+            protocol = frames.EXTENSION[name]
+    more = "more" in said or ("last" not in said and first + count < len(payload))
+    part = payload[first:first + count].ljust(count, b"\0")
+    if source.version == 4:
+        field = first // 8 | more << 13 | ("df" in said) << 14
+        return frames.ipv4(source, target, protocol, part, ttl, bytes.fromhex(row.keys.get("options", "")), field,
+                           row.number("ipid", 1))
+    header = struct.pack(">BBHI", row.number("next", protocol), 0, first | more, row.number("ipid", 1))
+    extensions = row.keys["ext"].split(",") if "ext" in row.keys else ()
+    return frames.ipv6(source, target, frames.EXTENSION["frag"], header + part, ttl, extensions)
+
+
 def ip_packet(row, connections):
     protocol, payload = transport(row, connections)
     source, target = row.source[0], row.target[0]
     if source.version != target.version:
         raise RowError("addresses of two families")
     ttl = row.number("ttl", 255 if row.kind in ("nd", "ra") else 64)
+    if "piece" in row.keys:
+        return fragment(row, protocol, payload, ttl)
     if source.version == 6:
         extensions = row.keys["ext"].split(",") if "ext" in row.keys else ()
         return frames.ipv6(source, target, protocol, payload, ttl, extensions)

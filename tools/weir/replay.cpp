@@ -106,7 +106,7 @@ int replay(const ReplayOptions& options) {
   const Checksum checksum = options.trust_checksums ? Checksum::good : Checksum::unverified;
   ReplayRun run(&installed, options.flows, checksum, [&](const Decided& decided) {
     files->add(decided, &file->policy);
-    if (options.output == "jsonl" && !decided.was_held) print_decision(decided, &file->policy);
+    if (options.output == "jsonl") print_decision(decided, &file->policy);
     summary.add(decided, &file->policy);
   });
   capture::MergedPacket packet;

@@ -54,15 +54,13 @@ void ReplayFiles::add(const Decided& decided, const Policy* policy) {
   const Outcome& outcome = *decided.outcome;
   if (directory_) {
     if (outcome.verdict == Verdict::forward || outcome.verdict == Verdict::rewrite)
-      directory_->ports[decided.port ^ 1].write(decided.time, decided.frame, decided.original_bytes);
+      directory_->ports[decided.port ^ 1].write(decided.ended, decided.frame, decided.original_bytes);
     if (outcome.answer_bytes != 0)
       directory_->ports[decided.port].write(decided.time, decided.answer, outcome.answer_bytes);
-    if (!decided.was_held) {
-      char line[decision_line_bytes_max];
-      directory_->decisions.write({line, decision_line(line, decided, policy)});
-    }
+    char line[decision_line_bytes_max];
+    directory_->decisions.write({line, decision_line(line, decided, policy)});
   }
-  if (annotated_)
+  if (annotated_ && outcome.verdict != Verdict::hold)
     annotated_->write(decided.port, decided.time, decided.frame, decided.original_bytes, in_words(decided, policy));
 }
 

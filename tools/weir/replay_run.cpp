@@ -35,8 +35,10 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum
       flood_memory_(lent_memory(Floods::bytes_needed)),
       table_(aligned(table_memory_.get(), FlowTable::bytes_needed(flows)), flows),
       floods_(aligned(flood_memory_.get(), Floods::bytes_needed), replay_secret),
+      fragments_(std::make_unique<Reassembly>(replay_secret)),
       counters_{},
-      pipeline_({.secret = replay_secret, .floods = &floods_, .name_segments = true}, table_, counters_) {}
+      pipeline_({.secret = replay_secret, .floods = &floods_, .fragments = fragments_.get(), .name_segments = true},
+                table_, counters_) {}
 
 void ReplayRun::take(const capture::MergedPacket& packet) {
   const u64 token = free_frame();
@@ -57,6 +59,7 @@ void ReplayRun::take(const capture::MergedPacket& packet) {
 void ReplayRun::finish() {
   burst();
   while (!pipeline_.idle()) burst();
+  hand_on({outcomes_.data(), pipeline_.abandon(policy_, outcomes_)});
 }
 
 u64 ReplayRun::free_frame() {
@@ -70,13 +73,21 @@ u64 ReplayRun::free_frame() {
 }
 
 void ReplayRun::burst() {
-  Outcome outcomes[outcomes_max];
-  const BurstResult result = pipeline_.process(waiting_, policy_, outcomes, {});
+  const BurstResult result = pipeline_.process(waiting_, policy_, outcomes_, {});
   waiting_.clear();
-  for (u32 index = 0; index < result.outcomes; ++index) hand_on(outcomes[index]);
+  hand_on({outcomes_.data(), result.outcomes});
 }
 
-void ReplayRun::hand_on(const Outcome& outcome) {
+// What had been held comes before the packet that ends it.
+void ReplayRun::hand_on(std::span<const Outcome> outcomes) {
+  for (std::size_t index = 0, last = 0; index < outcomes.size(); ++index) {
+    for (last = std::max(last, index); last < outcomes.size() && frames_[outcomes[last].token].held;) ++last;
+    if (last < outcomes.size()) latest_ = frames_[outcomes[last].token].time;
+    hand_on(outcomes[index], latest_);
+  }
+}
+
+void ReplayRun::hand_on(const Outcome& outcome, Tick ended) {
   Frame& frame = frames_[outcome.token];
   u64 flow_number = no_flow_number;
   if (outcome.flow != no_flow) {
@@ -87,7 +98,7 @@ void ReplayRun::hand_on(const Outcome& outcome) {
   const u32 bytes = std::max(frame.captured_bytes, outcome.frame_bytes);
   decided_({frame.index, frame.time, frame.port, frame.original_bytes + (bytes - frame.captured_bytes),
             std::span(frame.bytes).first(bytes),
-            std::span(frame.answer).first(outcome.answer_bytes), &outcome, flow_number, frame.held});
+            std::span(frame.answer).first(outcome.answer_bytes), &outcome, flow_number, frame.held, ended});
   if (outcome.verdict == Verdict::hold) frame.held = true;
   else free_.push_back(outcome.token);
 }

@@ -25,6 +25,7 @@ struct Decided {
   const Outcome* outcome;
   u64 flow_number;                    // flows in order of their first packet, or no_flow_number
   bool was_held;                      // an earlier decision of this packet said hold
+  Tick ended;                         // of the packet with which it ends: its own, unless it was held
 };
 
 class ReplayRun {
@@ -34,7 +35,7 @@ class ReplayRun {
   ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum, std::function<void(const Decided&)> decided);
 
   void take(const capture::MergedPacket& packet);
-  // Decides what is still inside. Frames that stay held then never leave.
+  // Decides what is still inside. What is held then is dropped.
   void finish();
 
   u64 packets() const { return packets_; }
@@ -56,7 +57,8 @@ class ReplayRun {
 
   u64 free_frame();
   void burst();
-  void hand_on(const Outcome& outcome);
+  void hand_on(std::span<const Outcome> outcomes);
+  void hand_on(const Outcome& outcome, Tick ended);
 
   const InstalledPolicy* policy_;
   const Checksum checksum_;
@@ -65,12 +67,15 @@ class ReplayRun {
   std::unique_ptr<std::byte, void (*)(std::byte*)> flood_memory_;
   FlowTable table_;
   Floods floods_;
+  std::unique_ptr<Reassembly> fragments_;
   WorkerCounters counters_;
   Pipeline pipeline_;
   std::deque<Frame> frames_;       // by token; a deque keeps their places
   std::vector<u64> free_;          // tokens
   std::vector<Packet> waiting_;    // of the burst being filled
   std::vector<u64> flow_numbers_;  // by record index
+  std::vector<Outcome> outcomes_ = std::vector<Outcome>(outcomes_max);
+  Tick latest_ = 0;                // of the packets that were not held
   u64 packets_ = 0, flows_ = 0;
 };
 

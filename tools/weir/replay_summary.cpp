@@ -45,6 +45,7 @@ std::string service_text(const Headers& headers) {
     case PacketKind::nd: return "nd";
     case PacketKind::ra: return "ra";
     case PacketKind::dhcp: return "dhcp";
+    case PacketKind::fragment: return fmt::format("fragment of protocol {}", headers.protocol);
     case PacketKind::flow:
     case PacketKind::icmp_error: break;
   }
@@ -83,7 +84,7 @@ std::string conversation_key(const Decided& decided, const Headers& headers) {
 }  // namespace
 
 void ReplaySummary::add(const Decided& decided, const Policy* policy) {
-  if (decided.was_held) return;
+  if (decided.outcome->verdict == Verdict::hold) return;  // its end counts
   const Outcome& outcome = *decided.outcome;
   Tally& tally = reasons_[static_cast<u8>(outcome.reason)];
   ++tally.packets;
