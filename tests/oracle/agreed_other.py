@@ -1,7 +1,7 @@
 """Agreed differences about everything but the state of a TCP connection."""
 import agreed
 import watch
-from wire import SYN, URG, Datagram, Fragment, Message, Segment
+from wire import SYN, URG, Datagram, Message, Segment
 
 TABLE, row = agreed.table()
 QUERIES = {8: 0, 13: 14, 128: 129}
@@ -18,12 +18,6 @@ def error(case):
 def _(before, case):
     flow = watch.flow_of(before, case.packet)
     return flow is not None and case.packet.side != flow.entry(case.packet.source)
-
-
-@row("datagram in fragments", "drops fragment",
-     "Weir drops every fragment by name: reassembly by state is not there yet.")
-def _(before, case):
-    return isinstance(case.packet, Fragment) and case.packet.group is not None
 
 
 @row("TTL zero", "drops ttl_zero",

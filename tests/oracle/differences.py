@@ -2,10 +2,11 @@
 the reason why Weir answers otherwise. docs/oracle.md is printed from TABLE."""
 import fragments_seen
 import wire
+from agreed_fragments import TABLE as FRAGMENTS
 from agreed_other import TABLE as OTHER
 from agreed_tcp import TABLE as TCP
 
-TABLE = TCP + OTHER
+TABLE = TCP + OTHER + FRAGMENTS
 
 
 class Case:

@@ -84,7 +84,7 @@ class Flow:
         self.heard.append((segment, reason))
         if segment.flags & SYN and reason == "tcp_challenge":
             self.asked.append(segment)
-        if reason == "tcp_challenge":
+        if reason == "tcp_challenge" or segment.flags & SYN and self.stands():  # a SYN-ACK again grants nothing
             return
         if segment.flags & RST:
             self.reset = True
