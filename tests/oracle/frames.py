@@ -2,7 +2,7 @@
 before and just after every boundary it mentions, and elsewhere. Also the capture file that carries them.
 
 Left out by construction, since Weir judges it by more than policy: replies, ICMP errors and neighbour discovery,
-fragments, DHCP ports, addresses no host may have, a second packet of one flow."""
+fragments, DHCP ports, tunnels' ports, addresses no host may have, a second packet of one flow."""
 import ipaddress
 import struct
 
@@ -10,6 +10,7 @@ import policies
 
 TCP, UDP, SCTP, ICMP4, ICMP6 = 6, 17, 132, 1, 58
 DHCP_PORTS = {67, 68, 546, 547}
+TUNNEL_PORTS = {4789, 6081}  # over UDP these are judged inside too
 MAC_PREFIX = b"\x02\x57\x52"  # then the frame's index: how both sides name it
 
 
@@ -97,6 +98,8 @@ class Draw:
                 edge = random.random() < 0.7
                 target_port = random.choice(self.edges) if edge else random.randint(1, policies.PORT_MAX)
             if source == target or {source_port, target_port} & DHCP_PORTS:
+                continue
+            if protocol == UDP and target_port in TUNNEL_PORTS:
                 continue
             number = target_port if target_port else source_port
             key = (frozenset(((source, source_port), (target, number))), protocol)
