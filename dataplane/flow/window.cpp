@@ -164,11 +164,12 @@ TcpFate follow_syn_ack(FlowRecord& record, u32 from, const TcpNumbers& segment, 
 // The segment of an acceptable flow with unacceptable numbers: named, or let through by the loose profile.
 TcpFate out_of(TcpFate named, const TcpProfile& profile) { return profile.loose ? TcpFate::loose : named; }
 
-// Where a FIN may stand: after all the data, and always in the same place.
+// Where a FIN may stand: after all the data, and always in the same place. It may stand on the last number sent: an
+// acknowledgement that its sender sent after it may have overtaken it, or a FIN before it was lost.
 bool fin_holds(const FlowRecord& record, u32 from, const TcpNumbers& segment) {
   const u32 end = segment.sequence + segment.payload + 1;
   if (tcp_fin_sent(record.state, from)) return end == record.end[from];
-  return at_or_after(end - 1, record.end[from]);
+  return at_or_after(end, record.end[from]);
 }
 
 TcpFate follow_data(FlowRecord& record, u32 from, const TcpNumbers& segment, TcpStep step, const TcpProfile& profile) {

@@ -40,7 +40,8 @@ two. Windows are scaled once both SYNs have offered a scale (RFC 7323); those in
 - **Data** starts at most the other's widest window (and two) before the sender's `end`, and ends at most at its
   `edge`; a closed window takes one byte, a FIN may stand one beyond. After a FIN nothing goes beyond it. Else
   `tcp_window`.
-- **A FIN** stands after all the data sent, and always in the same place. Else `tcp_window`.
+- **A FIN** stands after all the data sent, or on the last number, since a later acknowledgement may have overtaken it,
+  and always in the same place. Else `tcp_window`.
 - **An acknowledgement** is at most the other's `end`, and at least twice the sender's widest window before it: once for
   what is in flight, once for having been overtaken (RFC 5961). Selective ones reach no further than the other's
   `end`. Else `tcp_bad_ack`. The one that ends a handshake is exact.

@@ -221,7 +221,7 @@ class Tcp {
     const std::int64_t acknowledged = near(segment.acknowledgement, you.next);
     const bool all = acknowledged == you.next;
     bool right = fits(from, segment, me.fin && !segment.fin ? me.next : me.limit);
-    if (segment.fin) right = right && (me.fin ? end + 1 == me.next : end >= me.next);
+    if (segment.fin) right = right && (me.fin ? end + 1 == me.next : end + 1 >= me.next);
     if (!right) return rules.loose ? Reason::tcp_loose : Reason::tcp_window;
     const bool news = met_ && acknowledged > you.next && acknowledged - you.next <= std::int64_t{1} << 30;
     if (!news) {
