@@ -171,7 +171,7 @@ constexpr KeyRow keys_[] = {
     {"flood", "scan_window", duration, false, true, "", "", "Within which they are counted, 1 s to 1 h; `10s`."},
     {"flood", "scan_block", duration, false, true, "", "",
      "How long a scanner opens nothing, at most 1 d; `0s`, without this key, only counts and tells."},
-    {"flood", "syn_proxy", choice, false, false, "never|pressure|always", "",
+    {"flood", "syn_proxy", choice, false, true, "never|pressure|always", "",
      "When handshakes are answered for the target: `never` (without this key), while half-open flows are many, or "
      "always."},
     BURSTING("reject", "Resets and unreachables that Weir sends where policy asks for them; `100/s`."),
@@ -188,7 +188,7 @@ constexpr KeyRow keys_[] = {
     {"allow", "log", choice, false, true, "none|opened|all", "",
      "What to report: nothing, or connections as they open. `all` reports the same today."},
     {"allow", "expires", date, false, true, "", "", "The last day, UTC, on which it holds. The dataplane enforces it."},
-    {"allow", "syn_proxy", boolean, false, false, "", "",
+    {"allow", "syn_proxy", boolean, false, true, "", "",
      "Handshakes are answered for the target, whatever [flood] says."},
     {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
     {"allow", "operations", texts, false, false, "", "", "RDMA operations beyond writes and sends."},

@@ -12,6 +12,7 @@ namespace weir::edge {
 
 struct CoreConfig {
   HashKey secret;
+  SipKey cookie_secret;
   u32 workers, self;
   u32 flows;           // capacity of this worker's table
   bool name_segments;  // for decision lines
@@ -32,6 +33,7 @@ class Core {
         floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
         fragments_(config.secret),
         pipeline_({.secret = config.secret,
+                   .cookie_secret = config.cookie_secret,
                    .workers = config.workers,
                    .self = config.self,
                    .events = &stats.events(config.self),

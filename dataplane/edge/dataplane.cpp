@@ -13,10 +13,15 @@ namespace {
 
 u32 flows_of_worker(const Options& options) { return (options.flows + options.workers - 1) / options.workers; }
 
-std::expected<HashKey, Error> new_secret() {
-  HashKey secret;
-  if (getrandom(&secret, sizeof secret, 0) == ssize_t{sizeof secret}) return secret;
-  return std::unexpected(system_error("no random key for the flow tables"));
+struct Secrets {
+  HashKey flows;
+  SipKey cookies;
+};
+
+std::expected<Secrets, Error> new_secrets() {
+  Secrets secrets;
+  if (getrandom(&secrets, sizeof secrets, 0) == ssize_t{sizeof secrets}) return secrets;
+  return std::unexpected(system_error("no random keys for the flow tables and SYN cookies"));
 }
 
 }  // namespace
@@ -42,9 +47,10 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
 }
 
 std::expected<void, Error> Dataplane::make_judges() {
-  const auto secret = new_secret();
-  if (!secret) return std::unexpected(secret.error());
-  secret_ = *secret;
+  const auto secrets = new_secrets();
+  if (!secrets) return std::unexpected(secrets.error());
+  secret_ = secrets->flows;
+  cookie_secret_ = secrets->cookies;
   auto stats = StatsSegment::make(options_.stats_path, options_.workers);
   if (!stats) return std::unexpected(stats.error());
   stats_.emplace(std::move(*stats));
@@ -80,7 +86,7 @@ std::expected<void, Error> Dataplane::make_cores() {
     auto memory = Mapping::anonymous(Core::bytes_needed(flows));
     if (!memory) return std::unexpected(memory.error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
-    const CoreConfig config{secret_, options_.workers, self, flows, !options_.decisions_path.empty()};
+    const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows, !options_.decisions_path.empty()};
     cores_.push_back(std::make_unique<Core>(config, std::move(*memory), slot_, bell_, *stats_));
   }
   if (!all_huge)

@@ -33,6 +33,7 @@ class Dataplane {
   const OrdinaryCores& ordinary_;
   const bool captures_;
   HashKey secret_{};
+  SipKey cookie_secret_{};
   PolicySlot slot_;
   FlushBell bell_;
   std::optional<StatsSegment> stats_;

@@ -35,7 +35,7 @@ std::size_t standings_bytes(u32 capacity) { return std::size_t{capacity} + stand
 std::size_t FlowTable::bytes_needed(u32 capacity) {
   WEIR_CHECK(capacity != 0 && capacity <= capacity_max);
   return std::size_t{buckets_for(capacity)} * sizeof(FlowBucket) + std::size_t{capacity} * sizeof(FlowRecord) +
-         looks_bytes(capacity) + standings_bytes(capacity);
+         looks_bytes(capacity) + std::size_t{capacity} * sizeof(u32) + standings_bytes(capacity);
 }
 
 FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
@@ -44,7 +44,8 @@ FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
   WEIR_CHECK(reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(FlowBucket) == 0);
   records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
   looks_ = reinterpret_cast<Beat*>(records_ + capacity);
-  standings_ = reinterpret_cast<u8*>(looks_) + looks_bytes(capacity);
+  offsets_ = reinterpret_cast<u32*>(reinterpret_cast<std::byte*>(looks_) + looks_bytes(capacity));
+  standings_ = reinterpret_cast<u8*>(offsets_ + capacity);
 }
 
 u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing) {

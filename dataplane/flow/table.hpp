@@ -1,8 +1,9 @@
 // The flow table of one worker: keyed, bounded, never shared, all memory lent.
 //
-// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, and a dense u16 array beside them that says
-// when ageing must look at a record. The three steps of a lookup (prefetch bucket, match tags and prefetch record,
-// compare key) are separate calls, so that the pipeline overlaps them across bursts. Lines touched: bucket, record.
+// Shape: an index of buckets (dataplane/flow/index.hpp), 64-byte records, a dense u16 array beside them that says when
+// ageing must look at a record, and a word for each record that only proxied connections touch. The three steps of a
+// lookup (prefetch bucket, match tags and prefetch record, compare key) are separate calls, so that the pipeline
+// overlaps them across bursts. Lines touched: bucket, record.
 //
 // A third array has a byte per flow, its standing (dataplane/flow/standing.hpp): what a full table may take. A fuller
 // table also shortens idle times, linearly, so that room is made before it is short of it (pf's adaptive timeouts).
@@ -33,7 +34,7 @@ class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
 
-  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 79 per flow, and a few hundred.
+  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 83 per flow, and a few hundred.
   static std::size_t bytes_needed(u32 capacity);
 
   // Takes `memory` of at least bytes_needed(capacity) bytes.
@@ -59,6 +60,8 @@ class FlowTable {
   FlowRecord& record(u32 flow) { return records_[flow]; }
   const FlowRecord& record(u32 flow) const { return records_[flow]; }
   bool is_live(u32 flow) const { return looks_[flow] != look_never; }
+  // The caller's, for a record that is `translated` (dataplane/flow/translation.hpp); of any other it means nothing.
+  u32& offset(u32 flow) { return offsets_[flow]; }
 
   // Of a live record. Beats modulo 2^16 (dataplane/base/tick.hpp).
   Beat deadline(u32 flow) const { return records_[flow].deadline; }
@@ -132,6 +135,7 @@ class FlowTable {
   FlowCensus* census_ = nullptr;
   FlowRecord* records_;
   Beat* looks_;          // by record: when to look at it, or look_never
+  u32* offsets_;         // by record
   u8* standings_;        // by record
   Shares shares_;
   IdleTimes idle_;

@@ -96,6 +96,9 @@ enum class Verdict : u8 {
   X(table_full, drop, state, "the flow table is full, and of flows that a newcomer must not displace")             \
   X(table_reserved, drop, state, "what is free in the flow table is other segments' reserve")                      \
   X(table_crowded, drop, state, "the flow table finds no place for this key (improbable)")                         \
+  X(syn_cookie_bad, drop, state, "an ACK without a flow, whose cookie Weir did not make or made too long ago")       \
+  X(syn_proxy_pending, drop, state, "of a proxied connection whose server has not answered: the window is closed")  \
+  X(syn_proxy_unanswered, drop, state, "a SYN that would be proxied and cannot be answered: to a group, or no room") \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
   X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \
@@ -110,6 +113,11 @@ enum class Verdict : u8 {
   X(flow_established, forward, state, "belongs to a flow that is allowed, either direction")                       \
   X(tcp_challenge, forward, state, "a SYN or RST on a known flow, or its answer: for the endpoint, changes nothing") \
   X(tcp_loose, forward, state, "outside the flow's window, which profile loose passes")                            \
+  X(syn_proxy_answered, answer, state, "a SYN, answered with a cookie in the target's place: nothing is kept")       \
+  X(syn_proxy_opened, rewrite, state, "an ACK that brings its cookie back: the target gets the SYN")                \
+  X(syn_proxy_joined, rewrite, state, "the target's SYN-ACK: acknowledged, and the client gets its window")         \
+  X(flow_translated, rewrite, state, "belongs to an allowed proxied flow: numbers are the other side's")            \
+  X(icmp_translated, rewrite, state, "as icmp_related, about a proxied flow: the quoted number is its sender's")    \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \
   X(link_arp, forward, link, "ARP, allowed by [link]")                                                             \
   X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                              \

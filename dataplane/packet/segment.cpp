@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 
 constexpr u8 option_end = 0, option_nop = 1, option_mss = 2, option_scale = 3, option_sack_permitted = 4;
-constexpr u8 scale_max = 14;
+constexpr u8 scale_most = 14;
 constexpr u8 own_hops = 64;
 constexpr u32 option_word = 4;  // each of ours takes one
 
@@ -57,7 +57,7 @@ u32 put_header(u8* tcp, u16 source_port, u16 target_port, const Headers& headers
     put(at, static_cast<u32>(option_mss << 24 | 4 << 16 | segment.options.mss));
     at += option_word;
   }
-  if (segment.options.window_scale != scale_none) {
+  if (segment.options.window_scale != no_scale) {
     put(at, static_cast<u32>(option_nop << 24 | option_scale << 16 | 3 << 8 | segment.options.window_scale));
     at += option_word;
   }
@@ -85,7 +85,7 @@ TcpOptions read_options(const u8* tcp, u32 header_bytes) {
     if (header_bytes - at < 2 || tcp[at + 1] < 2 || tcp[at + 1] > header_bytes - at) break;
     const u32 bytes = tcp[at + 1];
     if (tcp[at] == option_mss && bytes == 4) options.mss = load_be16(tcp + at + 2);
-    if (tcp[at] == option_scale && bytes == 3) options.window_scale = std::min(tcp[at + 2], scale_max);
+    if (tcp[at] == option_scale && bytes == 3) options.window_scale = std::min(tcp[at + 2], scale_most);
     if (tcp[at] == option_sack_permitted && bytes == 2) options.sack_permitted = true;
     at += bytes;
   }
@@ -93,13 +93,13 @@ TcpOptions read_options(const u8* tcp, u32 header_bytes) {
 }
 
 u32 options_bytes(const TcpOptions& options) {
-  return option_word * (u32{options.mss != 0} + u32{options.window_scale != scale_none} + u32{options.sack_permitted});
+  return option_word * (u32{options.mss != 0} + u32{options.window_scale != no_scale} + u32{options.sack_permitted});
 }
 
 TcpOptions options_within(const TcpOptions& options, u32 bytes) {
   TcpOptions within = options;
   if (options_bytes(within) > bytes) within.sack_permitted = false;
-  if (options_bytes(within) > bytes) within.window_scale = scale_none;
+  if (options_bytes(within) > bytes) within.window_scale = no_scale;
   if (options_bytes(within) > bytes) within.mss = 0;
   return within;
 }
@@ -119,6 +119,13 @@ u32 replace_segment(std::byte* frame, u32 bytes, u32 room, const Headers& header
     put(ip + 4, static_cast<u16>(end - headers.l3_offset - ipv6_bytes));
   }
   return std::max(bytes, end);
+}
+
+u32 options_room(std::span<std::byte> room, std::span<const std::byte> frame, const Headers& headers) {
+  const std::size_t bare =
+      headers.l3_offset + (headers.is_ipv4 ? ipv4_bytes_least : ipv6_bytes) + std::size_t{tcp_bytes_least};
+  const std::size_t limit = std::min(room.size(), frame.size());
+  return limit < bare ? 0 : static_cast<u32>(limit - bare);
 }
 
 u32 answer_segment(std::span<std::byte> room, std::span<const std::byte> frame, const Headers& headers,

@@ -9,12 +9,12 @@
 
 namespace weir {
 
-inline constexpr u8 scale_none = 15;  // no window scale option; 14 is the largest scale (RFC 7323 2.3)
+inline constexpr u8 no_scale = 15;  // no window scale option; 14 is the largest scale (RFC 7323 2.3)
 
 // What a SYN or SYN-ACK says of its sender, in the order in which we leave out what has no room: the last first.
 struct TcpOptions {
   u16 mss = 0;  // 0: no such option
-  u8 window_scale = scale_none;
+  u8 window_scale = no_scale;
   bool sack_permitted = false;
   bool operator==(const TcpOptions&) const = default;
 };
@@ -39,14 +39,17 @@ struct BareSegment {
 // written. Returns the length of the frame.
 u32 replace_segment(std::byte* frame, u32 bytes, u32 room, const Headers& headers, BareSegment& segment);
 
+// Bytes of options that answer_segment() has room for.
+u32 options_room(std::span<std::byte> room, std::span<const std::byte> frame, const Headers& headers);
+
 // A frame for the sender of `frame`, by the way it came: link addresses, IP addresses and ports swapped, VLAN tags
 // kept; plain IP headers. Never longer than `frame`, to which options are fitted as above. Returns its length; 0, and
 // nothing, where `room` is too small.
 u32 answer_segment(std::span<std::byte> room, std::span<const std::byte> frame, const Headers& headers,
                    BareSegment& segment);
 
-// Keeps a checksum right, or as wrong as it was, when four bytes at an even offset change; both as they stand on the
-// wire. Source: RFC 1624, equation 3.
+// Keeps a checksum right, or as wrong as it was, when bytes at an even offset change: up to four, as they stand on the
+// wire. At an odd offset, the bytes of both halves change places first. Source: RFC 1624, equation 3.
 inline void update_sum(u8* checksum, u32 from, u32 to) {
   u32 sum = static_cast<u16>(~load<u16>(checksum));
   sum += static_cast<u16>(~from) + static_cast<u16>(~from >> 16) + static_cast<u16>(to) + (to >> 16);

@@ -9,6 +9,7 @@
 // Threads: one per Pipeline. Memory: all lent. No clock, heap, log, exception or system call.
 #pragma once
 #include "dataplane/base/limits.hpp"
+#include "dataplane/flow/cookie.hpp"
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/reassembly.hpp"
 #include "dataplane/flow/table.hpp"
@@ -64,6 +65,7 @@ struct Misdirected {
 
 struct PipelineConfig {
   HashKey secret;      // the same for all workers of a process: it also chooses the owner
+  SipKey cookie_secret{};  // of SYN cookies, which everybody may see: nothing else is made with it
   u32 workers = 1;     // how many share the traffic
   u32 self = 0;        // which of them this is
   EventRing* events = nullptr; // lent; null: no events
@@ -161,6 +163,17 @@ class Pipeline {
   void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
                  Outcome& outcome);
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  bool proxies(const InstalledPolicy& installed, const Headers& headers, u16 decision);
+  bool is_pressed(const InstalledPolicy& installed);
+  void answer_syn(const Entry& entry, Outcome& outcome);
+  bool open_by_cookie(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void ask_server(const Entry& entry, Outcome& outcome);
+  void proxied_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  void pending_client(const Entry& entry, u32 flow, Outcome& outcome);
+  void pending_server(const Entry& entry, u32 flow, Outcome& outcome);
+  void join(const Entry& entry, u32 flow, Outcome& outcome);
+  void replace(const Entry& entry, BareSegment& segment, Reason reason, Outcome& outcome);
+  void translate_error(const Entry& entry, u32 flow, u32 quoted_from, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   u32 live_flow(const Entry& entry);
   u32 insert(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, Outcome& outcome);
@@ -187,6 +200,8 @@ class Pipeline {
   u64 epoch_installation_ = 0; // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
   Tick wake_ = 0;              // when the epoch ends or the sweep goes on
+  bool pressed_ = false;       // half-open flows are many: handshakes are answered, where policy says so
+  Tick cookies_until_ = 0;     // no cookie holds any more from then on
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
   Tick late_ = ~Tick{0};       // when held frames must end

@@ -22,21 +22,27 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   const FlowClass flow_class = headers.key.flow_class();
   // A reply without its flow is named before policy is asked: "no allow from server to client" would mislead.
   const bool mid_stream = headers.protocol == protocol_tcp && !tcp_opens(headers.tcp_flags);
+  if (mid_stream && now_ < cookies_until_ && open_by_cookie(entry, installed, outcome)) return;
   if (mid_stream && installed.tcp.pick_up) return pick_up(entry, installed, outcome);
   if (mid_stream || (is_icmp(flow_class) && icmp_is_reply(headers.is_ipv4, headers.icmp_type))) {
     outcome.reason = !installed.policy.source_allowed(classes.source, headers.source) ? Reason::spoofed
-                     : mid_stream                                                   ? Reason::tcp_not_syn
-                                                                                    : Reason::icmp_no_request;
+                     : outcome.reason == Reason::syn_cookie_bad                       ? Reason::syn_cookie_bad
+                     : mid_stream                                                     ? Reason::tcp_not_syn
+                                                                                      : Reason::icmp_no_request;
     return;
   }
   const Judgement judgement = judge_packet(entry, installed, true);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
-  if (!passes_floods(entry, installed, judgement, outcome)) return;
+  // Where a SYN is answered, floods are asked when the cookie comes back: until then nobody has opened anything.
+  const bool is_proxied = judgement.reason == Reason::flow_new && headers.protocol == protocol_tcp &&
+                          proxies(installed, headers, judgement.decision);
+  if (!is_proxied && !passes_floods(entry, installed, judgement, outcome)) return;
   if (headers.protocol == protocol_tcp && headers.payload_bytes != 0 && !installed.tcp.loose) {
     outcome.reason = Reason::tcp_syn_data;
     return;
   }
+  if (is_proxied) return answer_syn(entry, outcome);
   open_flow(entry, installed, judgement, true, outcome);
 }
 
@@ -119,6 +125,8 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
                               static_cast<u8>(quoted[1]));
   if (headers.target == quoted_source && quoted_from_inside != error_from_inside && was_sent)
     outcome.reason = Reason::icmp_related;
+  if (outcome.reason == Reason::icmp_related && record.translated)
+    translate_error(entry, flow, quoted_from_opener ? 0 : 1, outcome);
 }
 
 }  // namespace weir

@@ -106,6 +106,8 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.reason = wrong_side ? Reason::wrong_side : Reason::spoofed;
     return;
   }
+  if (record.translated) [[unlikely]]
+    return proxied_packet(entry, installed, flow, opener ? 0 : 1, outcome);
   if (headers.protocol == protocol_tcp) [[likely]] {
     const TcpFate fate = follow_tcp(record, opener ? 0 : 1, entry.packet.data + headers.l4_offset,
                                     headers.payload_bytes, installed.tcp);

@@ -26,6 +26,7 @@ struct InstalledPolicy {
   u32 mac_pinned_ports;                   // bit per port index
   bool has_identities;                    // some port is named: an address may be spoofed
   TcpProfile tcp = {};
+  SynProxy syn_proxy = SynProxy::never;
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

@@ -11,7 +11,8 @@ A scenario is text. Lines before the packets: `# ...` says what it shows; `polic
 `name inside=pf0hpf` names a port. Then one packet a line, as in tools/capture/rows.py, each with
     -> [hold] VERDICT REASON [RULE] [FROM>TO] [#FLOW] [@DEPTH]
 `hold` is a packet that is held first and then ends so, with a second line. No RULE means that there must be none;
-FROM>TO, #FLOW and @DEPTH (tunnels around what was judged) are looked at where they stand."""
+FROM>TO, #FLOW and @DEPTH (tunnels around what was judged) are looked at where they stand. Where a SYN is answered with
+a cookie, the client's next rows acknowledge it, as replay made it."""
 import calendar
 import itertools
 import json
@@ -31,8 +32,8 @@ import rows  # noqa: E402
 class Scenario:
     """A scenario file, read. `packets` are (text, microseconds, side, frame, original length, expectation)."""
 
-    def __init__(self, path):
-        self.path, self.packets, self.arguments = path, [], {"names": {}}
+    def __init__(self, path, weir=None):
+        self.path, self.packets, self.arguments, self.weir = path, [], {"names": {}}, weir
         self.policy, self.begin = "", 1_700_000_000
         connections = rows.Connections()
         lines = iter(enumerate(path.read_text().splitlines(), 1))
@@ -62,6 +63,14 @@ class Scenario:
             if not arrow:
                 raise rows.RowError("a packet without `-> VERDICT REASON`")
             self.packets.append((line.strip(), *rows.packet(row, connections), expected.split()))
+            if self.weir and expected.split()[:2] == ["answer", "syn_proxy_answered"]:
+                self.learn_cookie(connections)
+
+    def learn_cookie(self, connections):
+        with tempfile.TemporaryDirectory() as folder:
+            self.replay(self.weir, pathlib.Path(folder))
+            side = self.packets[-1][2]
+            connections.answered(frames.read_pcap((pathlib.Path(folder) / "out" / f"{side}.pcap").read_bytes())[-1][1])
 
     def side(self, name):
         return [(self.begin * 1_000_000 + micros, frame, original)
@@ -116,9 +125,9 @@ def in_order_of_leaving(lines):
         if line["verdict"] == "hold" or line["index"] not in held:
             held.add(line["index"])
             latest = round(line["time"] * 1_000_000)
-            yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "answer"))
+            yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "rewrite", "answer"))
             waiting = []
-    yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "answer"))
+    yield from ((latest, one) for one in waiting if one["verdict"] in ("forward", "rewrite", "answer"))
 
 
 def wrong_in(expected, decision):
@@ -140,19 +149,20 @@ def wrong_in(expected, decision):
 
 def wrong_files(scenario, decisions, folder):
     """What leaves each port is what was forwarded there, the same bytes at the capture's times, and one answer, never
-    longer than the packet, for each that was answered."""
+    longer than the packet, for each that was answered. What Weir wrote has right checksums."""
     wrong = []
     leaving = {"inside": [], "outside": []}
     for micros, line in in_order_of_leaving(decisions):
         _, _, side, frame, _, _ = scenario.packets[line["index"]]
-        if line["verdict"] == "answer":
+        if line["verdict"] == "answer" or line["reason"] == "syn_proxy_joined":
             leaving[side].append((micros, len(frame)))
-        else:
-            leaving["outside" if side == "inside" else "inside"].append((micros, frame))
+        if line["verdict"] != "answer":
+            meant = frame if line["verdict"] == "forward" else 1 << 16
+            leaving["outside" if side == "inside" else "inside"].append((micros, meant))
     for side, wanted in leaving.items():
         left = frames.read_pcap((folder / "out" / f"{side}.pcap").read_bytes())
         same = len(left) == len(wanted) and all(
-            time == due and (len(frame) <= form if isinstance(form, int) else frame == form)
+            time == due and (len(frame) <= form and frames.sums_hold(frame) if isinstance(form, int) else frame == form)
             for (time, frame), (due, form) in zip(left, wanted))
         if not same:
             wrong.append(f"{side}.pcap is not what was forwarded or answered there")
@@ -180,7 +190,7 @@ def judge(scenario, weir, folder):
 def run(weir, paths):
     failed = 0
     for path in paths:
-        scenario = Scenario(pathlib.Path(path))
+        scenario = Scenario(pathlib.Path(path), weir)
         with tempfile.TemporaryDirectory() as folder:
             wrong = judge(scenario, weir, pathlib.Path(folder))
         said = "\n  ".join(["wrong"] + wrong) if wrong else f"{len(scenario.packets)} packets as written"
@@ -197,7 +207,7 @@ def listed(names):
 
 
 def show(weir, path):
-    scenario = Scenario(pathlib.Path(path))
+    scenario = Scenario(pathlib.Path(path), weir)
     with tempfile.TemporaryDirectory() as folder:
         told = by_packet(scenario.replay(weir, pathlib.Path(folder)))
         for (text, *_), (*held, decision) in zip(scenario.packets, told):

@@ -95,7 +95,7 @@ TEST_CASE("a cookie remembers the options, its size rounded down") {
   } const sizes[] = {{0, 256},     {100, 256},   {255, 256},   {536, 536},   {1219, 536},  {1220, 1220}, {1400, 1360},
                      {1452, 1440}, {1459, 1440}, {1460, 1460}, {3999, 1460}, {8960, 8940}, {65535, 8940}};
   for (const auto& size : sizes)
-    for (u8 scale = 0; scale <= scale_none; ++scale)
+    for (u8 scale = 0; scale <= no_scale; ++scale)
       for (const bool sack : {false, true}) {
         const u32 cookie = cookie_of(vector_key, subject(), {size.mss, scale, sack}, start);
         CHECK(options_of_cookie(cookie) == TcpOptions{size.kept, scale, sack});

@@ -87,6 +87,22 @@ def tcp(source, target, source_port, target_port, flags, sequence, acknowledged,
     return summed(header + options + payload, 16, source, target, TCP)
 
 
+def sums_hold(frame):
+    """Whether the checksums of a frame's TCP or ICMP packet hold."""
+    while frame[12:14] in (b"\x81\0", b"\x88\xa8"):
+        frame = frame[:12] + frame[16:]
+    ip = frame[14:]
+    if frame[12:14] == b"\x86\xdd":
+        source, target, protocol, at, end = address(ip[8:24]), address(ip[24:40]), ip[6], 40, 40 + ip[4] * 256 + ip[5]
+    else:
+        source, target, protocol, at, end = address(ip[12:16]), address(ip[16:20]), ip[9], (ip[0] & 15) * 4, \
+            ip[2] * 256 + ip[3]
+        if checksum(ip[:at]) != 0:
+            return False
+    covered = ip[at:end] if protocol == ICMP else pseudo(source, target, protocol, end - at) + ip[at:end]
+    return protocol in (TCP, ICMP, ICMP6) and checksum(covered) == 0
+
+
 def udp(source, target, source_port, target_port, payload=b""):
     return summed(struct.pack(">HHHH", source_port, target_port, 8 + len(payload), 0) + payload, 6, source, target, UDP)
 

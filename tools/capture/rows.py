@@ -48,6 +48,8 @@ class Connections:
 
     def __init__(self):
         self.next = {}
+        self.cookies = {}  # by client and target: the number by which the client knows a proxied server's first
+        self.shifts = {}   # and how far its others lie from the server's own
 
     def step(self, row, flags, size):
         mine, theirs = (row.source, row.target), (row.target, row.source)
@@ -57,7 +59,20 @@ class Connections:
         number = offset(row, "seq", self.next.get(mine, 0))
         if not stated and "R" not in flags:
             self.next[mine] = number + size + ("S" in flags) + ("F" in flags)
-        return number, offset(row, "ack", self.next.get(theirs, 0)) if "A" in flags else 0
+        if "S" in flags and theirs in self.cookies:
+            self.shifts[theirs] = self.cookies[theirs] - number
+        heard = self.next.get(theirs, 0)
+        if mine in self.cookies:
+            heard = heard + self.shifts[mine] if mine in self.shifts else self.cookies[mine] + 1
+        return number, offset(row, "ack", heard) if "A" in flags else 0
+
+    def answered(self, frame):
+        """Takes note of a SYN-ACK that a SYN was answered with."""
+        at = 14 + (40 if frame[12:14] == b"\x86\xdd" else 20)
+        target, client = struct.unpack_from(">HH", frame, at)
+        ends = [end for end in self.next if (end[0][1], end[1][1]) == (client, target)]
+        self.cookies[ends[-1]] = struct.unpack_from(">I", frame, at + 4)[0]
+        self.shifts.pop(ends[-1], None)
 
 
 def offset(row, key, usual):

@@ -11,6 +11,8 @@ namespace {
 // In a file nobody aims collisions at a table that lives for one command, and the same run must give the same lines.
 constexpr HashKey replay_secret{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89}};
 
+constexpr SipKey replay_cookie_secret{{0x452821e638d01377, 0xbe5466cf34e90c6c}};
+
 // Zeroed, and touched only where flows are; the pages of an unused table cost nothing.
 std::unique_ptr<std::byte, void (*)(std::byte*)> lent_memory(std::size_t needed) {
   const std::size_t bytes = needed + 64;
@@ -37,7 +39,11 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum
       floods_(aligned(flood_memory_.get(), Floods::bytes_needed), replay_secret),
       fragments_(std::make_unique<Reassembly>(replay_secret)),
       counters_{},
-      pipeline_({.secret = replay_secret, .floods = &floods_, .fragments = fragments_.get(), .name_segments = true},
+      pipeline_({.secret = replay_secret,
+                 .cookie_secret = replay_cookie_secret,
+                 .floods = &floods_,
+                 .fragments = fragments_.get(),
+                 .name_segments = true},
                 table_, counters_) {}
 
 void ReplayRun::take(const capture::MergedPacket& packet) {
