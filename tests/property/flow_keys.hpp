@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <random>
 #include <span>
 
@@ -29,14 +30,15 @@ inline FlowKey numbered_key(u32 n, bool ipv6) {
 // Exactly so many zeroed bytes, so that a sanitizer sees the first one beyond.
 class LentMemory {
  public:
-  explicit LentMemory(std::size_t bytes) : bytes_(bytes), at_(static_cast<std::byte*>(std::aligned_alloc(64, bytes))) {
+  explicit LentMemory(std::size_t bytes)
+      : bytes_(bytes), at_(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{64}))) {
     std::memset(at_.get(), 0, bytes);
   }
   std::span<std::byte> span() { return {at_.get(), bytes_}; }
 
  private:
   struct Free {
-    void operator()(std::byte* at) const { std::free(at); }
+    void operator()(std::byte* at) const { ::operator delete(at, std::align_val_t{64}); }
   };
   std::size_t bytes_;
   std::unique_ptr<std::byte, Free> at_;
