@@ -49,6 +49,8 @@ struct Segment {
   std::uint32_t reserve = 0;          // of the flow table, in ten-thousandths; 0: none
   bool reject = false;                // what is denied to its hosts is answered
   std::vector<std::uint32_t> vnis;    // the networks inside which it lives, ascending; empty: outside every tunnel
+  std::optional<std::uint64_t> rate_bits_per_s;  // all that can leave it, whatever policy says
+  std::uint32_t hosts = 0;            // as many as it has at the most; 0: not said
 };
 
 // [port.NAME]: what one port may claim.
@@ -105,6 +107,83 @@ struct Tracking {
   enum class SynProxy : std::uint8_t { never, pressure, always } syn_proxy = SynProxy::never;
 };
 
+// Never more than `bytes` in any interval of `length_s` seconds; length 0: ever.
+struct Window {
+  std::uint64_t bytes = 0;
+  std::uint64_t length_s = 0;
+  Span span;
+};
+
+// One [[budget]]: what its packets may carry from a source in `from` to a target in `to`, whichever side dialled.
+struct Budget {
+  std::string name;                   // given, or made from its place when absent; unique among budgets
+  Span span;                          // of the name, or of the header when there is none
+  std::vector<std::uint32_t> from, to;  // segment indices, sorted, unique; groups and lists expanded
+  bool to_any = false;                // `to` omitted: everything outside `from`, targets of no segment included
+  ServiceSet services;                // of the connection
+  bool any_service = false;           // `with` omitted: everything, frames that are not IP included
+  std::vector<Window> windows;        // never empty; by length, lifetime last; no length twice
+  enum class Count : std::uint8_t { wire, payload } count = Count::wire;
+  std::uint32_t surcharge = 64;       // bytes per packet that are added to a payload
+  enum class Exceed : std::uint8_t { deny, throttle, alert } on_exceed = Exceed::deny;
+  std::uint64_t throttle_bits_per_s = 0;  // with throttle, never 0
+  std::vector<std::uint8_t> alert_at;     // per cent, ascending, unique
+  enum class Scope : std::uint8_t { fleet, segment, host } scope = Scope::fleet;
+  std::uint32_t max_share = 0;        // of every window, in ten-thousandths; 0: none
+  struct Reserve {
+    std::optional<std::uint32_t> segment;  // who alone may use the part: this segment of `from` or `to`, or
+    ServiceSet services;                   // connections of these services
+    std::uint32_t share = 0;               // ten-thousandths, never 0
+    Span span;
+  };
+  std::vector<Reserve> reserves;      // shares of 10,000 together at the most
+  bool opens_empty = false;           // traffic that had no budget before starts with a full window
+  bool monitor = false;               // counts and tells; absent for E0301 and for every bound
+  Span from_span, windows_span;       // of the values
+};
+
+// One [[limit]]: what connections that `from` dials may do, both directions together, in frame bytes.
+struct Limit {
+  std::string name;                   // as a budget's; unique among limits
+  Span span;
+  std::vector<std::uint32_t> from, to;
+  bool from_any = false, to_any = false;  // key omitted: every address, known or not
+  ServiceSet services;
+  bool any_service = false;
+  std::uint64_t rate_bits_per_s = 0;  // 0: no limit of bytes
+  std::uint64_t burst_bytes = 0;      // with a rate, never 0
+  Frequency packets, new_connections;
+  std::uint32_t connections = 0;      // at once; 0: no limit
+  enum class Per : std::uint8_t { rule, source, target, pair } per = Per::rule;
+  bool monitor = false;
+};
+
+// [asset.NAME]: what must not leave.
+struct Asset {
+  std::string name;
+  Span span;
+  std::uint64_t bytes = 0;            // of one copy, never 0
+  std::vector<std::uint32_t> held;    // segment indices, sorted, unique, never empty
+  std::uint32_t compression_thousandths = 100'000;  // the ratio an attacker is thought to reach
+};
+
+// One [[invariant]]: either `never`, or `asset` with at least one of the two bounds.
+struct Invariant {
+  std::string name;
+  Span span;
+  struct Never {
+    std::vector<std::uint32_t> from, to;
+    bool via_any = false;             // over any number of hops that policy allows
+  };
+  std::optional<Never> never;
+  std::optional<std::uint32_t> asset;     // index in Model::assets
+  std::vector<std::uint32_t> to;          // exits: segment indices, sorted, unique
+  bool to_any = false;                    // key omitted: everywhere that is of a lower class, or of none
+  std::optional<std::uint64_t> at_least_s;    // the shortest time in which one copy may leave
+  std::optional<std::uint64_t> at_most_bytes;  // that may ever leave
+  std::uint32_t ratio_thousandths = 1'000;     // compression to assume; without the key that of the asset
+};
+
 struct Model {
   std::string name;                   // [policy] name
   std::vector<std::string> files;     // display paths, by Span::file
@@ -113,6 +192,14 @@ struct Model {
   std::vector<Statement> statements;  // sorted by name
   Link link;
   Tracking tracking;
+  std::vector<Budget> budgets;        // sorted by name
+  std::vector<Limit> limits;          // sorted by name
+  std::vector<Asset> assets;          // sorted by name
+  std::vector<Invariant> invariants;  // sorted by name
+  std::uint32_t instances = 1;        // enforcement points that share every budget and limit
+  bool fleet_stated = false;          // [fleet] is there
+  bool monitor = false;               // policy.mode: nothing that policy would deny is denied; no bound holds
+  std::optional<std::int64_t> monitor_until_s;  // first second (Unix) at which it enforces all the same
 
   // Line (from 1) of a span's start, for the image's rule table.
   std::vector<std::vector<std::uint32_t>> line_starts;  // by file: byte offset of each line
