@@ -9,7 +9,6 @@ namespace weir {
 namespace {
 
 constexpr u32 sequence_at = 4, acknowledged_at = 8, flags_at = 13, window_at = 14, checksum_at = 16;
-constexpr u8 option_end = 0, option_nop = 1, option_sack = 5;
 constexpr u32 window_max = 0xffff;
 
 u32 scale_of(const FlowRecord& record, u32 from) { return from == 0 ? record.opener_scale : record.replier_scale; }
@@ -43,17 +42,11 @@ void set_window(u8* tcp, u16 field) {
 
 // The blocks of every SACK option: pairs of numbers.
 void shift_sack(u8* tcp, u32 header_bytes, u32 by) {
-  for (u32 at = tcp_bytes_least; at < header_bytes && tcp[at] != option_end;) {
-    if (tcp[at] == option_nop) {
-      ++at;
-      continue;
-    }
-    if (header_bytes - at < 2 || tcp[at + 1] < 2 || tcp[at + 1] > header_bytes - at) return;
-    const u32 end = at + tcp[at + 1];
-    if (tcp[at] == option_sack)
-      for (u32 number = at + 2; number + 4 <= end; number += 4) shift(tcp, number, by);
-    at = end;
-  }
+  walk_options(tcp + tcp_bytes_least, header_bytes - tcp_bytes_least, [&](const u8* option) {
+    if (option[0] != option_sack) return;
+    const u32 begin = static_cast<u32>(option - tcp), end = begin + option[1];
+    for (u32 number = begin + 2; number + 4 <= end; number += 4) shift(tcp, number, by);
+  });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The rarer segments: opening, closing, resets, options, and the naming of what is refused.
 #include "dataplane/flow/window.hpp"
 
-#include <bit>
+#include <algorithm>
 
 namespace weir {
 namespace {
@@ -28,7 +28,7 @@ void set_window_log2(FlowRecord& record, u32 from, u32 log2) {
 }
 
 void widen(FlowRecord& record, u32 from, u32 window) {
-  const u32 log2 = window <= 1 ? 0 : static_cast<u32>(std::bit_width(window - 1));
+  const u32 log2 = log2_of(window);
   if (log2 > window_log2_of(record, from)) set_window_log2(record, from, log2);
 }
 
@@ -52,23 +52,19 @@ void take_numbers(FlowRecord& record, u32 from, const TcpNumbers& segment) {
   widen(record, from, window);
 }
 
-// The option of this kind and length, or null. The parser has seen that the list holds.
+// The first option of this kind, or null.
 const u8* option(const TcpNumbers& segment, u8 kind) {
-  const u8* at = segment.header + tcp_bytes_least;
-  const u8* end = segment.header + segment.header_bytes();
-  while (at < end && *at != 0) {
-    if (*at == kind) return at;
-    at += *at == 1 ? 1 : at[1];
-  }
-  return nullptr;
+  const u8* found = nullptr;
+  walk_options(segment.header + tcp_bytes_least, segment.header_bytes() - tcp_bytes_least, [&](const u8* at) {
+    if (found == nullptr && *at == kind) found = at;
+  });
+  return found;
 }
-
-constexpr u8 option_scale = 3, option_sack = 5;
 
 u32 offered_scale(const TcpNumbers& segment) {
   const u8* found = option(segment, option_scale);
-  if (found == nullptr || found[1] != 3) return scale_unoffered;
-  return found[2] < scale_max ? found[2] : scale_max;
+  if (found == nullptr || found[1] != 3) return no_scale;
+  return std::min(found[2], scale_max);
 }
 
 // Selective acknowledgements must not name what was never sent either (RFC 2018, section 3).
@@ -96,7 +92,7 @@ void permit(FlowRecord& record, u32 to, u32 edge) {
 
 // Both SYNs are acknowledged. Windows count in units only if both sides offered to.
 void end_handshake(FlowRecord& record) {
-  if (record.opener_scale == scale_unoffered || record.replier_scale == scale_unoffered) {
+  if (record.opener_scale == no_scale || record.replier_scale == no_scale) {
     set_scale(record, opener, 0);
     set_scale(record, replier, 0);
   }

@@ -13,6 +13,9 @@
 #include "dataplane/flow/tcp.hpp"
 #include "dataplane/packet/numbers.hpp"
 #include "dataplane/packet/reason.hpp"
+#include "dataplane/packet/tcp_options.hpp"
+
+#include <bit>
 
 namespace weir {
 
@@ -86,11 +89,12 @@ constexpr bool at_or_after(u32 number, u32 other) { return static_cast<std::int3
 
 constexpr u32 later(u32 number, u32 other) { return at_or_after(number, other) ? number : other; }
 
-inline constexpr u32 scale_unoffered = 15;        // while opening: not offered
-inline constexpr u32 scale_max = 14;         // RFC 7323, section 2.3
 inline constexpr u32 window_log2_max = 30;
 // How far before a window's worth a segment may begin: a FIN takes a number and no room, a probe repeats one.
 inline constexpr u32 old_slack = 2;
+
+// The power of two that a window is kept as: rounded up.
+constexpr u32 log2_of(u32 window) { return window <= 1 ? 0 : static_cast<u32>(std::bit_width(window - 1)); }
 
 inline u32 window_log2_of(const FlowRecord& record, u32 from) {
   return FlowRecord::window_log2(record.bits(), from);

@@ -4,12 +4,11 @@
 // Sources: RFC 9293 3.1 and 3.2, RFC 7323 2 (window scale), RFC 2018 2 (SACK permitted), RFC 1071 and 1624 (checksums).
 #pragma once
 #include "dataplane/packet/parse.hpp"
+#include "dataplane/packet/tcp_options.hpp"
 
 #include <span>
 
 namespace weir {
-
-inline constexpr u8 no_scale = 15;  // no window scale option; 14 is the largest scale (RFC 7323 2.3)
 
 // What a SYN or SYN-ACK says of its sender, in the order in which we leave out what has no room: the last first.
 struct TcpOptions {

@@ -1,6 +1,7 @@
 // TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and every other protocol by number. Transport checksums are
 // checksum.hpp's.
 #include "dataplane/packet/layers.hpp"
+#include "dataplane/packet/tcp_options.hpp"
 
 namespace weir {
 namespace {
@@ -75,16 +76,7 @@ Reason parse_transport(Walk& walk) {
 
 // Kinds 0 and 1 are single bytes, every other option states its length (RFC 9293 3.1).
 bool tcp_options_hold(const u8* options, u32 bytes) {
-  for (u32 at = 0; at < bytes;) {
-    if (options[at] == 0) return true;
-    if (options[at] == 1) {
-      ++at;
-      continue;
-    }
-    if (bytes - at < 2 || options[at + 1] < 2 || options[at + 1] > bytes - at) return false;
-    at += options[at + 1];
-  }
-  return true;
+  return walk_options(options, bytes, [](const u8*) {});
 }
 
 Reason Walk::flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes) {
