@@ -33,15 +33,7 @@ inline u32 crc_step(u32 crc, u64 word) { return __crc32cd(crc, word); }
 inline u32 crc_step(u32 crc, u8 byte) { return __crc32cb(crc, byte); }
 #endif
 
-// Length and protocol as the pseudo-header has them (RFC 9293 3.1, RFC 8200 8.1).
-u64 pseudo_sum(const Headers& headers, u32 bytes) {
-  const u64 tail = u64{swap(bytes)} + (u64{headers.protocol} << 8);
-  if (headers.is_ipv4) return headers.source.low + headers.target.low + tail;
-  return add(add(add(add(headers.source.high, headers.source.low), headers.target.high), headers.target.low), tail);
-}
-
-bool sum_holds(std::span<const ByteRun> runs, u64 pseudo) {
-  u32 sum = fold(pseudo);
+bool sum_holds(std::span<const ByteRun> runs, u32 sum) {
   for (const ByteRun& run : runs) sum = ones_sum(run.at, run.bytes, sum);
   return sum == 0xffff;
 }
@@ -77,6 +69,14 @@ u32 ones_sum(const u8* at, u32 bytes, u32 sum) {
   }
   if (bytes != 0) d = add(d, *at);
   return fold(add(add(a, b), add(c, d)));
+}
+
+// Length and protocol as the pseudo-header has them (RFC 9293 3.1, RFC 8200 8.1).
+u32 pseudo_sum(const Headers& headers, u32 bytes) {
+  const u64 tail = u64{swap(bytes)} + (u64{headers.protocol} << 8);
+  if (headers.is_ipv4) return fold(headers.source.low + headers.target.low + tail);
+  return fold(
+      add(add(add(add(headers.source.high, headers.source.low), headers.target.high), headers.target.low), tail));
 }
 
 u32 crc32c(const u8* at, u32 bytes, u32 crc) {

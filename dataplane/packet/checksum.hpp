@@ -1,6 +1,6 @@
 // Transport checksums, verified in software where the port did not: TCP (RFC 9293 3.1), UDP (RFC 768; zero means none,
 // on IPv4 only, RFC 8200 8.1), ICMP (RFC 792), ICMPv6 (RFC 4443 2.3), SCTP's CRC32c (RFC 9260 6.8). Every other
-// protocol holds unread. It computes none to be sent.
+// protocol holds unread. Also the sums of which frames of our own are made.
 #pragma once
 #include "dataplane/packet/parse.hpp"
 
@@ -20,6 +20,14 @@ struct ByteRun {
 // The ones' complement sum (RFC 1071) of bytes as native 16-bit words, folded to 16 bits; an odd last byte counts as if
 // a zero followed. `sum` is that of what stood before, an even number of bytes.
 u32 ones_sum(const u8* at, u32 bytes, u32 sum = 0);
+// That of the pseudo-header of a packet between the same two ends, in either direction, with the same protocol and
+// `bytes` of transport.
+u32 pseudo_sum(const Headers& headers, u32 bytes);
+// Writes the checksum of bytes whose sum, with the field as zero, is this.
+inline void put_sum(u8* at, u32 sum) {
+  const u16 raw = static_cast<u16>(~sum);
+  std::memcpy(at, &raw, sizeof raw);
+}
 // CRC32c over more bytes; begin with ~0 and invert at the end.
 u32 crc32c(const u8* at, u32 bytes, u32 crc);
 

@@ -1,6 +1,8 @@
 // Writing headers and summing them.
 #include "dataplane/packet/segment.hpp"
 
+#include "dataplane/packet/answer.hpp"
+#include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/numbers.hpp"
 
 #include <algorithm>
@@ -8,9 +10,6 @@
 namespace weir {
 namespace {
 
-constexpr u8 option_end = 0, option_nop = 1, option_mss = 2, option_scale = 3, option_sack_permitted = 4;
-constexpr u8 scale_most = 14;
-constexpr u8 own_hops = 64;
 constexpr u32 option_word = 4;  // each of ours takes one
 
 template <class T>
@@ -19,29 +18,7 @@ void put(u8* at, T value) {
   std::memcpy(at, &raw, sizeof raw);
 }
 
-u32 folded(u64 sum) {
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<u32>(sum);
-}
-
-// Headers are an even number of bytes.
-u64 sum_of(const u8* at, u32 bytes) {
-  u64 sum = 0;
-  for (u32 i = 0; i < bytes; i += 2) sum += load<u16>(at + i);
-  return sum;
-}
-
-u64 sum_of(const Address& address) {
-  const u64 words[] = {address.is_ipv4() ? 0 : address.high, address.low};
-  return sum_of(reinterpret_cast<const u8*>(words), sizeof words);
-}
-
-void put_sum(u8* at, u64 sum) {
-  const u16 raw = static_cast<u16>(~folded(sum));
-  std::memcpy(at, &raw, sizeof raw);
-}
-
-// Writes the header at `tcp`; its length. The sum is the same for either direction.
+// Writes the header at `tcp`, of a segment between the ends that `headers` names; its length.
 u32 put_header(u8* tcp, u16 source_port, u16 target_port, const Headers& headers, const BareSegment& segment) {
   const u32 bytes = tcp_bytes_least + options_bytes(segment.options);
   put(tcp, source_port);
@@ -63,32 +40,24 @@ u32 put_header(u8* tcp, u16 source_port, u16 target_port, const Headers& headers
   }
   if (segment.options.sack_permitted)
     put(at, static_cast<u32>(option_nop << 24 | option_nop << 16 | option_sack_permitted << 8 | 2));
-  put_sum(tcp + 16, sum_of(headers.source) + sum_of(headers.target) + swap(u16{protocol_tcp}) +
-                        swap(static_cast<u16>(bytes)) + sum_of(tcp, bytes));
+  put_sum(tcp + 16, ones_sum(tcp, bytes, pseudo_sum(headers, bytes)));
   return bytes;
 }
 
 void put_ipv4_sum(u8* ip) {
   put(ip + 10, u16{0});
-  put_sum(ip + 10, sum_of(ip, (ip[0] & 15u) * 4));
+  put_sum(ip + 10, ones_sum(ip, (ip[0] & 15u) * 4));
 }
 
 }  // namespace
 
 TcpOptions read_options(const u8* tcp, u32 header_bytes) {
   TcpOptions options;
-  for (u32 at = tcp_bytes_least; at < header_bytes && tcp[at] != option_end;) {
-    if (tcp[at] == option_nop) {
-      ++at;
-      continue;
-    }
-    if (header_bytes - at < 2 || tcp[at + 1] < 2 || tcp[at + 1] > header_bytes - at) break;
-    const u32 bytes = tcp[at + 1];
-    if (tcp[at] == option_mss && bytes == 4) options.mss = load_be16(tcp + at + 2);
-    if (tcp[at] == option_scale && bytes == 3) options.window_scale = std::min(tcp[at + 2], scale_most);
-    if (tcp[at] == option_sack_permitted && bytes == 2) options.sack_permitted = true;
-    at += bytes;
-  }
+  walk_options(tcp + tcp_bytes_least, header_bytes - tcp_bytes_least, [&](const u8* option) {
+    if (option[0] == option_mss && option[1] == 4) options.mss = load_be16(option + 2);
+    if (option[0] == option_scale && option[1] == 3) options.window_scale = std::min(option[2], scale_max);
+    if (option[0] == option_sack_permitted && option[1] == 2) options.sack_permitted = true;
+  });
   return options;
 }
 
@@ -137,9 +106,7 @@ u32 answer_segment(std::span<std::byte> room, std::span<const std::byte> frame, 
   segment.options = options_within(segment.options, limit - tcp_offset - tcp_bytes_least);
   u8* const out = reinterpret_cast<u8*>(room.data());
   const u8* const in = reinterpret_cast<const u8*>(frame.data());
-  std::memcpy(out, in + 6, 6);
-  std::memcpy(out + 6, in, 6);
-  std::memcpy(out + 12, in + 12, headers.l3_offset - 12u);
+  answer_link(out, in, headers.l3_offset);
 
   u8* const ip = out + headers.l3_offset;
   u8* const tcp = out + tcp_offset;

@@ -1,6 +1,8 @@
 // Writing headers and summing them.
 #include "dataplane/packet/unreachable.hpp"
 
+#include "dataplane/packet/answer.hpp"
+#include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/numbers.hpp"
 
 #include <algorithm>
@@ -11,25 +13,10 @@ namespace {
 constexpr u32 error_bytes = 8, quoted_payload_least = 8;
 constexpr u32 quote_max_ipv4 = 576 - ipv4_bytes_least - error_bytes;  // RFC 1812 4.3.2.3
 constexpr u32 quote_max_ipv6 = 1280 - ipv6_bytes - error_bytes;       // RFC 4443 3.1: within the least MTU
-constexpr u8 own_hops = 64;
 
 void put16(u8* at, u32 value) {
   at[0] = static_cast<u8>(value >> 8);
   at[1] = static_cast<u8>(value);
-}
-
-// An odd last byte counts as the high one of its word.
-u32 sum_of(const u8* at, u32 bytes) {
-  u64 sum = 0;
-  for (u32 i = 0; i + 1 < bytes; i += 2) sum += load_be16(at + i);
-  if (bytes % 2 != 0) sum += u32{at[bytes - 1]} << 8;
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<u32>(sum);
-}
-
-void put_sum(u8* at, u32 sum) {
-  sum = (sum & 0xffff) + (sum >> 16);
-  put16(at, ~((sum & 0xffff) + (sum >> 16)) & 0xffff);
 }
 
 bool is_ipv4_group(u32 wire) {
@@ -46,12 +33,12 @@ void put_ipv4(u8* out, const u8* in, u32 quote) {
   out[9] = protocol_icmp;
   std::memcpy(out + 12, in + 16, 4);
   std::memcpy(out + 16, in + 12, 4);
-  put_sum(out + 10, sum_of(out, ipv4_bytes_least));
+  put_sum(out + 10, ones_sum(out, ipv4_bytes_least));
   u8* icmp = out + ipv4_bytes_least;
   icmp[0] = 3;
   icmp[1] = 13;
   std::memcpy(icmp + error_bytes, in, quote);
-  put_sum(icmp + 2, sum_of(icmp, error_bytes + quote));
+  put_sum(icmp + 2, ones_sum(icmp, error_bytes + quote));
 }
 
 void put_ipv6(u8* out, const u8* in, u32 quote) {
@@ -66,7 +53,8 @@ void put_ipv6(u8* out, const u8* in, u32 quote) {
   icmp[0] = 1;
   icmp[1] = 1;
   std::memcpy(icmp + error_bytes, in, quote);
-  put_sum(icmp + 2, sum_of(out + 8, 32) + error_bytes + quote + protocol_icmp6 + sum_of(icmp, error_bytes + quote));
+  const u8 rest[4] = {out[4], out[5], 0, protocol_icmp6};  // of the pseudo-header, beside the addresses
+  put_sum(icmp + 2, ones_sum(icmp, error_bytes + quote, ones_sum(out + 8, 32, ones_sum(rest, sizeof rest))));
 }
 
 }  // namespace
@@ -98,9 +86,7 @@ u32 answer_unreachable(std::span<std::byte> room, std::span<const std::byte> fra
   const u32 quote = std::min({packet_bytes, limit - headers.l3_offset - ip_bytes - error_bytes,
                               headers.is_ipv4 ? quote_max_ipv4 : quote_max_ipv6});
   u8* out = reinterpret_cast<u8*>(room.data());
-  std::memcpy(out, link + 6, 6);
-  std::memcpy(out + 6, link, 6);
-  std::memcpy(out + 12, link + 12, headers.l3_offset - 12u);
+  answer_link(out, link, headers.l3_offset);
   u8* const ip = out + headers.l3_offset;
   headers.is_ipv4 ? put_ipv4(ip, in, quote) : put_ipv6(ip, in, quote);
   return headers.l3_offset + ip_bytes + error_bytes + quote;

@@ -16,7 +16,6 @@
 #include "dataplane/pipeline/known_flow.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace weir {
 namespace {
@@ -38,8 +37,6 @@ CookieSubject subject_of(const Headers& headers, u32 sequence) {
 }
 
 bool is_bare_ack(u8 flags) { return (flags & (tcp_ack | tcp_syn | tcp_fin | tcp_rst)) == tcp_ack; }
-
-u32 log2_of(u32 window) { return window <= 1 ? 0 : static_cast<u32>(std::bit_width(window - 1)); }
 
 // What the client's windows were last; its peer may send so much.
 u32 client_window(const FlowRecord& record) { return record.edge[1] - record.end[1]; }
