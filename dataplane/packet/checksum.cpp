@@ -33,24 +33,8 @@ inline u32 crc_step(u32 crc, u64 word) { return __crc32cd(crc, word); }
 inline u32 crc_step(u32 crc, u8 byte) { return __crc32cb(crc, byte); }
 #endif
 
-bool sum_holds(std::span<const ByteRun> runs, u32 sum) {
-  for (const ByteRun& run : runs) sum = ones_sum(run.at, run.bytes, sum);
-  return sum == 0xffff;
-}
-
-// The checksum field, at 8, counts as zero.
-bool crc_holds(std::span<const ByteRun> runs) {
-  constexpr u8 zero[4] = {};
-  const u8* sctp = runs[0].at;
-  u32 crc = crc32c(zero, 4, crc32c(sctp, 8, ~u32{0}));
-  crc = crc32c(sctp + sctp_bytes, runs[0].bytes - sctp_bytes, crc);
-  for (const ByteRun& run : runs.subspan(1)) crc = crc32c(run.at, run.bytes, crc);
-  return ~crc == load<u32>(sctp + 8);
-}
-
-}  // namespace
-
-u32 ones_sum(const u8* at, u32 bytes, u32 sum) {
+// As ones_sum(), with what comes before and the result in 64 bits, each to be folded.
+inline u64 wide_sum(const u8* at, u32 bytes, u64 sum) {
   u64 a = sum, b = 0, c = 0, d = 0;
   for (; bytes >= 32; at += 32, bytes -= 32) {
     a = add(a, load<u64>(at));
@@ -68,16 +52,36 @@ u32 ones_sum(const u8* at, u32 bytes, u32 sum) {
     at += 2, bytes -= 2;
   }
   if (bytes != 0) d = add(d, *at);
-  return fold(add(add(a, b), add(c, d)));
+  return add(add(a, b), add(c, d));
 }
 
 // Length and protocol as the pseudo-header has them (RFC 9293 3.1, RFC 8200 8.1).
-u32 pseudo_sum(const Headers& headers, u32 bytes) {
+inline u64 wide_pseudo_sum(const Headers& headers, u32 bytes) {
   const u64 tail = u64{swap(bytes)} + (u64{headers.protocol} << 8);
-  if (headers.is_ipv4) return fold(headers.source.low + headers.target.low + tail);
-  return fold(
-      add(add(add(add(headers.source.high, headers.source.low), headers.target.high), headers.target.low), tail));
+  if (headers.is_ipv4) return headers.source.low + headers.target.low + tail;
+  return add(add(add(add(headers.source.high, headers.source.low), headers.target.high), headers.target.low), tail);
 }
+
+bool sum_holds(std::span<const ByteRun> runs, u64 sum) {
+  for (const ByteRun& run : runs) sum = wide_sum(run.at, run.bytes, sum);
+  return fold(sum) == 0xffff;
+}
+
+// The checksum field, at 8, counts as zero.
+bool crc_holds(std::span<const ByteRun> runs) {
+  constexpr u8 zero[4] = {};
+  const u8* sctp = runs[0].at;
+  u32 crc = crc32c(zero, 4, crc32c(sctp, 8, ~u32{0}));
+  crc = crc32c(sctp + sctp_bytes, runs[0].bytes - sctp_bytes, crc);
+  for (const ByteRun& run : runs.subspan(1)) crc = crc32c(run.at, run.bytes, crc);
+  return ~crc == load<u32>(sctp + 8);
+}
+
+}  // namespace
+
+u32 ones_sum(const u8* at, u32 bytes, u32 sum) { return fold(wide_sum(at, bytes, sum)); }
+
+u32 pseudo_sum(const Headers& headers, u32 bytes) { return fold(wide_pseudo_sum(headers, bytes)); }
 
 u32 crc32c(const u8* at, u32 bytes, u32 crc) {
   for (; bytes >= 8; at += 8, bytes -= 8) crc = crc_step(crc, load<u64>(at));
@@ -89,12 +93,12 @@ bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs) {
   u32 bytes = 0;
   for (const ByteRun& run : runs) bytes += run.bytes;
   switch (headers.protocol) {
-    case protocol_tcp: return sum_holds(runs, pseudo_sum(headers, bytes));
+    case protocol_tcp: return sum_holds(runs, wide_pseudo_sum(headers, bytes));
     case protocol_udp:
       if (load<u16>(runs[0].at + 6) == 0) return headers.is_ipv4;
-      return sum_holds(runs, pseudo_sum(headers, bytes));
+      return sum_holds(runs, wide_pseudo_sum(headers, bytes));
     case protocol_icmp: return sum_holds(runs, 0);
-    case protocol_icmp6: return sum_holds(runs, pseudo_sum(headers, bytes));
+    case protocol_icmp6: return sum_holds(runs, wide_pseudo_sum(headers, bytes));
     case protocol_sctp: return crc_holds(runs);
     default: return true;
   }
