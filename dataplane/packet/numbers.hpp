@@ -47,6 +47,8 @@ inline constexpr u8 protocol_sctp = 132;
 inline constexpr u8 protocol_udp_lite = 136;
 inline constexpr u8 protocol_ethernet = 143;
 
+constexpr bool is_icmp_protocol(u8 protocol) { return protocol == protocol_icmp || protocol == protocol_icmp6; }
+
 // IANA port numbers.
 inline constexpr u16 vxlan_port = 4789;
 inline constexpr u16 geneve_port = 6081;

@@ -13,8 +13,6 @@ std::span<Element> cut(std::span<std::byte>& memory, u32 count) {
   return part;
 }
 
-bool is_icmp_protocol(u8 protocol) { return protocol == protocol_icmp || protocol == protocol_icmp6; }
-
 }  // namespace
 
 Floods::Floods(std::span<std::byte> memory, const HashKey& secret) : secret_(secret) {
@@ -45,16 +43,13 @@ ScanTable::Finding Floods::attempt(const Headers& headers, Tick now) {
   const u32 message = u32{headers.icmp_type} << 8 | headers.icmp_code;
   const u32 number = is_icmp_protocol(headers.protocol) ? message : headers.target_port;
   const u64 port = fold_multiply((u64{headers.protocol} << 32 | number) ^ secret_.words[2], secret_.words[3]);
-  return scanners_.attempt(source_hash(headers.source, space_of(headers.key), secret_), port,
-                           address_hash(headers.target, space_of(headers.key), secret_), now, scans_);
+  return scanners_.attempt(source_of(headers), port, target_of(headers), now, scans_);
 }
 
 Reason Floods::opens(const Headers& headers, Tick now) {
   const u64 at = rate_time(now);
-  const u64 target = address_hash(headers.target, space_of(headers.key), secret_);
-  const u64 source = source_hash(headers.source, space_of(headers.key), secret_);
-  if (new_per_source_.limits() && !sources_.take(source, at, new_per_source_)) return Reason::flood_source;
-  if (new_per_target_.limits() && !targets_.take(target, at, new_per_target_)) return Reason::flood_target;
+  if (new_per_source_.limits() && !sources_.take(source_of(headers), at, new_per_source_)) return Reason::flood_source;
+  if (new_per_target_.limits() && !targets_.take(target_of(headers), at, new_per_target_)) return Reason::flood_target;
   if (icmp_.limits() && is_icmp_protocol(headers.protocol) && !conforms(icmp_due_, at, icmp_))
     return Reason::flood_icmp;
   return ceiling(headers);
@@ -62,9 +57,8 @@ Reason Floods::opens(const Headers& headers, Tick now) {
 
 Reason Floods::ceiling(const Headers& headers) const {
   if (headers.protocol == protocol_tcp) {
-    const u64 target = address_hash(headers.target, space_of(headers.key), secret_);
     if (half_open_ != 0 && census_.half_open() >= half_open_) return Reason::flood_half_open;
-    if (half_open_per_target_ != 0 && census_.half_open_toward(target) >= half_open_per_target_)
+    if (half_open_per_target_ != 0 && census_.half_open_toward(target_of(headers)) >= half_open_per_target_)
       return Reason::flood_half_open;
   }
   if (udp_ != 0 && headers.protocol == protocol_udp && census_.udp() >= udp_) return Reason::flood_udp;

@@ -47,6 +47,13 @@ class Floods {
   FlowCensus& census() { return census_; }
 
  private:
+  u64 source_of(const Headers& headers) const {
+    return source_hash(headers.source, space_of(headers.key), secret_);
+  }
+  u64 target_of(const Headers& headers) const {
+    return address_hash(headers.target, space_of(headers.key), secret_);
+  }
+
   HashKey secret_;
   RateTable sources_, targets_;
   ScanTable scanners_;

@@ -15,13 +15,11 @@ constexpr u32 ageing_at_ceiling = 1024;  // deadlines: flows whose time has pass
 
 // The reset that a closed port would send, or nothing.
 u32 answer_reset(const Packet& packet, const Headers& headers) {
-  const u8* tcp = reinterpret_cast<const u8*>(packet.data) + headers.l4_offset;
-  const u32 sequence = swap(load<u32>(tcp + 4)), acknowledged = swap(load<u32>(tcp + 8));
-  constexpr u8 fin = 0x01, syn = 0x02, rst = 0x04, ack = 0x10;
-  const u32 length = headers.payload_bytes + ((headers.tcp_flags & syn) != 0) + ((headers.tcp_flags & fin) != 0);
-  const bool has_ack = (headers.tcp_flags & ack) != 0;
-  BareSegment reset{has_ack ? acknowledged : 0, has_ack ? 0 : sequence + length,
-                    static_cast<u8>(has_ack ? rst : rst | ack), 0, {}};
+  const TcpNumbers denied = tcp_numbers(packet, headers);
+  const u32 length = denied.payload + ((denied.flags & tcp_syn) != 0) + denied.is_fin();
+  const bool has_ack = (denied.flags & tcp_ack) != 0;
+  BareSegment reset{has_ack ? denied.acknowledgement : 0, has_ack ? 0 : denied.sequence + length,
+                    static_cast<u8>(has_ack ? tcp_rst : tcp_rst | tcp_ack), 0, {}};
   return answer_segment(packet.answer, {packet.data, packet.bytes}, headers, reset);
 }
 

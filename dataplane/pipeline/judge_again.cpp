@@ -70,10 +70,7 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   outcome.reason = denial_of(judgement);
   outcome.rule = judgement.rule;
   if (!may_open(headers, record)) return false;
-  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
-  const Question own{headers.source,   headers.target,    classes.source,    classes.target,
-                     headers.protocol, headers.icmp_type, headers.icmp_code, headers.target_port};
-  if (installed.policy.judge(own, now_).reason != Reason::flow_new) return false;
+  if (judge_packet(entry, installed, true).reason != Reason::flow_new) return false;
   table_.erase(flow, headers.hash);
   outcome.flow = no_flow;
   outcome.rule = no_rule;

@@ -28,16 +28,16 @@ bool Pipeline::outsides_allowed(const Entry& entry, const InstalledPolicy& insta
   const Headers& headers = entry.headers;
   for (u8 depth = 0; depth < headers.tunnels; ++depth) {
     const Outside& outside = headers.outsides[depth];
-    const Classes classes = classes_of(installed, outside.place, entry.packet.port);
-    const Judgement judgement = installed.policy.judge({outside.source, outside.target, classes.source, classes.target,
-                                                        outside.protocol, 0, 0, outside.target_port},
-                                                       entry.packet.time);
     outcome.depth = depth;
     const bool vouched = depth == 0 && entry.packet.checksum == Checksum::good;
     if (!vouched && !checksum_holds(outside, entry.packet.data)) {
       outcome.reason = Reason::l4_checksum_bad;
       return false;
     }
+    const Classes classes = classes_of(installed, outside.place, entry.packet.port);
+    const Judgement judgement = installed.policy.judge({outside.source, outside.target, classes.source, classes.target,
+                                                        outside.protocol, 0, 0, outside.target_port},
+                                                       entry.packet.time);
     if (judgement.reason == Reason::flow_new) continue;
     outcome.reason = judgement.reason;
     outcome.rule = judgement.rule;
