@@ -67,7 +67,7 @@ struct Headers {
 };
 
 struct ParseContext {
-  HashKey secret;
+  const HashKey& secret;  // the caller's: copying it would cost each packet as much as the hash
   u32 pair;  // of the port the frames come from: part of the key
 };
 

@@ -22,10 +22,10 @@ constexpr Tick unlooked_max = beats_apart_max;
 static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 
 // Read late, so that a packet that belongs to another worker is not summed for nothing.
-bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+  if (packet.checksum == Checksum::good) return true;
   if (packet.checksum == Checksum::bad) return false;
-  const bool trusts = installed.policy.tracking().checksums == static_cast<u8>(Checksums::trust);
-  return headers.tunnels != 0 || trusts || checksum_holds(headers, packet.data);
+  return headers.tunnels != 0 || installed.trusts_checksums || checksum_holds(headers, packet.data);
 }
 
 }  // namespace
@@ -49,15 +49,19 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   Stage& deciding = stages_[newest_ == 2 ? 0 : newest_ + 1];
   const u32 taken = static_cast<u32>(packets.size()), matched = matching.count, decided = deciding.count;
   entering.count = 0;
+  settled_ = ~Tick{0};
   // The stages take turns, a few packets each, so that the lines one asks for are spread over the work of the others.
   for (u32 first = 0; first < burst_packets_max; first += packets_per_turn) {
     const u32 end = first + packets_per_turn;
+    const u32 had = entering.count;
     for (u32 i = first; i < std::min(end, taken); ++i) {
       const u32 owner = take(packets[i], entering);
       if (owner != config_.self) *astray_++ = {packets[i].token, owner, false};
     }
+    for (u32 i = had; i < entering.count; ++i) table_.prefetch_bucket(entering.entries[i].headers.hash);
     for (u32 i = first; i < std::min(end, matched); ++i)
       matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
+    for (u32 i = first; i < std::min(end, decided); ++i) table_.prefetch_record(deciding.entries[i].guess);
     for (u32 i = first; i < std::min(end, decided); ++i) decide(deciding.entries[i], policy);
   }
   deciding.count = 0;
@@ -77,8 +81,7 @@ u32 Pipeline::age(Tick now, const InstalledPolicy* policy, std::span<Outcome> ou
   WEIR_CHECK(config_.fragments == nullptr || outcomes.size() >= outcomes_max);
   out_ = outcomes.data();
   begin_time(now);
-  if (now >= late_) drop_late(now, policy == nullptr ? 0 : policy->generation);
-  if (policy != nullptr && (policy->installation != epoch_installation_ || now >= wake_)) wake(*policy);
+  settle(policy, now);
   age_some(deadlines_per_ageing);
   counters_.heartbeat.set(now_);
   counters_.flows_live.set(table_.live());
@@ -107,15 +110,12 @@ inline u32 Pipeline::take(const Packet& packet, Stage& into) {
     const u32 owner = owner_of(entry.headers.hash, config_.workers);
     if (owner != config_.self) return owner;
   }
-  table_.prefetch_bucket(entry.headers.hash);
   ++into.count;
   return config_.self;
 }
 
 inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) {
-  if (entry.packet.time >= late_) [[unlikely]]
-    drop_late(entry.packet.time, policy == nullptr ? 0 : policy->generation);
-  if (policy != nullptr) begin_packet(*policy, entry.packet.time);
+  begin_packet(policy, entry.packet.time);
   if (entry.headers.kind == PacketKind::fragment && entry.headers.well_formed() && policy != nullptr) [[unlikely]]
     return decide_fragment(entry, *policy);
   Outcome& outcome = *out_++;
@@ -152,16 +152,23 @@ void Pipeline::count_burst(u32 taken, u32 handed_over) {
   counters_.flows_live.set(table_.live());
 }
 
-// What must hold before any packet is decided: cached decisions belong to this policy and to this time, and idle
-// flows make room.
-inline void Pipeline::begin_packet(const InstalledPolicy& installed, Tick now) {
+// What must hold before any packet is decided: nothing is held for too long, cached decisions belong to this policy and
+// to this time, and idle flows make room. All but the last follow from policy and time, which a burst mostly shares.
+inline void Pipeline::begin_packet(const InstalledPolicy* policy, Tick now) {
+  if (now != settled_) [[unlikely]]
+    settle(policy, now);
+  if (policy == nullptr || --packets_until_ageing_ != 0) [[likely]]
+    return;
+  packets_until_ageing_ = packets_per_ageing;
+  age_some(deadlines_per_ageing);
+}
+
+void Pipeline::settle(const InstalledPolicy* policy, Tick now) {
+  settled_ = now;
+  if (now >= late_) drop_late(now, policy == nullptr ? 0 : policy->generation);
+  if (policy == nullptr) return;
   if (now != now_) begin_time(now);
-  if (installed.installation != epoch_installation_ || now >= wake_) [[unlikely]]
-    wake(installed);
-  if (--packets_until_ageing_ == 0) {
-    packets_until_ageing_ = packets_per_ageing;
-    age_some(deadlines_per_ageing);
-  }
+  if (policy->installation != epoch_installation_ || now >= wake_) wake(*policy);
 }
 
 void Pipeline::begin_time(Tick now) {
@@ -191,16 +198,6 @@ void Pipeline::age_some(u32 deadlines) {
   round_left_ = table_.capacity();
 }
 
-// Whether the port may carry frames at all, and this MAC's.
-Reason Pipeline::port_doubt(const Entry& entry, const InstalledPolicy& installed) {
-  const u16 port = entry.packet.port;
-  if (port >= installed.ports) return Reason::port_unknown;
-  const u8* source_mac = reinterpret_cast<const u8*>(entry.packet.data) + 6;
-  const bool is_pinned = installed.mac_pinned_ports >> port & 1;
-  return is_pinned && !installed.policy.mac_allowed(installed.port_class[port], source_mac) ? Reason::spoofed_mac
-                                                                                              : Reason::undecided;
-}
-
 inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
   outcome.generation = installed.generation;
@@ -209,7 +206,7 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
     outcome.depth = headers.tunnels;
   } else if (const Reason doubt = port_doubt(entry, installed); doubt != Reason::undecided) [[unlikely]] {
     outcome.reason = doubt;
-  } else if (entry.packet.checksum != Checksum::good && !is_intact(entry.packet, headers, installed)) {
+  } else if (!is_intact(entry.packet, headers, installed)) {
     outcome.reason = Reason::l4_checksum_bad;
   } else if (headers.tunnels != 0 && !outsides_allowed(entry, installed, outcome)) [[unlikely]] {
     // the outcome says why
@@ -253,11 +250,11 @@ void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) 
   const Headers& headers = entry.headers;
   const Outside at = layer_of(headers, outcome.depth);
   const bool innermost = outcome.depth == headers.tunnels;
-  const bool icmp = at.protocol == 1 || at.protocol == 58;
   const u16 icmp_message = static_cast<u16>(headers.icmp_type << 8 | headers.icmp_code);
+  const u16 target_number = is_icmp_protocol(at.protocol) ? icmp_message : at.target_port;
   config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, at.source, at.target,
-                        innermost ? headers.source_port : u16{0}, icmp ? icmp_message : at.target_port, kind,
-                        outcome.reason, at.protocol, static_cast<u8>(entry.packet.port)});
+                        innermost ? headers.source_port : u16{0}, target_number, kind, outcome.reason,
+                        at.protocol, static_cast<u8>(entry.packet.port)});
 }
 
 }  // namespace weir

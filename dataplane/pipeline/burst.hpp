@@ -133,10 +133,11 @@ class Pipeline {
   void decide_datagram(const Entry& last, std::span<const Piece> pieces, const InstalledPolicy& installed);
   void drop_held(std::span<const Piece> pieces, Reason reason, u16 port, u64 generation);
   void drop_late(Tick now, u64 generation);
-  Reason port_doubt(const Entry& entry, const InstalledPolicy& installed);
+  static Reason port_doubt(const Entry& entry, const InstalledPolicy& installed);
   void count_burst(u32 taken, u32 handed_over);
 
-  void begin_packet(const InstalledPolicy& installed, Tick now);
+  void begin_packet(const InstalledPolicy* policy, Tick now);
+  void settle(const InstalledPolicy* policy, Tick now);
   void begin_time(Tick now);
   void age_some(u32 deadlines);
   void age_all();
@@ -202,6 +203,7 @@ class Pipeline {
   Tick wake_ = 0;              // when the epoch ends or the sweep goes on
   bool pressed_ = false;       // half-open flows are many: handshakes are answered, where policy says so
   Tick cookies_until_ = 0;     // no cookie holds any more from then on
+  Tick settled_ = ~Tick{0};    // the time for which settle() has been called, during this call
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
   Tick late_ = ~Tick{0};       // when held frames must end

@@ -1,7 +1,7 @@
 // Fragments: held until their datagram is whole, then judged once as if it had come whole, and released together in
 // order of arrival; or dropped together. Nothing passes of a datagram that is not whole and free of contradiction.
 #include "dataplane/base/check.hpp"
-#include "dataplane/pipeline/burst.hpp"
+#include "dataplane/pipeline/known_flow.hpp"
 
 namespace weir {
 namespace {
@@ -56,8 +56,7 @@ Reason Pipeline::fragment_doubt(const Entry& entry, const InstalledPolicy& insta
   if (const Reason doubt = port_doubt(entry, installed); doubt != Reason::undecided) return doubt;
   if (!installed.policy.source_allowed(installed.port_class[entry.packet.port], entry.headers.source))
     return Reason::spoofed;
-  const bool wanted = installed.policy.tracking().fragments == static_cast<u8>(Fragments::whole);
-  return config_.fragments != nullptr && wanted ? Reason::undecided : Reason::fragment;
+  return config_.fragments != nullptr && installed.holds_fragments ? Reason::undecided : Reason::fragment;
 }
 
 // `last` came last and so is the last piece. Another worker's datagram goes there, where it is gathered once more.
@@ -86,8 +85,8 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
     return;
   }
   if (whole.headers.well_formed()) {
-    const bool trusts = installed.policy.tracking().checksums == static_cast<u8>(Checksums::trust);
-    const bool is_good = last.packet.checksum == Checksum::good || trusts || datagram_intact(whole.headers, pieces);
+    const bool is_good = last.packet.checksum == Checksum::good || installed.trusts_checksums ||
+                         datagram_intact(whole.headers, pieces);
     whole.packet.checksum = is_good ? Checksum::good : Checksum::bad;
   }
   Outcome outcome;

@@ -70,6 +70,16 @@ inline Reason step_exchange(const Headers& headers, FlowRecord& record, bool ope
   return Reason::flow_established;
 }
 
+// Whether the port may carry frames at all, and this MAC's.
+inline Reason Pipeline::port_doubt(const Entry& entry, const InstalledPolicy& installed) {
+  const u16 port = entry.packet.port;
+  if (port >= installed.ports) return Reason::port_unknown;
+  const u8* source_mac = reinterpret_cast<const u8*>(entry.packet.data) + 6;
+  const bool is_pinned = installed.mac_pinned_ports >> port & 1;
+  return is_pinned && !installed.policy.mac_allowed(installed.port_class[port], source_mac) ? Reason::spoofed_mac
+                                                                                              : Reason::undecided;
+}
+
 inline void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const u32 flow = live_flow(entry);
   if (flow == no_flow) [[unlikely]]
@@ -93,7 +103,8 @@ inline u32 Pipeline::live_flow(const Entry& entry) {
   return no_flow;
 }
 
-inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
+[[gnu::always_inline]] inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow,
+                                                        Outcome& outcome) {
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;

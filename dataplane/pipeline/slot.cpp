@@ -13,6 +13,8 @@ InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_vie
   const image::Tracking& tracking = policy.tracking();
   installed.tcp = {static_cast<Profile>(tracking.profile) == Profile::loose, tracking.pick_up != 0};
   installed.syn_proxy = static_cast<SynProxy>(tracking.syn_proxy);
+  installed.trusts_checksums = static_cast<Checksums>(tracking.checksums) == Checksums::trust;
+  installed.holds_fragments = static_cast<Fragments>(tracking.fragments) == Fragments::whole;
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);
     if (policy.pins_macs(installed.port_class[port])) installed.mac_pinned_ports |= 1u << port;

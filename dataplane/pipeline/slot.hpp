@@ -27,6 +27,8 @@ struct InstalledPolicy {
   bool has_identities;                    // some port is named: an address may be spoofed
   TcpProfile tcp = {};
   SynProxy syn_proxy = SynProxy::never;
+  bool trusts_checksums = false;          // what no port has verified is taken for good
+  bool holds_fragments = false;           // for their datagram; else they are dropped
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

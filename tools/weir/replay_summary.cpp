@@ -94,7 +94,7 @@ void ReplaySummary::add(const Decided& decided, const Policy* policy) {
   flows_ += outcome.flow_is_new;
   generation_ = std::max(generation_, outcome.generation);
   if (!by_flow_) return;
-  const Headers headers = parse(decided.frame, {});
+  const Headers headers = parse(decided.frame, {HashKey{}, 0});
   std::string key = conversation_key(decided, headers);
   auto at = line_of_.find(key);
   if (at == line_of_.end()) {
