@@ -27,9 +27,10 @@ MAY_INCLUDE = {
     "control/report": ("control/model", "control/source", "control/check"),
     "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
     "control/compile": CONTROL_ENGINE + ("control/model",),
+    "control/bound": CONTROL_ENGINE + ("control/model", "control/compile"),
     "tools/capture": ("dataplane/base",),
     "tools/weir": ENGINE + ("tools/capture", "control/model", "control/source", "control/check", "control/report",
-                            "control/compile", "control/ask"),
+                            "control/compile", "control/ask", "control/bound"),
     "tests": ("dataplane", "control", "tools"),
 }
 
@@ -37,11 +38,12 @@ MAY_INCLUDE = {
 FOREIGN = {
     r"rte_|ethdev_|eal_": ("dataplane/edge", "tests/bench"),
     r"toml\.hpp|toml/": ("control/source",),
+    r"Clp|Coin": ("control/bound",),
     r"hs(_\w+)?\.h$|hs/": ("dataplane/inspect",),
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/bench"),
     r"catch2/": ("tests",),
 }
-ONE_FILE_ONLY = (r"toml\.hpp|toml/",)
+ONE_FILE_ONLY = (r"toml\.hpp|toml/", r"Clp|Coin")
 
 # The standard headers that the engine may use: nothing that allocates, waits, prints, throws or asks the time.
 ENGINE_STANDARD = set(
