@@ -22,7 +22,7 @@ class Cover {
   Bytes best() const { return best_; }
 
  private:
-  // Whether `spent` and the rest at the rate of window `at` stay below the best known. bytes and rest have 64 bits each.
+  // Whether `spent` and the rest at the rate of window `at` stay below the best known.
   bool hopeful(std::size_t at, u64 rest_s, Bytes spent) const {
     const CurveWindow& next = windows_[at];
     return spent < best_ && Bytes{next.bytes} * rest_s / next.length_s < best_ - spent;
