@@ -22,8 +22,8 @@ struct alignas(64) FlowRecord {
   u32 replier_is_spoofed : 1;  // the opener's target may not be a source on the port that leads to it
   u32 translated : 1;          // sequence numbers differ between the two sides
   u32 opener_scale : 4;        // TCP: log2 of what the window field is counted in
-  u32 replier_scale : 4;
   u32 opener_window_log2 : 5;  // TCP: the widest window offered so far, rounded up
+  u32 replier_scale : 4;
   u32 replier_window_log2 : 5;
   // TCP, opener's then replier's: one past the highest sequence number sent, and the highest that the peer's
   // window permits. Of ICMP: the message that opened the flow.
@@ -32,11 +32,16 @@ struct alignas(64) FlowRecord {
 
   // The bit fields at once, and what stands in them: one load, and no branch on the direction.
   u32 bits() const { return load<u32>(reinterpret_cast<const std::byte*>(this) + 44); }
-  static u32 scale(u32 bits, u32 from) { return bits >> (14 + 4 * from) & 15; }
-  static u32 window_log2(u32 bits, u32 from) { return bits >> (22 + 5 * from) & 31; }
-  // TCP, past its handshake and before any FIN, and its windows are known.
-  static bool is_established(u32 bits) {
-    return (bits >> 6 & 15) == state_established && window_log2(bits, 0) != window_unknown;
+  static u32 epoch_of(u32 bits) { return bits & 63; }
+  static u32 state_of(u32 bits) { return bits >> 6 & 15; }
+  static u32 scale(u32 bits, u32 from) { return bits >> (14 + 9 * from) & 15; }
+  static u32 window_log2(u32 bits, u32 from) { return bits >> (18 + 9 * from) & 31; }
+  // Who sends (0 the opener, 1 the replier), and whether a packet of such a sender that comes in by this side (0 the
+  // inside) asks for a longer look: it came in by the wrong one, its source is spoofed, or it has to be translated.
+  static u32 sender(u32 bits, bool source_is_a) { return (bits >> 10 & 1) ^ source_is_a; }
+  static bool is_usual(u32 bits, u32 from, u32 side) {
+    const u32 by_right_side = (bits >> 11 ^ from ^ side) & 1;
+    return ((by_right_side ^ 1) | (bits >> 12 & from) | (bits >> 13 & 1)) == 0;
   }
   static constexpr u32 state_established = 4;  // TcpState::established
   static constexpr u32 window_unknown = 31;    // of a connection that was met in mid-stream

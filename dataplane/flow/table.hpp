@@ -30,6 +30,16 @@
 
 namespace weir {
 
+inline bool same_key(const FlowKey& one, const FlowKey& two) {
+  using Pair [[gnu::vector_size(16)]] = u64;
+  const auto differs = [&](u32 at) {
+    return load<Pair>(reinterpret_cast<const std::byte*>(&one) + at) ^
+           load<Pair>(reinterpret_cast<const std::byte*>(&two) + at);
+  };
+  const Pair any = differs(0) | differs(16) | differs(sizeof(FlowKey) - 16);  // the last overlaps the one before
+  return (any[0] | any[1]) == 0;
+}
+
 class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
@@ -55,6 +65,10 @@ class FlowTable {
   // full lookup. Deadlines are not looked at: the caller asks expired().
   u32 find(const FlowKey& key, u64 hash, u32 hint) const;
 
+  // Whether the hint is the live record with this key: find() by its usual way alone. A freed record has a scope that
+  // no key has; one beyond fresh_ is a leftover from before clear().
+  bool is_of(u32 hint, const FlowKey& key) const { return hint < fresh_ && same_key(records_[hint].key, key); }
+
   // A new record for a key that is not there (caller has looked), with its deadline; the record's other fields are
   // zero. no_flow when no record is free or no bucket can make room, which a keyed hash makes improbable.
   u32 insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing = standing_of(0, Rank::half_open));
@@ -70,10 +84,12 @@ class FlowTable {
 
   // Of a live record. Beats modulo 2^16 (dataplane/base/tick.hpp).
   Beat deadline(u32 flow) const { return records_[flow].deadline; }
-  void set_deadline(u32 flow, Beat deadline);
+  void set_deadline(u32 flow, Beat deadline) { set_deadline(flow, records_[flow], deadline); }
+  void set_deadline(u32 flow, FlowRecord& record, Beat deadline);  // `record` is record(flow)
   // Exactly when age(), coming by, would erase it: its deadline has passed, or shortening has eaten what was left.
-  bool expired(u32 flow, Beat now) const {
-    const u32 left = static_cast<u16>(deadline(flow) - now);
+  bool expired(u32 flow, Beat now) const { return expired(flow, records_[flow], now); }
+  bool expired(u32 flow, const FlowRecord& record, Beat now) const {
+    const u32 left = static_cast<u16>(record.deadline - now);
     if (left - 1 - cut_longest_ < 0x7fff - cut_longest_) [[likely]]
       return false;
     return left - 1 >= 0x7fff || is_cut_short(flow, now);
@@ -162,25 +178,14 @@ inline u32 FlowTable::guess(u64 hash) const {
   return flow;
 }
 
-inline void FlowTable::set_deadline(u32 flow, Beat deadline) {
-  const Beat before = records_[flow].deadline;
-  records_[flow].deadline = deadline;
+inline void FlowTable::set_deadline(u32 flow, FlowRecord& record, Beat deadline) {
+  const Beat before = record.deadline;
+  record.deadline = deadline;
   if (__builtin_expect(!deadline_passed(before, deadline), 0)) looks_[flow] = look_at(deadline);
 }
 
-inline bool same_key(const FlowKey& one, const FlowKey& two) {
-  using Pair [[gnu::vector_size(16)]] = u64;
-  const auto differs = [&](u32 at) {
-    return load<Pair>(reinterpret_cast<const std::byte*>(&one) + at) ^
-           load<Pair>(reinterpret_cast<const std::byte*>(&two) + at);
-  };
-  const Pair any = differs(0) | differs(16) | differs(sizeof(FlowKey) - 16);  // the last overlaps the one before
-  return (any[0] | any[1]) == 0;
-}
-
 inline u32 FlowTable::find(const FlowKey& key, u64 hash, u32 hint) const {
-  // A freed record has a scope that no key has; one beyond fresh_ is a leftover from before clear().
-  if (__builtin_expect(hint < fresh_ && same_key(records_[hint].key, key), 1)) return hint;
+  if (__builtin_expect(is_of(hint, key), 1)) return hint;
   return index_.find(hash, [&](u32 flow) { return same_key(records_[flow].key, key); });
 }
 

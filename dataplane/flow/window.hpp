@@ -15,6 +15,7 @@
 #include "dataplane/packet/reason.hpp"
 #include "dataplane/packet/tcp_options.hpp"
 
+#include <array>
 #include <bit>
 
 namespace weir {
@@ -82,7 +83,7 @@ bool quote_holds(const FlowRecord& record, u32 from, u32 sequence);
 // and one that was overtaken on its way another window (RFC 5961, section 5.2). Half a round would be no distance.
 constexpr u32 ack_reach_of(u32 reach) { return reach << (reach < u32{1} << 30); }
 
-// Everything but the path below.
+// Everything but the short way below.
 TcpFate follow_rare(FlowRecord& record, u32 from, const TcpNumbers& segment, const TcpProfile& profile);
 
 constexpr bool at_or_after(u32 number, u32 other) { return static_cast<std::int32_t>(number - other) >= 0; }
@@ -105,31 +106,43 @@ inline u32 reach_of(const FlowRecord& record, u32 from) {
   return u32{1} << (log2 - (log2 == FlowRecord::window_unknown));
 }
 
-// A segment of a known flow from the opener (0) or the replier (1): what becomes of it, with the flow moved when it
-// passes. `header` is one that the parser has accepted. Data and acknowledgements of an established connection take the
-// short way, which asks what in_window() and ack_in_range() in window.cpp ask, without a branch on who sent it.
-inline TcpFate follow_tcp(FlowRecord& record, u32 from, const std::byte* header, u32 payload,
-                          const TcpProfile& profile) {
-  const u8* at = reinterpret_cast<const u8*>(header);
-  const u32 to = from ^ 1, bits = record.bits();
-  const bool plain = ((at[13] & (tcp_syn | tcp_fin | tcp_rst)) == 0) & FlowRecord::is_established(bits);
-  if (!plain || has_rare_options(at)) [[unlikely]]
-    return follow_rare(record, from, TcpNumbers(header, payload), profile);
-  const u32 sequence = swap(load<u32>(at + 4)), acknowledgement = swap(load<u32>(at + 8));
+// The same by window_log2, but nothing where it is unknown.
+inline constexpr auto known_reach = [] {
+  std::array<u32, 32> reach{};
+  for (u32 log2 = 0; log2 < FlowRecord::window_unknown; ++log2) reach[log2] = u32{1} << log2;
+  return reach;
+}();
+
+// The short way: a segment of an established connection that goes on where its sender was, acknowledges something of
+// the last window, and offers no more than was ever offered; `bits` are the record's. True when it passes, and has
+// moved the flow; else nothing has happened, and follow_rare() knows. What passes here would pass there, to the same
+// effect.
+inline bool follow_in_order(FlowRecord& record, u32 bits, u32 from, const u8* at, u32 payload) {
+  if (FlowRecord::state_of(bits) != FlowRecord::state_established) [[unlikely]]
+    return false;
+  if ((at[13] & (tcp_syn | tcp_fin | tcp_rst)) != 0 || has_rare_options(at)) [[unlikely]]
+    return false;
+  const u32 to = from ^ 1, sequence = swap(load<u32>(at + 4)), acknowledgement = swap(load<u32>(at + 8));
   const u32 end = sequence + payload, own_end = record.end[from], other_end = record.end[to];
-  const u32 own_reach = u32{1} << FlowRecord::window_log2(bits, from), ack_reach = ack_reach_of(own_reach);
-  const u32 other_reach = u32{1} << FlowRecord::window_log2(bits, to);
-  const auto room = static_cast<std::int32_t>(record.edge[from] - sequence);
-  // None of the three is negative.
-  const u32 signs = (sequence - own_end + other_reach + old_slack) | (other_end - acknowledgement) |
-                    (acknowledgement - other_end + ack_reach + old_slack);
+  const u32 room = record.edge[from] - sequence, reach = known_reach[FlowRecord::window_log2(bits, from)];
   const u32 scaled = u32{load_be16(at + 14)} << FlowRecord::scale(bits, from), window = scaled + (scaled == 0);
-  const bool holds = (room >= static_cast<std::int32_t>(payload)) & (static_cast<std::int32_t>(signs) >= 0);
-  if (!holds || window > own_reach) [[unlikely]]
-    return follow_rare(record, from, TcpNumbers(header, payload), profile);
+  // None of these is negative. Room is asked for twice, since what is far ahead has little less than half a round.
+  const u32 signs = (sequence - own_end + old_slack) | room | (room - payload) | (other_end - acknowledgement) |
+                    (acknowledgement - other_end + reach + old_slack) | (reach - window);
+  if (static_cast<std::int32_t>(signs) < 0) [[unlikely]]
+    return false;
   record.end[from] = later(end, own_end);
   record.edge[to] = later(acknowledgement + window, record.edge[to]);
-  return TcpFate::passes;
+  return true;
+}
+
+// A segment of a known flow from the opener (0) or the replier (1): what becomes of it, with the flow moved when it
+// passes. `header` is one that the parser has accepted.
+inline TcpFate follow_tcp(FlowRecord& record, u32 from, const std::byte* header, u32 payload,
+                          const TcpProfile& profile) {
+  if (follow_in_order(record, record.bits(), from, reinterpret_cast<const u8*>(header), payload))
+    return TcpFate::passes;
+  return follow_rare(record, from, TcpNumbers(header, payload), profile);
 }
 
 }  // namespace weir

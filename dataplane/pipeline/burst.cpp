@@ -2,7 +2,7 @@
 #include "dataplane/pipeline/burst.hpp"
 
 #include "dataplane/base/check.hpp"
-#include "dataplane/pipeline/known_flow.hpp"
+#include "dataplane/pipeline/short_way.hpp"
 
 #include <algorithm>
 
@@ -20,13 +20,6 @@ constexpr u32 packets_per_turn = 8;
 // A jump so far is further than any deadline lies ahead, so all have passed.
 constexpr Tick unlooked_max = beats_apart_max;
 static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
-
-// Read late, so that a packet that belongs to another worker is not summed for nothing.
-inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
-  if (packet.checksum == Checksum::good) return true;
-  if (packet.checksum == Checksum::bad) return false;
-  return headers.tunnels != 0 || installed.trusts_checksums || checksum_holds(headers, packet.data);
-}
 
 }  // namespace
 
@@ -116,6 +109,11 @@ inline u32 Pipeline::take(const Packet& packet, Stage& into) {
 
 inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) {
   begin_packet(policy, entry.packet.time);
+  if (policy == nullptr || config_.name_segments || !goes_the_short_way(entry, *policy)) [[unlikely]]
+    decide_whole_way(entry, policy);
+}
+
+[[gnu::noinline]] void Pipeline::decide_whole_way(const Entry& entry, const InstalledPolicy* policy) {
   if (entry.headers.kind == PacketKind::fragment && entry.headers.well_formed() && policy != nullptr) [[unlikely]]
     return decide_fragment(entry, *policy);
   Outcome& outcome = *out_++;

@@ -127,6 +127,8 @@ class Pipeline {
 
   u32 take(const Packet& packet, Stage& into);
   void decide(const Entry& entry, const InstalledPolicy* policy);
+  bool goes_the_short_way(const Entry& entry, const InstalledPolicy& installed);
+  void decide_whole_way(const Entry& entry, const InstalledPolicy* policy);
   void count_decided(const Entry& entry, const Outcome& outcome);
   void decide_fragment(const Entry& entry, const InstalledPolicy& installed);
   Reason fragment_doubt(const Entry& entry, const InstalledPolicy& installed);

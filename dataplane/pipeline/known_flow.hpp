@@ -1,4 +1,4 @@
-// Packets of known flows: the path that nearly every packet takes, inlined into the decide stage.
+// Packets of known flows, whatever there is to say about them; most of them never come here (short_way.hpp).
 // The order of the questions is the contract: does the flow live, is its decision current, did the packet come in by
 // the right side and may its source do so, does the state permit it. Whatever is not answered yes is a drop. Internal
 // to dataplane/pipeline.
@@ -103,8 +103,7 @@ inline u32 Pipeline::live_flow(const Entry& entry) {
   return no_flow;
 }
 
-[[gnu::always_inline]] inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow,
-                                                        Outcome& outcome) {
+inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
   outcome.flow = flow;

@@ -24,6 +24,7 @@ struct InstalledPolicy {
   std::array<u16, ports_max> port_class;  // by port index (2 * pair + side)
   u32 ports;                              // how many are in use: port indices below it
   u32 mac_pinned_ports;                   // bit per port index
+  u32 plain_ports;                        // likewise: in use, and carry any MAC's frames
   bool has_identities;                    // some port is named: an address may be spoofed
   TcpProfile tcp = {};
   SynProxy syn_proxy = SynProxy::never;

@@ -1,0 +1,56 @@
+// The short way: packets of established TCP and UDP flows about which there is nothing to say, which are nearly all.
+// It only ever says "forward, established" or leaves everything as it was for the whole way (decide_packet() in
+// burst.cpp), which asks the same and more; what passes here would pass there, to the same effect. Internal to
+// dataplane/pipeline.
+#pragma once
+#include "dataplane/pipeline/known_flow.hpp"
+
+namespace weir {
+
+// Read late, so that a packet that belongs to another worker is not summed for nothing.
+inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+  if (packet.checksum == Checksum::good) return true;
+  if (packet.checksum == Checksum::bad) return false;
+  return headers.tunnels != 0 || installed.trusts_checksums || checksum_holds(headers, packet.data);
+}
+
+// The order of the questions is free: none leaves a trace, but for the last.
+inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPolicy& installed) {
+  const Packet& packet = entry.packet;
+  const Headers& headers = entry.headers;
+  const u32 unusual = static_cast<u32>(headers.drop) | static_cast<u32>(headers.kind) | headers.tunnels;
+  if (unusual != 0 || !table_.is_of(entry.guess, headers.key)) [[unlikely]]
+    return false;
+  FlowRecord& record = table_.record(entry.guess);
+  const u32 bits = record.bits(), from = FlowRecord::sender(bits, headers.source_is_a);
+  if (!FlowRecord::is_usual(bits, from, packet.port & 1) || FlowRecord::epoch_of(bits) != sweep_.epoch() ||
+      table_.expired(entry.guess, record, now_beat_)) [[unlikely]]
+    return false;
+  if (packet.port >= ports_max || (installed.plain_ports >> packet.port & 1) == 0) [[unlikely]]
+    return false;
+  if (!is_intact(packet, headers, installed)) [[unlikely]]
+    return false;
+  Beat idle;
+  if (headers.protocol == protocol_tcp) [[likely]] {
+    const u8* tcp = reinterpret_cast<const u8*>(packet.data) + headers.l4_offset;
+    if (!follow_in_order(record, bits, from, tcp, headers.payload_bytes)) [[unlikely]]
+      return false;
+    idle = idle_.of_tcp[FlowRecord::state_established];
+  } else {
+    const auto state = static_cast<Exchange>(FlowRecord::state_of(bits));
+    if (headers.protocol != protocol_udp || (from != 0 && state != Exchange::both_ways)) return false;
+    idle = idle_.of_exchange(FlowClass::udp, state);
+  }
+  table_.set_deadline(entry.guess, record, static_cast<Beat>(now_beat_ + idle));
+  ++established_packets_;
+  established_bytes_ += packet.bytes;
+  *out_++ = {.token = packet.token,
+             .generation = installed.generation,
+             .rule = installed.policy.rule_of(record.decision),
+             .flow = entry.guess,
+             .verdict = Verdict::forward,
+             .reason = Reason::flow_established};
+  return true;
+}
+
+}  // namespace weir
