@@ -17,34 +17,15 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "edge"))
 
 from dataplane import stats_of  # noqa: E402
-from namespaces import Dataplane, Net, compile_policy, end, ip  # noqa: E402
+from namespaces import LEFT, RIGHT, Dataplane, Net, compile_policy, end, ip, policy_of_two  # noqa: E402
 
 ACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "endpoint_acts.py")
-LEFT, RIGHT = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")
 WEB, ECHO, CLOSER, SSH, IPERF = 8080, 8081, 8082, 2222, 5201
 # Router solicitations and multicast listener reports, which hosts send by themselves.
 HOST_NOISE = {"link_ra_off", "no_allow"}
-POLICY = f"""version = 1
-[policy]
-name = "endpoints"
-[link]
-arp = true
-nd = true
-[segment.left]
-cidr = ["{LEFT[0]}/32", "{LEFT[1]}/128"]
-[segment.right]
-cidr = ["{RIGHT[0]}/32", "{RIGHT[1]}/128"]
-[service]
-talk = {{ tcp = [{WEB}, {ECHO}, {CLOSER}, {SSH}, {IPERF}] }}
-iperf = {{ udp = [{IPERF}] }}
-tracepath = {{ udp = ["44444-44600"] }}
-ping = {{ icmp = ["echo"] }}
-[[allow]]
-name = "left-to-right"
-from = "left"
-to = "right"
-with = ["talk", "iperf", "tracepath", "ping"]
-"""
+POLICY = policy_of_two("endpoints", {"talk": f"tcp = [{WEB}, {ECHO}, {CLOSER}, {SSH}, {IPERF}]",
+                                     "iperf": f"udp = [{IPERF}]", "tracepath": 'udp = ["44444-44600"]',
+                                     "ping": 'icmp = ["echo"]'})
 
 
 def reasons_in(header):

@@ -13,6 +13,17 @@ import tempfile
 import time
 
 SKIP = 77
+LEFT, RIGHT = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")  # the two hosts of most tests here
+
+
+def policy_of_two(name, services):
+    """One in which LEFT may open these services, a table of name to definition, at RIGHT."""
+    return "\n".join(["version = 1", "[policy]", f'name = "{name}"', "[link]", "arp = true", "nd = true",
+                      "[segment.left]", f'cidr = ["{LEFT[0]}/32", "{LEFT[1]}/128"]',
+                      "[segment.right]", f'cidr = ["{RIGHT[0]}/32", "{RIGHT[1]}/128"]',
+                      "[service]", *(f"{service} = {{ {definition} }}" for service, definition in services.items()),
+                      "[[allow]]", 'name = "left-to-right"', 'from = "left"', 'to = "right"',
+                      "with = [" + ", ".join(f'"{service}"' for service in services) + "]", ""])
 
 
 def skip(why):

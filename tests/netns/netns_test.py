@@ -19,31 +19,12 @@ import subprocess
 import sys
 import time
 
-from namespaces import Dataplane, Net, compile_policy, ip, skip_unless_possible
+from namespaces import LEFT, RIGHT, Dataplane, Net, compile_policy, ip, policy_of_two, skip_unless_possible
 
-LEFT, RIGHT = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")
 TCP_PORT, UDP_PORT, CLOSED_PORT = 8080, 5353, 9090
 BYTES = 3_000_000
-POLICY = f"""version = 1
-[policy]
-name = "netns"
-[link]
-arp = true
-nd = true
-[segment.left]
-cidr = ["{LEFT[0]}/32", "{LEFT[1]}/128"]
-[segment.right]
-cidr = ["{RIGHT[0]}/32", "{RIGHT[1]}/128"]
-[service]
-web = {{ tcp = [{TCP_PORT}] }}
-names = {{ udp = [{UDP_PORT}] }}
-ping = {{ icmp = ["echo"] }}
-[[allow]]
-name = "left-to-right"
-from = "left"
-to = "right"
-with = ["web", "names", "ping"]
-"""
+POLICY = policy_of_two("netns", {"web": f"tcp = [{TCP_PORT}]", "names": f"udp = [{UDP_PORT}]",
+                                 "ping": 'icmp = ["echo"]'})
 
 
 def devices_of(kind):

@@ -22,10 +22,9 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "tools", "capture"))
 
 import frames  # noqa: E402
 from dataplane import reasons_in, stats_of  # noqa: E402
-from namespaces import Dataplane, Net, compile_policy, skip_unless_possible  # noqa: E402
+from namespaces import LEFT, RIGHT, Dataplane, Net, compile_policy, skip_unless_possible  # noqa: E402
 
 WEB, BYTES, FLOOD = 8080, 2_000_000, 60_000
-LEFT, RIGHT = ("10.77.0.1", "fd77::1"), ("10.77.0.2", "fd77::2")
 POLICY = f"""version = 1
 [policy]
 name = "proxied"

@@ -7,19 +7,12 @@ import ipaddress
 import struct
 
 import policies
+from wire import ones_sum
 
 TCP, UDP, SCTP, ICMP4, ICMP6 = 6, 17, 132, 1, 58
 DHCP_PORTS = {67, 68, 546, 547}
 TUNNEL_PORTS = {4789, 6081}  # over UDP these are judged inside too
 MAC_PREFIX = b"\x02\x57\x52"  # then the frame's index: how both sides name it
-
-
-def ones_sum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def crc32c(data):
