@@ -20,7 +20,8 @@ MAY_INCLUDE = {
     "dataplane/budget": ENGINE_LOW,
     "dataplane/pipeline": ENGINE,
     "dataplane/share": ENGINE,
-    "dataplane/edge": ENGINE,
+    "dataplane/edge": ENGINE + ("dataplane/ledger",),
+    "dataplane/ledger": ENGINE_LOW + ("dataplane/budget",),
     "control/model": (),
     "control/source": ("control/model",),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source"),
@@ -29,8 +30,8 @@ MAY_INCLUDE = {
     "control/compile": CONTROL_ENGINE + ("control/model",),
     "control/bound": CONTROL_ENGINE + ("control/model", "control/compile"),
     "tools/capture": ("dataplane/base",),
-    "tools/weir": ENGINE + ("tools/capture", "control/model", "control/source", "control/check", "control/report",
-                            "control/compile", "control/ask", "control/bound"),
+    "tools/weir": ENGINE + ("dataplane/ledger", "tools/capture", "control/model", "control/source", "control/check",
+                            "control/report", "control/compile", "control/ask", "control/bound"),
     "tests": ("dataplane", "control", "tools"),
 }
 
@@ -41,6 +42,7 @@ FOREIGN = {
     r"Clp|Coin": ("control/bound",),
     r"hs(_\w+)?\.h$|hs/": ("dataplane/inspect",),
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/bench"),
+    r"sodium": ("dataplane/ledger",),
     r"catch2/": ("tests",),
 }
 ONE_FILE_ONLY = (r"toml\.hpp|toml/", r"Clp|Coin")
