@@ -7,6 +7,25 @@
 
 using namespace weir;
 
+std::vector<u8> random_bytes(std::mt19937_64& random) {
+  std::vector<u8> bytes(3000);
+  for (u8& byte : bytes) byte = static_cast<u8>(random());
+  return bytes;
+}
+
+TEST_CASE("the short way leaves what the whole way leaves") {
+  const Policies policies(Policies::Ceilings::low);
+  std::mt19937_64 random(20260202);
+  for (u32 i = 0; i < 200; ++i) {
+    INFO("sequence " << i);
+    const std::vector<u8> bytes = random_bytes(random);
+    auto usual = std::make_unique<Sequence>(policies), whole = std::make_unique<Sequence>(policies, true);
+    REQUIRE_NOTHROW(usual->run(Choices(bytes)));
+    REQUIRE_NOTHROW(whole->run(Choices(bytes)));
+    REQUIRE(usual->remembers_what(*whole));
+  }
+}
+
 TEST_CASE("the engine decides as the naive firewall does, over packets, flips, flushes and time") {
   const char* scale = std::getenv("WEIR_PROPERTY_SCALE");
   const u32 sequences = 1000 * (scale != nullptr ? static_cast<u32>(std::atoi(scale)) : 1);
@@ -16,8 +35,7 @@ TEST_CASE("the engine decides as the naive firewall does, over packets, flips, f
   u64 swept = 0;
   for (u32 i = 0; i < sequences; ++i) {
     INFO("sequence " << i);
-    std::vector<u8> bytes(3000);
-    for (u8& byte : bytes) byte = static_cast<u8>(random());
+    const std::vector<u8> bytes = random_bytes(random);
     auto sequence = std::make_unique<Sequence>(policies);
     REQUIRE_NOTHROW(sequence->run(Choices(bytes)));
     swept += sequence->swept();

@@ -24,13 +24,14 @@ namespace weir {
 // One run of the engine beside its twin. Throws on the first difference.
 class Sequence {
  public:
-  explicit Sequence(const Policies& policies)
+  // `names_segments`: as where decisions are told, which takes every packet the whole way.
+  explicit Sequence(const Policies& policies, bool names_segments = false)
       : policies_(policies),
         memory_(FlowTable::bytes_needed(flows_max) + 64),
         flood_memory_(Floods::bytes_needed + 64),
         table_({aligned(memory_.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
         floods_({aligned(flood_memory_.data()), Floods::bytes_needed}, secret),
-        pipeline_(config(), table_, counters_) {}
+        pipeline_(config(names_segments), table_, counters_) {}
 
   void run(Choices choices) {
     while (choices.left()) {
@@ -58,6 +59,11 @@ class Sequence {
   }
 
   u64 ended_as(Reason reason) const { return counters_.reasons[static_cast<u8>(reason)].packets.read(); }
+  // Whether both flow tables hold the same, byte for byte.
+  bool remembers_what(const Sequence& other) const {
+    const std::size_t bytes = FlowTable::bytes_needed(flows_max);
+    return std::memcmp(aligned(memory_.data()), aligned(other.memory_.data()), bytes) == 0;
+  }
   u64 swept() const { return counters_.sweep_judged.read(); }
 
  private:
@@ -67,10 +73,13 @@ class Sequence {
   // One under which the sketches of scans tell apart the few ports and addresses of these sequences.
   static constexpr HashKey secret{{0x9e37, 0x79b9'7f4a'7c15'f39c, 0xdaa6'6d2c'7ddf'7442, 0xbf58'476d'1ce4'e5b9}};
 
-  PipelineConfig config() {
-    return {.secret = secret, .events = events_.get(), .floods = &floods_};
+  PipelineConfig config(bool names_segments) {
+    return {.secret = secret, .events = events_.get(), .floods = &floods_, .name_segments = names_segments};
   }
-  static std::byte* aligned(std::byte* at) { return at + (64 - reinterpret_cast<std::uintptr_t>(at) % 64) % 64; }
+  template <class Byte>
+  static Byte* aligned(Byte* at) {
+    return at + (64 - reinterpret_cast<std::uintptr_t>(at) % 64) % 64;
+  }
 
   // A conversation's next segment, three times of five, else a packet of any kind.
   naive::MeantPacket random_packet(Choices& choices) {
