@@ -1,8 +1,12 @@
 // Representatives: one address per cell and family, one port per stretch between the edges of services.
 #include "control/ask/ask.hpp"
 
+#include "dataplane/policy/lookup.hpp"
+
 #include <fmt/format.h>
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 namespace weir::control {
 namespace {
@@ -135,6 +139,51 @@ std::vector<Asker::Probe> Asker::probes(const ServiceSet& services, bool is_ipv4
   return made;
 }
 
+bool Asker::apart(const Endpoint& source, const Endpoint& target) const {
+  const auto& entry = policy_.view().port_classes[source.port_class];
+  // What never leaves a port never crosses this firewall.
+  const bool same = source.port_class == target.port_class;
+  const bool same_port = same && source.port_class != 0 && entry.kind == image::ClassKind::name;
+  // What is inside one network never meets what is outside it.
+  const bool other_network = !same && (is_network(source.port_class) || is_network(target.port_class));
+  return source.address.is_ipv4() != target.address.is_ipv4() || same_port || other_network;
+}
+
+std::vector<Endpoint> Asker::places(const std::vector<std::uint32_t>& segments) const {
+  std::vector<Endpoint> found;
+  std::set<std::tuple<std::uint16_t, u32, u32, bool>> seen;
+  for (const Endpoint& one : endpoints({"", segments, std::nullopt}, std::nullopt, true)) {
+    const Judgement zones =
+        policy_.judge({one.address, one.address, one.port_class, one.port_class, 255, 0, 0, 0}, Tick{0});
+    if (seen.emplace(one.port_class, zones.source_zone, zones.target_zone, one.address.is_ipv4()).second)
+      found.push_back(one);
+  }
+  return found;
+}
+
+std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources, const std::vector<Endpoint>& targets,
+                                            const ServiceSet& services, Tick now) const {
+  std::vector<Probe> probes_of[2];
+  for (const bool is_ipv4 : {false, true}) {
+    std::set<u16> seen;
+    for (const Probe& probe : probes(services, is_ipv4)) {
+      const Question question{{}, {}, 0, 0, probe.protocol, probe.icmp_type, probe.icmp_code, probe.port};
+      if (seen.insert(image::service_of(policy_.view(), question, is_ipv4)).second) probes_of[is_ipv4].push_back(probe);
+    }
+  }
+  for (const Endpoint& source : sources)
+    for (const Endpoint& target : targets) {
+      if (apart(source, target)) continue;
+      for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
+        const Question question{source.address, target.address,  source.port_class, target.port_class,
+                                probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
+        const Example one{question, policy_.judge(question, now)};
+        if (one.allowed()) return one;
+      }
+    }
+  return std::nullopt;
+}
+
 Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
                   std::optional<std::string_view> port) const {
   Answer answer;
@@ -148,13 +197,7 @@ Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services
   if (answer.too_many) return answer;
   for (const Endpoint& source : sources) {
     for (const Endpoint& target : targets) {
-      const auto& entry = policy_.view().port_classes[source.port_class];
-      // What never leaves a port never crosses this firewall.
-      const bool same = source.port_class == target.port_class;
-      const bool same_port = same && source.port_class != 0 && entry.kind == image::ClassKind::name;
-      // What is inside one network never meets what is outside it.
-      const bool apart = !same && (is_network(source.port_class) || is_network(target.port_class));
-      if (source.address.is_ipv4() != target.address.is_ipv4() || same_port || apart) continue;
+      if (apart(source, target)) continue;
       for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
         const Question question{source.address, target.address,  source.port_class, target.port_class,
                                 probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};

@@ -44,6 +44,13 @@ class Asker {
   Answer ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
              std::optional<std::string_view> port = std::nullopt) const;
 
+  // Where any of the segments can be, one endpoint for all that no rule tells apart.
+  std::vector<Endpoint> places(const std::vector<std::uint32_t>& segments) const;
+  // The first packet of any of the services that passes from a source to a target; nothing when none does.
+  // Cost: sources x targets x services that some rule tells apart.
+  std::optional<Example> first_passing(const std::vector<Endpoint>& sources, const std::vector<Endpoint>& targets,
+                                       const ServiceSet& services, Tick now) const;
+
   // "10.20.0.7 (trainers, port pf0hpf)".
   std::string show(const Endpoint& endpoint) const;
   // "tcp/443".
@@ -60,6 +67,8 @@ class Asker {
     std::uint8_t protocol, icmp_type, icmp_code;
     std::uint16_t port;
   };
+  // Whether no packet between the two crosses this firewall.
+  bool apart(const Endpoint& source, const Endpoint& target) const;
   std::vector<Endpoint> endpoints(const Party& party, std::optional<std::uint16_t> only_class, bool in_networks) const;
   bool member(std::uint16_t port_class, std::uint32_t segment, const Cell& cell) const;
   bool is_network(std::uint16_t port_class) const;
@@ -76,5 +85,8 @@ class Asker {
 
 // Runs the policy's tests. Each that fails is E0501 (or E0503) in `out`; returns how many claims held.
 std::size_t run_tests(const Checked& checked, const Policy& policy, std::int64_t now_s, Diagnostics& out);
+
+// Judges the invariants `never` (E0504). Those about assets are judged by what computes bounds (control/bound).
+void judge_never(const Checked& checked, const Policy& policy, std::int64_t now_s, Diagnostics& out);
 
 }  // namespace weir::control

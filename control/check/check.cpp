@@ -7,20 +7,20 @@
 
 namespace weir::control {
 
-Checked check(Loaded loaded, std::int64_t now_s) {
+Checked check(Loaded loaded, std::int64_t now_s, Purpose purpose) {
   Diagnostics out;
-  check_shape(loaded, out);
+  check_shape(loaded, purpose, out);
   // A file that could not be read or parsed would make every name in it unknown: one fault, told once.
   if (loaded.diagnostics.errors() > 0) {
     out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
     out.sort();
     return {std::move(loaded.sources), std::move(out), {}, {}, {}};
   }
-  Resolved resolved = resolve(loaded, out);
+  Resolved resolved = resolve(loaded, now_s, out);
   std::vector<const AddressSet*> sets;
   for (const Segment& segment : resolved.model.segments) sets.push_back(&segment.addresses);
   const Cells cells = split(sets);
-  check_classes(resolved, cells, out);
+  check_classes(resolved, out);
   out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
   if (out.errors() == 0) lint(resolved, cells, now_s, out);
   out.sort();

@@ -1,6 +1,8 @@
-// An address in several segments has the highest class as a source and the lowest as a target, so that classes are
-// taken per cell and then per segment: the worst of its cells.
+// What find_leaks() found, in words.
 #include "control/check/classes.hpp"
+
+#include "control/check/leaks.hpp"
+#include "control/model/services.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>
@@ -10,102 +12,56 @@ namespace {
 
 constexpr std::string_view class_names[] = {"public", "internal", "restricted", "secret"};
 
-// The class that counts for a segment, and the segment that gives it.
-struct Worst {
-  Class value;
-  std::uint32_t by;
-};
-
-// A list without a class is the worst on either side; a segment without one is E0302 and accuses nobody else.
-Class as_source(const Segment& segment) {
-  return segment.security_class.value_or(segment.is_list ? Class::secret : Class::public_);
+// A segment's class, at its place; of a list without one, what it counts as.
+void label(const Model& model, Diagnostic& made, std::uint32_t through, std::uint32_t by, bool high) {
+  const Segment& one = model.segments[by];
+  const std::string side = high ? "higher" : "lower";
+  if (one.security_class) made.with(one.class_span, side + " class");
+  else
+    made.with(one.span,
+              fmt::format("{} class: a list without one counts as {}", side,
+                          class_names[static_cast<std::size_t>(high ? class_as_source(one) : class_as_target(one))]));
+  if (by != through)
+    made.note(fmt::format("addresses of `{}` are also in `{}`, and the {} class counts", model.segments[through].name,
+                          one.name, high ? "highest" : "lowest"));
 }
-Class as_target(const Segment& segment) {
-  return segment.security_class.value_or(segment.is_list ? Class::public_ : Class::secret);
+
+void leak(const Model& model, const Leak& found, Diagnostics& out) {
+  const Statement& statement = model.statements[found.statement];
+  const std::string &from = model.segments[found.from].name, &to = model.segments[found.to].name;
+  auto& made = out.add("E0301", statement.span,
+                       fmt::format("`{}` lets bytes leave `{}` for `{}` {}", statement.name, from, to,
+                                   found.partly ? "beyond every budget" : "with no budget"),
+                       "this allow opens the path");
+  label(model, made, found.from, found.higher, true);
+  label(model, made, found.to, found.lower, false);
+  if (found.by_replies) made.note("replies count too: a path is an exit whichever side dials");
+  if (found.partly) made.note(fmt::format("no budget covers {}", show(found.left)));
+  for (const Budget& budget : model.budgets) {
+    if (!std::ranges::binary_search(budget.from, found.from)) continue;
+    if (!budget.to_any && !std::ranges::binary_search(budget.to, found.to)) continue;
+    if (!overlaps(budget.services, found.left)) continue;
+    if (budget.monitor) made.with(budget.span, "in monitor mode, so that it bounds nothing");
+    else if (budget.on_exceed == Budget::Exceed::alert) made.with(budget.span, "only alerts, where an asset is held");
+  }
+  made.helped(fmt::format("add [[budget]] with from = \"{}\", to = \"{}\"", from, to));
 }
 
-class ClassCheck {
- public:
-  ClassCheck(const Resolved& resolved, const Cells& cells, Diagnostics& out)
-      : model_(resolved.model), cells_(cells), out_(out) {
-    for (std::uint32_t i = 0; i < model_.segments.size(); ++i) {
-      highest_.push_back({as_source(model_.segments[i]), i});
-      lowest_.push_back({as_target(model_.segments[i]), i});
-    }
-    for (const Cell& cell : cells_.cells) {
-      for (const std::uint32_t one : cell.sets) raise(one, cell.sets);
-    }
-  }
-
-  void statement(const Statement& statement) {
-    if (statement.is_forbid) return;
-    const Worst from_high = worst(statement.from, highest_, true), to_low = worst(statement.to, lowest_, false);
-    const Worst to_high = worst(statement.to, highest_, true), from_low = worst(statement.from, lowest_, false);
-    if (from_high.value > to_low.value) leak(statement, statement.from, from_high, statement.to, to_low, false);
-    else if (to_high.value > from_low.value) leak(statement, statement.to, to_high, statement.from, from_low, true);
-  }
-
- private:
-  void raise(std::uint32_t segment, const std::vector<std::uint32_t>& sets) {
-    for (const std::uint32_t other : sets) {
-      if (as_source(model_.segments[other]) > highest_[segment].value)
-        highest_[segment] = {as_source(model_.segments[other]), other};
-      if (as_target(model_.segments[other]) < lowest_[segment].value)
-        lowest_[segment] = {as_target(model_.segments[other]), other};
-    }
-  }
-
-  static Worst worst(const std::vector<std::uint32_t>& segments, const std::vector<Worst>& of, bool high) {
-    Worst found = of[segments.front()];
-    for (const std::uint32_t one : segments)
-      if (high ? of[one].value > found.value : of[one].value < found.value) found = of[one];
-    return found;
-  }
-
-  // A segment of the statement whose worst is `worst`: itself where it can be.
-  const Segment& shown(const std::vector<std::uint32_t>& segments, const Worst& worst,
-                       const std::vector<Worst>& of) const {
-    if (std::ranges::binary_search(segments, worst.by)) return model_.segments[worst.by];
-    for (const std::uint32_t one : segments)
-      if (of[one].by == worst.by) return model_.segments[one];
-    return model_.segments[segments.front()];
-  }
-
-  void label(Diagnostic& made, const Segment& through, const Worst& worst, std::string_view side) const {
-    const Segment& by = model_.segments[worst.by];
-    const bool stated = by.security_class.has_value();
-    made.with(stated ? by.class_span : by.span, stated
-                                                    ? fmt::format("{} class", side)
-                                                    : fmt::format("{} class: a list without one counts as {}", side,
-                                                                  class_names[static_cast<std::size_t>(worst.value)]));
-    if (by.name != through.name)
-      made.note(fmt::format("addresses of `{}` are also in `{}`, and the {} class counts", through.name, by.name,
-                            side == "higher" ? "highest" : "lowest"));
-  }
-
-  void leak(const Statement& statement, const std::vector<std::uint32_t>& high_side, const Worst& high,
-            const std::vector<std::uint32_t>& low_side, const Worst& low, bool by_replies) {
-    const Segment& from = shown(high_side, high, highest_);
-    const Segment& to = shown(low_side, low, lowest_);
-    auto& made =
-        out_.add("E0301", statement.span,
-                 fmt::format("`{}` lets bytes leave `{}` for `{}` with no budget", statement.name, from.name, to.name),
-                 "this allow opens the path");
-    label(made, from, high, "higher");
-    label(made, to, low, "lower");
-    if (by_replies) made.note("replies count too: a path is an exit whichever side dials");
-    made.helped(fmt::format("add [[budget]] with from = \"{}\", to = \"{}\"", from.name, to.name));
-  }
-
-  const Model& model_;
-  const Cells& cells_;
-  Diagnostics& out_;
-  std::vector<Worst> highest_, lowest_;
-};
+void alerted(const Model& model, const Leak& found, Diagnostics& out) {
+  const Statement& statement = model.statements[found.statement];
+  const Budget& budget = model.budgets[found.alerts.front()];
+  out.add("W0301", budget.span,
+          fmt::format("`{}` only alerts: what `{}` lets leave `{}` for `{}` is unlimited", budget.name, statement.name,
+                      model.segments[found.from].name, model.segments[found.to].name),
+          "bounds nothing")
+      .with(statement.span, "this allow opens the path")
+      .note("permitted, since no asset is held there; every bound counts the path as unlimited")
+      .helped("on_exceed = \"deny\" or \"throttle RATE\"");
+}
 
 }  // namespace
 
-void check_classes(const Resolved& resolved, const Cells& cells, Diagnostics& out) {
+void check_classes(const Resolved& resolved, Diagnostics& out) {
   const auto& segments = resolved.model.segments;
   const auto has_class = [](const Segment& one) { return one.security_class.has_value(); };
   const auto first = std::ranges::find_if(segments, has_class);
@@ -122,14 +78,13 @@ void check_classes(const Resolved& resolved, const Cells& cells, Diagnostics& ou
           .with(first->class_span, fmt::format("`{}` has one", first->name))
           .note("if one segment has a class, all must: a gap would be a way around it")
           .helped("add class = \"public\", \"internal\", \"restricted\" or \"secret\"");
-  if (resolved.has_budgets) {
-    out.add("W0303", first->class_span, "classes are not judged (E0301) while budgets are declared",
-            "a class that a budget may cover")
-        .note("budgets are not enforced yet, so that what they cover is not known");
-    return;
-  }
-  ClassCheck check(resolved, cells, out);
-  for (const Statement& statement : resolved.model.statements) check.statement(statement);
+  const Leaks found = find_leaks(resolved.model);
+  for (const Leak& one : found.open) leak(resolved.model, one, out);
+  for (const Leak& one : found.alerted) alerted(resolved.model, one, out);
+  if (found.too_many)
+    out.add("E0614", first->class_span, "the policy joins more places of different classes than can be judged",
+            "classes are judged from here on")
+        .helped("name groups rather than single segments in budgets, so that fewer places are told apart");
 }
 
 }  // namespace weir::control

@@ -2,11 +2,10 @@
 // direction of the connection, is E0301; a segment without a class among segments that have one is E0302.
 #pragma once
 #include "control/check/resolve.hpp"
-#include "control/model/cells.hpp"
+#include "control/model/diagnostic.hpp"
 
 namespace weir::control {
 
-// `cells` are those of the model's segments, by index.
-void check_classes(const Resolved& resolved, const Cells& cells, Diagnostics& out);
+void check_classes(const Resolved& resolved, Diagnostics& out);
 
 }  // namespace weir::control

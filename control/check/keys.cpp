@@ -316,6 +316,15 @@ const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_ke
   return found == std::end(keys_) ? nullptr : found;
 }
 
+bool is_read(std::string_view word) {
+  constexpr std::string_view words[] = {
+      "limit",         "budget",        "asset",        "invariant",   "fleet",        "inspect",
+      "allow.inspect", "segment.rate",  "segment.hosts", "service.rdma", "policy.mode", "policy.monitor_until",
+      "policy.pins",   "forbid.mode",   "limit.mode",   "budget.mode", "inspect.mode", "forbid.monitor_until",
+      "link.rate",     "link.budget",   "limit.monitor_until", "budget.monitor_until", "inspect.monitor_until"};
+  return std::ranges::find(words, word) != std::end(words);
+}
+
 bool is_choice(std::string_view choices, std::string_view value) {
   for (std::size_t begin = 0; begin <= choices.size() && !choices.empty();) {
     const std::size_t end = std::min(choices.find('|', begin), choices.size());

@@ -72,6 +72,12 @@ std::span<const KeyRow> key_rows();
 const TableRow* find_table(std::string_view name);
 const KeyRow* find_key(std::string_view table, std::string_view key);
 
+// What a policy is checked for: `enforce`, to be compiled for a dataplane; `read`, to be judged and compared.
+enum class Purpose : std::uint8_t { enforce, read };
+// Whether a word that is not enforced ("limit", "service.rdma") may stay in a policy that is only read: the model has
+// its meaning, or leaving it out makes every bound larger and never smaller.
+bool is_read(std::string_view word);
+
 // Whether `value` is one of "a|b|c".
 bool is_choice(std::string_view choices, std::string_view value);
 

@@ -150,6 +150,7 @@ void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diag
   carriers(resolved.names, out);
   overlapping(resolved.model, cells, out);
   empty_segments(resolved.model, out);
+  lint_budgets(resolved.model, out);
   lint_cover(resolved, cells, out);
 }
 

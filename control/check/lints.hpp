@@ -10,6 +10,8 @@ namespace weir::control {
 
 void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diagnostics& out);
 
+// budget_lints.cpp: what budgets say that is legal and not what it looks like (W0412, W0413, W0415).
+void lint_budgets(const Model& model, Diagnostics& out);
 // cover.cpp: allows that a forbid or another allow takes over whole (W0401 to W0403).
 void lint_cover(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 

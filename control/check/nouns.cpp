@@ -106,6 +106,9 @@ void Resolver::collect_nouns() {
   std::ranges::sort(made_.model.ports, {}, &PortPin::name);
   add_services();
   check_shared_ports();
+  for (const NamedTable& table : tables("asset")) add_asset(table);
+  std::ranges::sort(made_.model.assets, {}, &Asset::name);
+  check_pins_of_assets();
 }
 
 AddressSet Resolver::addresses(const Node& node) {
@@ -153,6 +156,7 @@ void Resolver::add_segment(const NamedTable& table) {
     });
   segment.security_class = class_of(entry, segment.class_span);
   read_segment_shares(segment, entry.value);
+  read_capacity(segment, entry.value);
   if (!segment.has_addresses && attach == nullptr && segment.vnis.empty())
     out_.add("E0104", entry.key_span, fmt::format("[segment.{}] says nothing that could be in it", entry.key),
              "needs `cidr`, `except`, `attach` or `vni`");

@@ -132,6 +132,13 @@ std::optional<ValueFault> add_protocol(ServiceSet& set, std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<ValueFault> add_rdma(ServiceSet& set, std::string_view text) {
+  if (text == "any") set.rdma.push_back({0, 65535});
+  else if (text == "nccl") set.rdma.push_back({0, 0});
+  else return add_port(set.rdma, text);
+  return std::nullopt;
+}
+
 ServiceSet read_service(const Node& table, Diagnostics& out) {
   ServiceSet set;
   for (const Entry& entry : table.entries) {
@@ -142,6 +149,7 @@ ServiceSet read_service(const Node& table, Diagnostics& out) {
     if (entry.key == "icmp4") each(entry, out, [&](const auto& text) { return add_icmp(set, IcmpFamily::ipv4, text); });
     if (entry.key == "icmp6") each(entry, out, [&](const auto& text) { return add_icmp(set, IcmpFamily::ipv6, text); });
     if (entry.key == "protocol") each(entry, out, [&](const auto& text) { return add_protocol(set, text); });
+    if (entry.key == "rdma") each(entry, out, [&](const auto& text) { return add_rdma(set, text); });
   }
   return unite(set, {});
 }

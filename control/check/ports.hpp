@@ -22,6 +22,8 @@ std::optional<ValueFault> add_port(std::vector<PortRange>& ports, std::string_vi
 enum class IcmpFamily : std::uint8_t { both, ipv4, ipv6 };
 std::optional<ValueFault> add_icmp(ServiceSet& set, IcmpFamily family, std::string_view text);
 std::optional<ValueFault> add_protocol(ServiceSet& set, std::string_view text);
+// "nccl", "any" or a connection-manager port.
+std::optional<ValueFault> add_rdma(ServiceSet& set, std::string_view text);
 
 // All keys of one [service] table.
 ServiceSet read_service(const Node& table, Diagnostics& out);

@@ -1,6 +1,7 @@
 // One row per unit; the number is read by from_chars, so that no locale changes what a policy means.
 #include "control/check/quantity.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -73,6 +74,32 @@ Quantity parse_quantity(KeyType type, std::string_view text) {
     made.fault = made.amount > 9e18 ? QuantityFault::too_large : QuantityFault::none;
   }
   return made;
+}
+
+std::optional<std::uint64_t> whole_units(KeyType type, std::string_view text) {
+  __extension__ using Wide = unsigned __int128;
+  const Quantity quantity = parse_quantity(type, text);
+  if (quantity.fault != QuantityFault::none) return std::nullopt;
+  const auto unit = std::ranges::find_if(
+      units, [&](const Unit& one) { return one.type == family(type) && one.name == quantity.unit; });
+  const auto scale = static_cast<std::uint64_t>(unit->scale);
+  // Digits as a whole number over a power of ten. More than 18 of them say nothing that a size can hold.
+  Wide digits = 0, divisor = 1;
+  bool behind_point = false;
+  for (std::size_t at = 0, count = 0; at < text.size() && (text[at] == '.' || (text[at] >= '0' && text[at] <= '9'));
+       ++at) {
+    if (text[at] == '.') {
+      behind_point = true;
+      continue;
+    }
+    if (behind_point && count >= 18) continue;
+    if (++count > 20) return std::nullopt;
+    digits = digits * 10 + static_cast<unsigned>(text[at] - '0');
+    if (behind_point) divisor *= 10;
+  }
+  const Wide whole = digits * scale / divisor;
+  if (whole > ~std::uint64_t{0}) return std::nullopt;
+  return static_cast<std::uint64_t>(whole);
 }
 
 std::string_view units_of(KeyType type) {

@@ -4,6 +4,7 @@
 #include "control/check/keys.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,9 @@ struct Quantity {
 
 bool is_quantity(KeyType type);
 Quantity parse_quantity(KeyType type, std::string_view text);
+// A size in bytes or a rate in bit/s as a whole number, rounded down; exact, where `amount` has 53 bits. nullopt when
+// it cannot be read or has more than 64 bits.
+std::optional<std::uint64_t> whole_units(KeyType type, std::string_view text);
 // "bit/s, kbit/s, ..." and the unit that help proposes.
 std::string_view units_of(KeyType type);
 std::string_view usual_unit(KeyType type);

@@ -72,11 +72,11 @@ struct Resolved {
   Names names;
   std::vector<Test> tests;
   std::vector<StatementFacts> facts;
-  bool has_budgets = false;
+  bool pins_optional = false;      // [policy] pins
 };
 
 // Fills everything; adds errors to `out`. Reads the files of lists through `loaded`.
-Resolved resolve(Loaded& loaded, Diagnostics& out);
+Resolved resolve(Loaded& loaded, std::int64_t now_s, Diagnostics& out);
 
 // "tcp/443", "udp/53-60", "icmp/echo", "icmp4/8/0", "sctp/1", "protocol/47", "esp", or a service's name. nullopt when
 // it is none of these; `sentence` then says why.

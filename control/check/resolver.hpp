@@ -1,5 +1,6 @@
 // The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp);
-// [state] and [flood] name nothing (tracking.cpp). Private to control/check.
+// [state] and [flood] name nothing (tracking.cpp); budgets and limits (budgets.cpp), and what is judged by them
+// (assets.cpp). Private to control/check.
 #pragma once
 #include "control/check/resolve.hpp"
 
@@ -13,7 +14,7 @@ struct NamedTable {
 
 class Resolver {
  public:
-  Resolver(Loaded& loaded, Diagnostics& out) : loaded_(loaded), out_(out) {}
+  Resolver(Loaded& loaded, std::int64_t now_s, Diagnostics& out) : loaded_(loaded), now_s_(now_s), out_(out) {}
   Resolved run();
 
  private:
@@ -47,13 +48,33 @@ class Resolver {
   bool segments_of(const Node* node, std::vector<std::uint32_t>& out);
   bool services_of(const Node* node, ServiceSet& out);
   void walk_refused(const Document& document);
+  // Whether the table is in monitor mode today, and until when.
+  bool monitors(const Node& node, std::optional<std::int64_t>& until_s);
   void add_test(const Node& node);
   void add_claims(Test& test, const Node& node, bool allow);
   void unknown(std::string_view code, std::string_view kind, const Node& at,
                const std::vector<std::string_view>& known);
   void unknown_noun(const Node& at);
 
+  // budgets.cpp
+  void add_budget(const Node& node);
+  bool add_windows(const Node& node, Budget& budget);
+  bool add_window(Span span, const Entry* length, const Entry& bytes, Budget& budget);
+  bool add_exceed(const Node& node, Budget& budget);
+  void add_reserves(const Node& node, Budget& budget);
+  void add_alerts(const Node& node, Budget& budget);
+  void add_limit(const Node& node);
+  void check_accounts();
+
+  // assets.cpp
+  void read_capacity(Segment& segment, const Node& table);
+  void read_fleet(const Document& root);
+  void add_asset(const NamedTable& table);
+  void add_invariant(const Node& node);
+  void check_pins_of_assets();
+
   Loaded& loaded_;
+  std::int64_t now_s_;
   Diagnostics& out_;
   Resolved made_;
   std::vector<Segment> segments_;                          // in the order found, before sorting

@@ -6,13 +6,15 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <map>
 
 namespace weir::control {
 namespace {
 
 class ShapeCheck {
  public:
-  ShapeCheck(const Loaded& loaded, Diagnostics& out) : loaded_(loaded), out_(out) {}
+  ShapeCheck(const Loaded& loaded, Purpose purpose, Diagnostics& out)
+      : loaded_(loaded), purpose_(purpose), out_(out) {}
 
   void document(const Document& document) {
     root_ = document.is_root;
@@ -26,6 +28,13 @@ class ShapeCheck {
     if (root_ && document.tree.find("version") == nullptr && !misplaced_version_)
       out_.add("E0104", {document.file, 0, 0}, "the root file does not say `version`", "it belongs at the top")
           .helped("add a first line: version = 1");
+  }
+
+  // A word that is not enforced is told once, with how often it stands.
+  void count_read() {
+    for (const auto& [word, told] : read_)
+      if (told.second > 1)
+        out_.all[told.first].note(fmt::format("and {} more such place{}", told.second - 1, told.second > 2 ? "s" : ""));
   }
 
  private:
@@ -97,9 +106,28 @@ class ShapeCheck {
     check_table(row, child.value, child.key, child.key_span, !row.enforced);
   }
 
-  // E0110 for a table that is known and not enforced.
+  // What is known and not enforced, as a person wrote it; the word itself without `what`.
+  void not_enforced(std::string_view word, std::string_view what, Span span) {
+    const std::string_view shown = what.empty() ? word : what;
+    if (purpose_ == Purpose::enforce || !is_read(word)) {
+      out_.add("E0110", span,
+               fmt::format("`{}` is part of the language but not yet enforced by this version; a policy that declares "
+                           "it is refused",
+                           shown),
+               "declared here");
+      return;
+    }
+    auto& [first, count] = read_.try_emplace(std::string(word), out_.all.size(), 0).first->second;
+    if (++count == 1)
+      out_.add("W0110", span,
+               fmt::format("`{}` is not yet enforced by this version: the policy is judged, but cannot be compiled",
+                           shown),
+               "declared here");
+  }
+
+  // A table that is known and not enforced.
   void declared(const TableRow& row, std::string_view name, Span span) {
-    if (!row.enforced) not_enforced(written(row, name), span, out_);
+    if (!row.enforced) not_enforced(row.name, written(row, name), span);
   }
 
   void wrong_shape(const TableRow& row, const Entry& entry) {
@@ -117,11 +145,12 @@ class ShapeCheck {
         meant.push_back(unknown_key(row, node, name, entry));
         continue;
       }
-      if (!key->enforced && !refused) not_enforced(fmt::format("{}.{}", row.name, key->key), entry.key_span, out_);
+      if (!key->enforced && !refused) not_enforced(fmt::format("{}.{}", row.name, key->key), "", entry.key_span);
       if (entry.key == "mode" && !root_) only_root("mode", entry.key_span);
       check_value(*key, entry, loaded_.sources, out_);
       if (!refused && entry.value.kind == NodeKind::string && is_choice(key->deferred, entry.value.text))
-        not_enforced(fmt::format("{}.{} = \"{}\"", row.name, key->key, entry.value.text), entry.value.span, out_);
+        not_enforced(fmt::format("{}.{}", row.name, key->key),
+                     fmt::format("{}.{} = \"{}\"", row.name, key->key, entry.value.text), entry.value.span);
       inner_tables(row, *key, entry.value, refused);
     }
     for (const KeyRow& key : key_rows())
@@ -172,7 +201,9 @@ class ShapeCheck {
   }
 
   const Loaded& loaded_;
+  Purpose purpose_;
   Diagnostics& out_;
+  std::map<std::string, std::pair<std::size_t, std::size_t>> read_;  // by word: its W0110, and how often it stands
   bool root_ = false;
   bool misplaced_version_ = false;
 };
@@ -186,17 +217,10 @@ std::string written(const TableRow& row, std::string_view name) {
                                                     : fmt::format("[{}]", row.name);
 }
 
-void not_enforced(std::string_view what, Span span, Diagnostics& out) {
-  out.add("E0110", span,
-          fmt::format("`{}` is part of the language but not yet enforced by this version; a policy that declares it "
-                      "is refused",
-                      what),
-          "declared here");
-}
-
-void check_shape(const Loaded& loaded, Diagnostics& out) {
-  ShapeCheck check(loaded, out);
+void check_shape(const Loaded& loaded, Purpose purpose, Diagnostics& out) {
+  ShapeCheck check(loaded, purpose, out);
   for (const Document& document : loaded.documents) check.document(document);
+  check.count_read();
 }
 
 }  // namespace weir::control

@@ -1,5 +1,6 @@
 // Statements and tests, with their names resolved. A statement with a fault is reported and left out of the model.
 #include "control/check/names.hpp"
+#include "control/check/reading.hpp"
 #include "control/check/resolver.hpp"
 
 #include <fmt/format.h>
@@ -16,16 +17,6 @@ void each_text(const Node& node, Use use) {
   if (node.kind == NodeKind::string) use(node);
   for (const Node& item : node.items)
     if (item.kind == NodeKind::string) use(item);
-}
-
-const Node* value_of(const Node& table, std::string_view key) {
-  const Entry* entry = table.find(key);
-  return entry == nullptr ? nullptr : &entry->value;
-}
-
-std::string text_of(const Node& table, std::string_view key) {
-  const Node* value = value_of(table, key);
-  return value != nullptr && value->kind == NodeKind::string ? value->text : "";
 }
 
 bool is_on(const Node& table, std::string_view key) {
@@ -46,7 +37,7 @@ void unique_sort(std::vector<std::uint32_t>& indices) {
 
 }  // namespace
 
-Resolved resolve(Loaded& loaded, Diagnostics& out) { return Resolver(loaded, out).run(); }
+Resolved resolve(Loaded& loaded, std::int64_t now_s, Diagnostics& out) { return Resolver(loaded, now_s, out).run(); }
 
 Resolved Resolver::run() {
   policy_and_link();
@@ -57,6 +48,9 @@ Resolved Resolver::run() {
     made_.model.statements.push_back(std::move(statement));
     made_.facts.push_back(facts);
   }
+  std::ranges::sort(made_.model.budgets, {}, &Budget::name);
+  std::ranges::sort(made_.model.limits, {}, &Limit::name);
+  check_accounts();
   for (const SourceFile& file : loaded_.sources.files) {
     made_.model.files.push_back(file.name);
     made_.model.line_starts.push_back(file.line_starts);
@@ -68,6 +62,8 @@ void Resolver::policy_and_link() {
   for (const Document& document : loaded_.documents) {
     if (const Node* policy = value_of(document.tree, "policy"); policy != nullptr && document.is_root) {
       made_.model.name = text_of(*policy, "name");
+      made_.model.monitor = monitors(*policy, made_.model.monitor_until_s);
+      made_.pins_optional = text_of(*policy, "pins") == "optional";
       if (const Node* require = value_of(*policy, "require"))
         each_text(*require, [&](const Node& item) {
           const std::vector<std::string_view> known = {"owner", "why", "ticket", "expires"};
@@ -79,6 +75,7 @@ void Resolver::policy_and_link() {
     const auto on = [&](std::string_view key) { return link != nullptr && is_on(*link, key); };
     if (document.is_root) made_.model.link = {on("arp"), on("nd"), on("ra"), on("dhcp")};
     if (document.is_root) read_tracking(document);
+    if (document.is_root) read_fleet(document);
   }
 }
 
@@ -88,6 +85,14 @@ void Resolver::add_statements() {
       if (const Node* statements = value_of(document.tree, kind))
         for (const Node& node : statements->items)
           if (node.kind == NodeKind::table) add_statement(node, is_forbid);
+    const auto each = [&](std::string_view kind, void (Resolver::*add)(const Node&)) {
+      const Node* nodes = value_of(document.tree, kind);
+      for (std::size_t i = 0; nodes != nullptr && i < nodes->items.size(); ++i)
+        if (nodes->items[i].kind == NodeKind::table) (this->*add)(nodes->items[i]);
+    };
+    each("budget", &Resolver::add_budget);
+    each("limit", &Resolver::add_limit);
+    each("invariant", &Resolver::add_invariant);
     if (const Node* tests = value_of(document.tree, "test"))
       for (const Node& node : tests->items)
         if (node.kind == NodeKind::table) add_test(node);
@@ -207,30 +212,33 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   statement.syn_proxy = is_on(node, "syn_proxy") && !is_forbid;
   statement.reject = is_on(node, "reject") && is_forbid;
   if (!whole || (!is_forbid && (statement.from_any || statement.to_any))) return;
+  std::optional<std::int64_t> until_s;
+  if (is_forbid && monitors(node, until_s)) return;  // it denies nothing
   statements_.emplace_back(std::move(statement), facts);
 }
 
-// Tables that are refused as a whole still name things: unknown names are told at once, and what they name is used.
+// Jobs are refused as a whole and still name things: unknown names are told at once, and what they name is used.
 void Resolver::walk_refused(const Document& document) {
-  for (const std::string_view kind : {"limit", "budget", "invariant", "asset", "job"}) {
-    const Node* tables = value_of(document.tree, kind);
-    if (tables == nullptr) continue;
-    made_.has_budgets = made_.has_budgets || kind == "budget";
-    std::vector<const Node*> nodes;
-    for (const Node& item : tables->items) nodes.push_back(&item);
-    if (tables->kind == NodeKind::table)
-      for (const Entry& entry : tables->entries) nodes.push_back(&entry.value);
-    for (const Node* node : nodes) {
-      std::vector<std::uint32_t> segments;
-      ServiceSet set;
-      Span span;
-      if (tables->kind == NodeKind::array && kind != "invariant") statement_name(*node, span, kind);
-      for (const std::string_view key : {"from", "to", "held", "members"}) segments_of(value_of(*node, key), segments);
-      services_of(value_of(*node, "with"), set);
-      if (const Node* never = value_of(*node, "never"))
-        for (const std::string_view key : {"from", "to"}) segments_of(value_of(*never, key), segments);
-    }
+  const Node* jobs = value_of(document.tree, "job");
+  for (std::size_t i = 0; jobs != nullptr && i < jobs->entries.size(); ++i) {
+    std::vector<std::uint32_t> segments;
+    segments_of(value_of(jobs->entries[i].value, "members"), segments);
   }
+}
+
+// Monitor mode ends by itself after the last day stated, which is at most 30 days ahead.
+bool Resolver::monitors(const Node& node, std::optional<std::int64_t>& until_s) {
+  const Entry* until = node.find("monitor_until");
+  const bool monitor = text_of(node, "mode") == "monitor";
+  if (until != nullptr && !monitor)
+    out_.add("W0411", until->key_span, "`monitor_until` without `mode = \"monitor\"`", "nothing is in monitor mode");
+  const auto day = day_of(node, "monitor_until");
+  if (!day || !monitor) return monitor;
+  until_s = *day + day_s;
+  if (*until_s - now_s_ > 31 * day_s)
+    out_.add("E0411", until->value.span, "`monitor_until` is more than 30 days ahead", "too late")
+        .note("in monitor mode every bound is unlimited, so that it must not become a habit");
+  return now_s_ < *until_s;
 }
 
 void Resolver::add_test(const Node& node) {

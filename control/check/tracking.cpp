@@ -1,8 +1,8 @@
 // [state], [flood] and what segments say about flows. Kinds, units and words have been judged in values.cpp; here the
 // bounds, and what one value means beside another.
 #include "control/check/quantity.hpp"
+#include "control/check/reading.hpp"
 #include "control/check/resolver.hpp"
-#include "dataplane/base/rate.hpp"
 #include "dataplane/base/timeouts.hpp"
 #include "dataplane/policy/image.hpp"
 
@@ -15,92 +15,9 @@ namespace weir::control {
 namespace {
 
 constexpr std::uint32_t count_max = std::numeric_limits<std::uint32_t>::max();
-constexpr double per_second_max = 1e6;
-
-const Node* value_of(const Node& table, std::string_view key) {
-  const Entry* entry = table.find(key);
-  return entry == nullptr ? nullptr : &entry->value;
-}
-
-std::string spoken_ms(std::uint64_t ms) {
-  if (ms != 0 && ms % 3'600'000 == 0) return fmt::format("{}h", ms / 3'600'000);
-  if (ms != 0 && ms % 60'000 == 0) return fmt::format("{}min", ms / 60'000);
-  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
-}
-
-// Reads the keys of one table; a value out of bounds is told, and its default stays.
-class Values {
- public:
-  Values(const Node& table, Diagnostics& out) : table_(table), out_(out) {}
-
-  void flag(std::string_view key, bool& value) const {
-    const Node* node = value_of(table_, key);
-    if (node != nullptr && node->kind == NodeKind::boolean) value = node->integer != 0;
-  }
-
-  bool says(std::string_view key, std::string_view word) const {
-    const Node* node = value_of(table_, key);
-    return node != nullptr && node->kind == NodeKind::string && node->text == word;
-  }
-
-  void count(std::string_view key, std::uint32_t& value, std::uint32_t least, std::uint32_t most) const {
-    const Node* node = value_of(table_, key);
-    if (node == nullptr || node->kind != NodeKind::integer || node->integer < 0) return;
-    const auto stated = static_cast<std::uint64_t>(node->integer);
-    if (stated < least || stated > most) return out_of_bounds(key, *node, fmt::format("{} to {}", least, most));
-    value = static_cast<std::uint32_t>(stated);
-  }
-
-  bool time_ms(std::string_view key, std::uint32_t& value, std::uint32_t least, std::uint32_t most) const {
-    const Node* node = value_of(table_, key);
-    const Quantity quantity = amount(node, KeyType::duration);
-    if (quantity.fault != QuantityFault::none) return false;
-    const double ms = std::round(quantity.amount * 1000);
-    if (ms < least || ms > most) {
-      out_of_bounds(key, *node, fmt::format("{} to {}", spoken_ms(least), spoken_ms(most)));
-      return false;
-    }
-    value = static_cast<std::uint32_t>(ms);
-    return true;
-  }
-
-  // `key`, and `key`_burst beside it.
-  void rate(std::string_view key, Frequency& value) const {
-    const Node* node = value_of(table_, key);
-    const Entry* burst = table_.find(fmt::format("{}_burst", key));
-    const Quantity quantity = amount(node, KeyType::frequency);
-    if (node == nullptr && burst != nullptr)
-      out_.add("E0413", burst->key_span, fmt::format("`{}` without `{}`", burst->key, key), "a burst of nothing")
-          .helped(fmt::format("add {} = \"1000/s\"", key));
-    if (quantity.fault != QuantityFault::none) return;
-    if (quantity.amount > per_second_max || quantity.amount * 86'400 < 1)
-      return out_of_bounds(key, *node, fmt::format("1/d to {}/s", static_cast<int>(per_second_max)));
-    // A hair above a whole number of units is that number: "1/d" must not become more than a day.
-    const double units = static_cast<double>(rate_units_per_second) / quantity.amount;
-    const auto interval =
-        std::min(static_cast<std::uint64_t>(std::ceil(units * (1 - 1e-12))), std::uint64_t{rate_interval_max});
-    const std::uint64_t most = std::min<std::uint64_t>(rate_tolerance_max / interval + 1, count_max);
-    auto times = static_cast<std::uint32_t>(std::max(1.0, std::ceil(quantity.amount)));
-    if (burst != nullptr) count(burst->key, times, 1, static_cast<std::uint32_t>(most));
-    value = {interval, (times - 1) * interval};
-  }
-
- private:
-  static Quantity amount(const Node* node, KeyType type) {
-    if (node == nullptr || node->kind != NodeKind::string) return {};
-    return parse_quantity(type, node->text);
-  }
-
-  void out_of_bounds(std::string_view key, const Node& node, const std::string& bounds) const {
-    out_.add("E0411", node.span, fmt::format("`{}` is out of bounds", key), fmt::format("can be {}", bounds));
-  }
-
-  const Node& table_;
-  Diagnostics& out_;
-};
 
 void read_state(const Node& table, Tracking& tracking, Diagnostics& out) {
-  const Values values(table, out);
+  const Reading values(table, out);
   tracking.loose = values.says("profile", "loose");
   values.flag("pick_up", tracking.pick_up);
   tracking.trust_checksums = values.says("checksums", "trust");
@@ -110,13 +27,13 @@ void read_state(const Node& table, Tracking& tracking, Diagnostics& out) {
   if (timeouts == nullptr || timeouts->kind != NodeKind::table) return;
   for (const std::string_view name : timeout_names) {
     std::uint32_t ms = 0;
-    if (Values(*timeouts, out).time_ms(name, ms, timeout_ms_min, timeout_ms_max))
+    if (Reading(*timeouts, out).time_ms(name, ms, timeout_ms_min, timeout_ms_max))
       tracking.timeouts_ms.emplace(name, ms);
   }
 }
 
 void read_flood(const Node& table, Tracking& tracking, Diagnostics& out) {
-  const Values values(table, out);
+  const Reading values(table, out);
   values.rate("new_per_source", tracking.new_per_source);
   values.rate("new_per_target", tracking.new_per_target);
   values.rate("icmp", tracking.icmp);
@@ -149,7 +66,7 @@ void Resolver::read_tracking(const Document& root) {
 
 // `reserve`, `reject` and `vni`.
 void Resolver::read_segment_shares(Segment& segment, const Node& table) {
-  Values(table, out_).flag("reject", segment.reject);
+  Reading(table, out_).flag("reject", segment.reject);
   if (const Node* vni = value_of(table, "vni"); vni != nullptr && vni->kind == NodeKind::array)
     for (const Node& item : vni->items) {
       if (item.kind != NodeKind::integer) continue;

@@ -13,8 +13,6 @@ void check_value(const KeyRow& row, const Entry& entry, const Sources& sources, 
 
 // "[segment.trainers]", "[[allow]]", "[policy]": how a person writes the table.
 std::string written(const TableRow& row, std::string_view name);
-// E0110.
-void not_enforced(std::string_view what, Span span, Diagnostics& out);
 
 // A port's name: printable, without blanks, control characters, quotes and `*`; at most 63 bytes.
 bool is_port_name(std::string_view text);

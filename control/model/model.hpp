@@ -67,6 +67,7 @@ struct ServiceSet {
   std::vector<PortRange> tcp, udp, sctp;
   std::vector<PortRange> icmp4, icmp6;          // type << 8 | code
   std::vector<std::uint8_t> protocols;          // any other IP protocol numbers, e.g. 47, 50, 51; sorted
+  std::vector<PortRange> rdma{};                // connection-manager ports; 0 stands for what needs none ("nccl")
 };
 
 enum class Log : std::uint8_t { none, opened, all };
@@ -139,6 +140,7 @@ struct Budget {
   std::vector<Reserve> reserves;      // shares of 10,000 together at the most
   bool opens_empty = false;           // traffic that had no budget before starts with a full window
   bool monitor = false;               // counts and tells; absent for E0301 and for every bound
+  std::optional<std::int64_t> monitor_until_s;  // first second (Unix) at which it enforces all the same
   Span from_span, windows_span;       // of the values
 };
 
@@ -156,6 +158,7 @@ struct Limit {
   std::uint32_t connections = 0;      // at once; 0: no limit
   enum class Per : std::uint8_t { rule, source, target, pair } per = Per::rule;
   bool monitor = false;
+  std::optional<std::int64_t> monitor_until_s;
 };
 
 // [asset.NAME]: what must not leave.
@@ -183,6 +186,11 @@ struct Invariant {
   std::optional<std::uint64_t> at_most_bytes;  // that may ever leave
   std::uint32_t ratio_thousandths = 1'000;     // compression to assume; without the key that of the asset
 };
+
+// How many accounts a budget per host can need for one segment: as many as it has hosts, or as it has
+// ports where they alone say who is in it. 0: nobody said.
+inline constexpr std::uint32_t attached_ports_max = 16;
+std::uint32_t hosts_of(const Segment& segment);
 
 struct Model {
   std::string name;                   // [policy] name

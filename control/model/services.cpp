@@ -12,8 +12,8 @@ PortRange range(std::uint32_t first, std::uint32_t last) {
   return {static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
 }
 
-constexpr std::vector<PortRange> ServiceSet::* families[] = {&ServiceSet::tcp, &ServiceSet::udp, &ServiceSet::sctp,
-                                                             &ServiceSet::icmp4, &ServiceSet::icmp6};
+constexpr std::vector<PortRange> ServiceSet::* families[] = {&ServiceSet::tcp,   &ServiceSet::udp,   &ServiceSet::sctp,
+                                                             &ServiceSet::icmp4, &ServiceSet::icmp6, &ServiceSet::rdma};
 
 }  // namespace
 
@@ -134,6 +134,8 @@ std::string show(const ServiceSet& set) {
   types("icmp4/", set.icmp4);
   types("icmp6/", set.icmp6);
   for (const auto protocol : set.protocols) parts.push_back("protocol/" + std::to_string(protocol));
+  if (set.rdma.size() == 1 && set.rdma[0].first == 0 && set.rdma[0].last == 65535) parts.push_back("rdma");
+  else ports("rdma/", set.rdma);
   std::string out;
   for (std::size_t i = 0; i < parts.size() && i < shown_max; ++i) out += (i > 0 ? ", " : "") + parts[i];
   return parts.size() > shown_max ? out + ", ..." : out;

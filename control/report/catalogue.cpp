@@ -72,6 +72,14 @@ constexpr CodeRow rows[] = {
     {"E0208", "a segment on a port and in a network",
      "`attach` says by which port a segment's own frames come, `vni` that its addresses live inside a tunnel's "
      "network. Inside one, the port is that of whoever runs the tunnel, and says nothing of who sends."},
+    {"E0209", "an unknown asset", "`asset` names what [asset] defines in the root file."},
+    {"E0210", "an asset behind a port without a pin",
+     "Bytes are charged to the port they come in by, and on a shared segment the pin decides which of its addresses a "
+     "port may use. Where an asset is held, every attached port needs one: [port.NAME] addresses = [...]. [policy] "
+     "pins = \"optional\" waives that for the whole policy, and `bound` then lists it as an assumption."},
+    {"E0211", "a reserve for more than one",
+     "The part of a budget that `reserve` keeps belongs to one segment, one list or one service. Split a group into "
+     "its members, and give a name that means two things another spelling."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -79,8 +87,8 @@ constexpr CodeRow rows[] = {
      "`from`, `to` and `with` contain every source, target and service of the flow, alone or together with others.\n"
      "An address in several segments has the highest of their classes as a source and the lowest as a target. A list "
      "without a class counts as `public` as a target and as `secret` as a source.\n"
-     "This version does not enforce budgets yet, so that a policy with such an allow cannot be compiled with "
-     "classes."},
+     "A budget counts when it denies or throttles and is not in monitor mode; one that only alerts counts for sources "
+     "that hold no asset, with a warning (W0301), and leaves every bound unlimited."},
     {"E0302", "a segment without a class",
      "If one segment has a class, all must have one: an unclassed segment between a secret and a public one would be "
      "a way around every class. Lists may go without."},
@@ -121,6 +129,14 @@ constexpr CodeRow rows[] = {
     {"E0413", "a burst without its rate",
      "A burst says how much may come at once at a rate; without that rate nothing is limited and the burst would "
      "silently mean nothing."},
+    {"E0414", "windows that say nothing, or two things",
+     "A budget says how much in how long: `bytes` with `every`, or a table of `windows`, never both, and no length "
+     "twice. \"lifetime\" is the window without end."},
+    {"E0415", "a throttle beside a lifetime window",
+     "Behind a throttle bytes go on leaving at its rate for as long as anyone sends; a lifetime window says that there "
+     "is an end. Only one of the two can be meant."},
+    {"E0417", "a limit that limits nothing",
+     "[[limit]] needs at least one of `rate`, `packets`, `new_connections` and `connections`."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -131,6 +147,13 @@ constexpr CodeRow rows[] = {
     {"E0503", "a test about nobody",
      "No address and port can be the source or target that the test names: the segment is empty, or every address of "
      "it is spoofed wherever it could come from. A test that can never be asked proves nothing."},
+    {"E0504", "an invariant does not hold",
+     "`never` holds when no packet can pass between any source and any target of the pair, whichever side dials. It is "
+     "asked of the compiled policy, over every place that some rule tells apart and every service. With via = \"any\" "
+     "also over others: bytes that reach a segment may leave it again wherever an allow lets them, and within a "
+     "segment they are taken to go freely. The message shows the way."},
+    {"E0505", "an invariant that claims nothing",
+     "An invariant is either `never` with a pair, or an `asset` with `at_least` or `at_most`."},
     {"E0601", "too many segments", "Segments and lists together; the message says how many an image can hold."},
     {"E0602", "too many statements",
      "Allows and forbids together; the message says how many an image can hold. Statements that differ only in one "
@@ -152,22 +175,35 @@ constexpr CodeRow rows[] = {
     {"E0609", "too many reserves",
      "A flow remembers which reserve it belongs to in four bits: 15 segments can have one."},
     {"E0610", "too many networks", "Distinct numbers in `vni`; the message says how many an image can hold."},
+    {"E0611", "too many accounts",
+     "A budget has one account for the fleet, one for each segment, or one for each host, by its `scope`; all of them "
+     "are kept in memory and on disk. The message says how many there can be."},
+    {"E0612", "too many budgets, limits, windows or reserves", "The message says how many there can be."},
+    {"E0613", "accounts for hosts that nobody counted",
+     "`scope = \"host\"` gives every host an account: one for each attached port, and where there is none one for each "
+     "address (IPv6: each /64). `hosts` on the segment says how many there are; host N + 1 gets no account and is "
+     "dropped by name, so that inventing addresses buys nothing."},
+    {"E0614", "too many places to judge classes between",
+     "Classes are judged over every pair of places that some budget or class tells apart, and there are too many."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
     {"W0101", "a pattern that matches nothing",
      "An `include` with `*` or `?` matched no file. That is permitted, since teams come and go, but may be a "
      "misspelt directory."},
+    {"W0110", "known, read, and not yet enforced",
+     "The word is part of the rule language and `check`, `bound` and `diff` know what it means, but this version of "
+     "Weir does not enforce it. `compile`, and so every installation, refuses the policy (E0110)."},
     {"W0201", "a segment that no statement names", "It changes nothing but the names shown for its addresses."},
     {"W0202", "a service that no statement names", "It can be deleted, or a statement misses it."},
     {"W0203", "a group that no statement names", "It can be deleted, or a statement misses it."},
     {"W0204", "a list that no statement names", "It is read and compiled for nothing."},
+    {"W0301", "an exit that a budget only watches",
+     "The only budget that covers this flow has on_exceed = \"alert\": it tells, and bounds nothing. That is permitted "
+     "where the source holds no asset; every bound counts the path as unlimited."},
     {"W0302", "classes are off",
      "No segment has a class, so that nothing says which way bytes must not flow. Give every segment one of public, "
      "internal, restricted, secret, and E0301 finds the exits."},
-    {"W0303", "classes are not judged",
-     "The policy declares budgets, which this version does not enforce; whether they cover a flow is therefore not "
-     "judged, and E0301 is silent. The policy is refused by E0110 anyway."},
     {"W0401", "an allow that never takes effect",
      "Forbids cover every source, target and service of this allow. A forbid beats every allow, whatever the order."},
     {"W0402", "an allow that another allow contains",
@@ -194,6 +230,18 @@ constexpr CodeRow rows[] = {
      "not warned about."},
     {"W0411", "a setting that nothing uses",
      "The key only refines others, and none of those is stated: a scan's window without a number of ports or hosts."},
+    {"W0412", "a budget that one host can spend for all",
+     "Several hosts share an account that denies when it is empty: one of them, broken or hostile, cuts the others off "
+     "until the window has passed. `max_share` says how much of it one host may spend; `scope = \"host\"` gives each "
+     "an account of its own."},
+    {"W0413", "a window that never decides",
+     "A longer window permits no more than this shorter one, so that the longer one is always reached first. That is "
+     "legal; one of the two numbers may be a mistake."},
+    {"W0415", "a budget that watches an asset and bounds nothing",
+     "on_exceed = \"alert\" tells and lets pass. Its `from` holds an asset, so that it satisfies no class (E0301), and "
+     "every bound counts the path as unlimited."},
+    {"W0503", "a claim that is not judged",
+     "The claim names RDMA, which this version does not follow: nothing can be asked of the compiled policy."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

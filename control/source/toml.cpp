@@ -29,7 +29,10 @@ class Converter {
       case toml::value_t::array: array(value, made); break;
       case toml::value_t::string: text(value, made); break;
       case toml::value_t::integer: integer(value, made); break;
-      case toml::value_t::floating: made.kind = NodeKind::floating; break;
+      case toml::value_t::floating:
+        made.kind = NodeKind::floating;
+        made.floating = value.as_floating();
+        break;
       case toml::value_t::boolean:
         made.kind = NodeKind::boolean;
         made.integer = value.as_boolean() ? 1 : 0;

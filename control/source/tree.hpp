@@ -20,6 +20,7 @@ struct Node {
   bool has_header = false;        // table: written as [header] or [[header]], so that later keys joined it
   std::string text;               // string
   std::int64_t integer = 0;       // integer; boolean as 0 and 1; date as days since 1970-01-01
+  double floating = 0;            // floating; may be infinite or no number
   std::vector<Entry> entries;     // table
   std::vector<Node> items;        // array
 

@@ -20,6 +20,13 @@ inline constexpr u32 services_max = 65535;
 inline constexpr u32 decisions_max = 65535;         // FlowRecord holds a decision in 16 bits
 inline constexpr u32 port_classes_max = 256;
 inline constexpr u32 networks_max = 4096;           // numbers (VNI) that `vni` names
+inline constexpr u32 budgets_max = 131072;
+inline constexpr u32 limits_max = 65535;
+inline constexpr u32 accounts_max = 2097152;      // of all budgets together, hosts included
+inline constexpr u32 budget_windows_max = 8;        // of one budget
+inline constexpr u32 budget_reserves_max = 16;
+inline constexpr u64 budget_bytes_max = u64{1} << 60;
+inline constexpr u32 budget_window_s_max = 30 * 86400;
 inline constexpr u64 image_bytes_max = u64{4} << 30;
 
 }  // namespace weir

@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "dataplane/ledger": ENGINE_LOW + ("dataplane/budget",),
     "control/model": (),
     "control/source": ("control/model",),
-    "control/check": CONTROL_ENGINE + ("control/model", "control/source"),
+    "control/check": CONTROL_ENGINE + ("control/model", "control/source", "control/compile"),
     "control/report": ("control/model", "control/source", "control/check"),
     "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
     "control/compile": CONTROL_ENGINE + ("control/model",),

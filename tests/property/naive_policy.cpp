@@ -188,6 +188,13 @@ std::vector<u32> Policy::targets(const Packet& packet) const {
   return result;
 }
 
+std::vector<u32> Policy::known_by_port(const std::string& port) const {
+  std::vector<u32> result;
+  for (u32 i = 0; i < model_.segments.size(); ++i)
+    if (!model_.segments[i].has_addresses && attached(model_.segments[i], port)) result.push_back(i);
+  return result;
+}
+
 std::string Policy::reserve_among(const std::vector<u32>& segments) const {
   u32 most = 0;
   std::string whose;

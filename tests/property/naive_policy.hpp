@@ -37,6 +37,14 @@ class Policy {
   explicit Policy(const control::Model& model);
   Answer judge(const Packet& packet, Tick now) const;
   Facts facts(const Packet& packet, const Answer& answer) const;
+  // Of one side alone: segments that count for it, by index.
+  bool is_spoofed(const Packet& packet) const { return spoofed(packet); }
+  std::vector<u32> source_of(const Packet& packet) const {
+    return spoofed(packet) ? std::vector<u32>{} : sources(packet);
+  }
+  std::vector<u32> target_of(const Packet& packet) const { return targets(packet); }
+  // Segments that a port alone says.
+  std::vector<u32> known_by_port(const std::string& port) const;
 
  private:
   using Wide = std::vector<u32>;  // a natural number, least significant first, eight digits

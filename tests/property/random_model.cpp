@@ -222,6 +222,61 @@ Model random_model(Draw& draw) {
   return model;
 }
 
+void add_budgets(Draw& draw, Model& model) {
+  using control::Budget, control::Limit;
+  const auto everything = [] {
+    const std::vector<PortRange> all{{0, 65535}};
+    ServiceSet set{all, all, all, all, all, {}, all};
+    for (u32 protocol = 0; protocol < 256; ++protocol) set.protocols.push_back(static_cast<u8>(protocol));
+    return set;
+  };
+  for (u64 i = draw.below(8); i > 0 && !model.segments.empty(); --i) {
+    Budget budget;
+    budget.name = numbered("b", 100 - i);
+    budget.span = {0, static_cast<u32>(draw.below(40)), 0};
+    bool any = false;
+    while (budget.from.empty()) budget.from = random_segments(draw, model, any);
+    budget.to = random_segments(draw, model, budget.to_any);
+    budget.any_service = draw.one_in(2);
+    budget.services = budget.any_service ? everything() : random_services(draw);
+    for (u64 w = 1 + draw.below(3); w > 0; --w)
+      budget.windows.push_back({1 + draw.below(u64{1} << 40), w == 1 && draw.one_in(4) ? 0 : 4000 - 1000 * w, {}});
+    budget.on_exceed = static_cast<Budget::Exceed>(draw.below(3));
+    if (budget.windows.back().length_s == 0) budget.on_exceed = Budget::Exceed::deny;
+    if (budget.on_exceed == Budget::Exceed::throttle) budget.throttle_bits_per_s = 8 + draw.below(1'000'000'000);
+    budget.scope = static_cast<Budget::Scope>(draw.below(3));
+    budget.monitor = draw.one_in(5);
+    budget.opens_empty = draw.one_in(2);
+    budget.count = static_cast<Budget::Count>(draw.below(2));
+    if (draw.one_in(2)) budget.max_share = static_cast<u32>(1 + draw.below(10'000));
+    if (draw.one_in(2)) budget.alert_at = {50, 95};
+    for (u64 r = draw.below(3); r > 0; --r) {
+      Budget::Reserve reserve;
+      if (draw.one_in(2)) reserve.segment = static_cast<u32>(draw.below(model.segments.size()));
+      else reserve.services = random_services(draw);
+      reserve.share = static_cast<u32>(1 + draw.below(5'000));
+      budget.reserves.push_back(std::move(reserve));
+    }
+    model.budgets.push_back(std::move(budget));
+  }
+  for (u64 i = draw.below(6); i > 0; --i) {
+    Limit limit;
+    limit.name = numbered("l", 100 - i);
+    limit.from = random_segments(draw, model, limit.from_any);
+    limit.to = random_segments(draw, model, limit.to_any);
+    limit.any_service = draw.one_in(2);
+    limit.services = limit.any_service ? everything() : random_services(draw);
+    limit.rate_bits_per_s = draw.below(1'000'000'000);
+    if (limit.rate_bits_per_s != 0) limit.burst_bytes = 2048 + draw.below(1'000'000);
+    limit.new_connections = random_rate(draw);
+    limit.connections = static_cast<u32>(1 + draw.below(1000));
+    limit.per = static_cast<Limit::Per>(draw.below(4));
+    model.limits.push_back(std::move(limit));
+  }
+  for (control::Segment& segment : model.segments) segment.hosts = static_cast<u32>(1 + draw.below(1000));
+  model.instances = draw.one_in(3) ? static_cast<u32>(2 + draw.below(4)) : 1;
+}
+
 Packet random_packet(Draw& draw, const Model& model) {
   const bool is_ipv4 = !draw.one_in(3);
   Packet packet{ports[draw.below(std::size(ports))],

@@ -20,6 +20,8 @@ class Draw {
 };
 
 control::Model random_model(Draw& draw);
+// Budgets and limits over the segments of a model that has none.
+void add_budgets(Draw& draw, control::Model& model);
 Packet random_packet(Draw& draw, const control::Model& model);
 // Around the expiry times that random_model draws.
 Tick random_time(Draw& draw);

@@ -32,7 +32,9 @@ int bad_date(const std::string& at) {
 
 // Exit code of what was found: an invalid policy, failed tests, warnings under --strict.
 int verdict(const control::Diagnostics& found, bool strict) {
-  const auto is_test = [](const control::Diagnostic& one) { return one.code == "E0501" || one.code == "E0503"; };
+  const auto is_test = [](const control::Diagnostic& one) {
+    return one.code == "E0501" || one.code == "E0503" || one.code == "E0504";
+  };
   const auto failed = static_cast<std::size_t>(std::ranges::count_if(found.all, is_test));
   if (found.errors() > failed) return exit_invalid;
   return failed > 0 || (strict && found.warnings() > 0) ? exit_no : exit_yes;
@@ -62,20 +64,23 @@ void print_summary(const CheckOptions& options, const Rules& rules, std::size_t 
   } else if (options.only_tests && rules.compiled) {
     fmt::print("{} of {} claims hold\n", held, claims);
   } else if (found.errors() == 0) {
-    fmt::print("{}: ok: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
-               options.policy, model.segments.size(), services, model.statements.size(), held, claims);
+    const bool enforced = std::ranges::find(found.all, "W0110", &control::Diagnostic::code) == found.all.end();
+    fmt::print("{}: ok{}: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
+               options.policy, enforced ? "" : " to read, but not yet enforced", model.segments.size(), services,
+               model.statements.size(), held, claims);
   }
 }
 
 int run_check(const CheckOptions& options) {
   const auto now_s = time_of(options.at);
   if (!now_s) return bad_date(options.at);
-  Rules rules = read_rules(options.policy, *now_s, 0);
+  Rules rules = read_rules(options.policy, *now_s, 0, control::Purpose::read);
   auto& found = rules.checked.diagnostics;
   std::size_t held = 0;
   if (rules.ok()) {
     if (options.only_tests) std::erase_if(found.all, [](const auto& one) { return !one.is_error(); });
     held = control::run_tests(rules.checked, rules.compiled->policy, *now_s, found);
+    control::judge_never(rules.checked, rules.compiled->policy, *now_s, found);
     found.sort();
   }
   print(found, rules.checked.sources, options.format);

@@ -80,8 +80,8 @@ std::expected<PolicyFile, std::string> take_image(const std::vector<std::byte>& 
   return PolicyFile{std::move(memory), *policy, ""};
 }
 
-Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation) {
-  Rules rules{control::check(control::load(path), now_s), std::nullopt, std::nullopt, now_s};
+Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation, control::Purpose purpose) {
+  Rules rules{control::check(control::load(path), now_s, purpose), std::nullopt, std::nullopt, now_s};
   if (!rules.checked.ok()) return rules;
   auto compiled = control::compile(rules.checked.model, generation);
   if (!compiled) {

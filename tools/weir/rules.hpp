@@ -34,8 +34,10 @@ struct Rules {
 // The dataplane takes only what is above the generation in force, and 0 is none.
 inline constexpr std::uint64_t first_generation = 1;
 
-// Capacity errors are added to the diagnostics. Tests are not run.
-Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation);
+// Capacity errors are added to the diagnostics. Tests are not run. An image of a policy that is only read is for
+// questions: it is never written nor installed.
+Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation,
+                 control::Purpose purpose = control::Purpose::enforce);
 
 // Noon of the day in `at`, or the present when it is empty; nullopt when it is no date.
 std::optional<std::int64_t> time_of(const std::string& at);
