@@ -57,7 +57,8 @@ class FlowCensus {
   // A packet has moved the flow on from `before`.
   void move(const FlowRecord& record, u32 before) {
     const FlowClass flow_class = record.key.flow_class();
-    if (is_half_open(flow_class, before) && !is_half_open(flow_class, record.state)) count(record, ~u32{0});
+    const bool was = is_half_open(flow_class, before), is = is_half_open(flow_class, record.state);
+    if (was != is) count(record, is ? 1 : ~u32{0});
   }
   void clear() {
     half_open_ = udp_ = 0;

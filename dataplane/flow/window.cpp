@@ -78,13 +78,13 @@ bool sack_holds(const FlowRecord& record, u32 from, const TcpNumbers& segment) {
 }
 
 // The numbers of a SYN or SYN-ACK: its sender starts here. Windows in such segments are not scaled.
-void begin_side(FlowRecord& record, u32 from, const TcpNumbers& segment) {
-  record.end[from] = segment.sequence + 1 + segment.payload;
-  record.edge[from] = record.end[from];
-  set_scale(record, from, offered_scale(segment));
+void begin_side(FlowRecord& record, u32 from, const TcpSyn& syn) {
+  record.end[from] = record.edge[from] = syn.next;
+  set_scale(record, from, syn.scale);
   set_window_log2(record, from, 0);
-  widen(record, from, segment.window);
+  widen(record, from, syn.window);
 }
+void begin_side(FlowRecord& record, u32 from, const TcpNumbers& segment) { begin_side(record, from, syn_of(segment)); }
 
 void permit(FlowRecord& record, u32 to, u32 edge) {
   record.edge[to] = later(edge, record.edge[to]);
@@ -122,10 +122,7 @@ TcpFate follow_syn(FlowRecord& record, u32 from, const TcpNumbers& segment, TcpS
   if (segment.payload != 0 && !profile.loose) return TcpFate::bad_data;
   if (step.judged()) return TcpFate::judged;
   if (step.challenges()) return TcpFate::challenges;
-  if (step.reopens()) {
-    const bool later = at_or_after(segment.sequence, record.end[from]);
-    return later || state_of(record) == TcpState::reset ? TcpFate::reopens : TcpFate::challenges;
-  }
+  if (step.reopens()) return TcpFate::reopens;
   const bool again = segment.sequence + 1 + segment.payload == record.end[from];
   if (state_of(record) == TcpState::syn_sent || state_of(record) == TcpState::syn_both) {
     begin_side(record, from, segment);  // also with another number: it starts anew
@@ -232,9 +229,15 @@ TcpFate follow_rare(FlowRecord& record, u32 from, const TcpNumbers& segment, con
                            : follow_data(record, from, segment, step, profile);
 }
 
-void open_tcp(FlowRecord& record, const TcpNumbers& first) {
+TcpSyn syn_of(const TcpNumbers& syn) {
+  return {syn.sequence + 1 + syn.payload, static_cast<u16>(syn.window), static_cast<u8>(offered_scale(syn))};
+}
+
+void open_tcp(FlowRecord& record, const TcpNumbers& first) { open_again(record, syn_of(first)); }
+
+void open_again(FlowRecord& record, const TcpSyn& syn) {
   move_to(record, TcpState::syn_sent);
-  begin_side(record, opener, first);
+  begin_side(record, opener, syn);
 }
 
 void second_syn(FlowRecord& record, const TcpNumbers& syn) {

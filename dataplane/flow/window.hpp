@@ -68,6 +68,14 @@ constexpr Reason reason_of(TcpFate fate) {
   return reasons[static_cast<u8>(fate)];
 }
 
+// What a SYN says of its sender: the number after it, its window, and the scale it offers.
+struct TcpSyn {
+  u32 next;
+  u16 window;
+  u8 scale;
+};
+TcpSyn syn_of(const TcpNumbers& syn);
+
 // The first segment of a new flow: a SYN, from the opener.
 void open_tcp(FlowRecord& record, const TcpNumbers& first);
 // The replier's SYN in syn_sent, once policy lets it open too.
@@ -75,6 +83,8 @@ void second_syn(FlowRecord& record, const TcpNumbers& syn);
 // A segment in mid-stream becomes a flow; `from` 0 when its sender counts as the opener, else 1. Nothing is known of
 // its windows, so they are taken to be as wide as can be, for the flow's life.
 void pick_up_tcp(FlowRecord& record, u32 from, const TcpNumbers& segment);
+// The opener's SYN, which passed in the middle of the flow, is answered: the flow is a new connection from that SYN on.
+void open_again(FlowRecord& record, const TcpSyn& syn);
 // Whether an error may quote a segment of `from` (0 the opener) that begins at `sequence`: in flight, or just before
 // (RFC 5927, section 4.1).
 bool quote_holds(const FlowRecord& record, u32 from, u32 sequence);

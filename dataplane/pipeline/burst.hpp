@@ -9,6 +9,7 @@
 // Threads: one per Pipeline. Memory: all lent. No clock, heap, log, exception or system call.
 #pragma once
 #include "dataplane/base/limits.hpp"
+#include "dataplane/flow/asked.hpp"
 #include "dataplane/flow/cookie.hpp"
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/reassembly.hpp"
@@ -161,6 +162,7 @@ class Pipeline {
   bool attempts_scan(const Entry& entry, Outcome& outcome);
   void reject(const Entry& entry, Outcome& outcome);
   void tcp_rest(const Entry& entry, const InstalledPolicy& installed, u32 flow, TcpFate fate, Outcome& outcome);
+  bool answers_asked(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void pick_up(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   Judgement judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const;
   void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
@@ -211,6 +213,7 @@ class Pipeline {
   Tick late_ = ~Tick{0};       // when held frames must end
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes
   Misdirected* astray_ = nullptr;  // likewise
+  AskedSyns asked_;
 };
 
 }  // namespace weir

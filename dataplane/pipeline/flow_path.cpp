@@ -87,6 +87,7 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   stand(flow);
   if (config_.floods != nullptr) config_.floods->census().enter(record);
   counters_.flows_opened.add(1);
+  asked_.forget(flow);
   outcome.flow = flow;
   outcome.flow_is_new = true;
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);

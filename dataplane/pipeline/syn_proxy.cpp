@@ -155,6 +155,7 @@ void Pipeline::proxied_packet(const Entry& entry, const InstalledPolicy& install
   if (fate != TcpFate::passes && fate != TcpFate::challenges && fate != TcpFate::loose)
     return tcp_rest(entry, installed, flow, fate, outcome);
   if (fate != TcpFate::challenges) table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+  else if (from == 0 && tcp_opens(headers.tcp_flags)) asked_.note(flow, syn_of(tcp_numbers(entry.packet, headers)));
   translate_segment(tcp, bytes, record, from, offset);
   outcome.frame_bytes = entry.packet.bytes;
   outcome.reason = Reason::flow_translated;

@@ -11,6 +11,9 @@ void Pipeline::tcp_rest(const Entry& entry, const InstalledPolicy& installed, u3
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
   outcome.reason = reason_of(fate);
+  if (answers_asked(entry, installed, flow, outcome)) return;
+  if (fate == TcpFate::challenges && tcp_opens(headers.tcp_flags) && came_from_opener(headers, record))
+    asked_.note(flow, syn_of(tcp_numbers(entry.packet, headers)));
   if (fate == TcpFate::reopens) {
     table_.erase(flow, headers.hash);
     outcome.flow = no_flow;
@@ -27,6 +30,30 @@ void Pipeline::tcp_rest(const Entry& entry, const InstalledPolicy& installed, u3
     table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   }
   if (fate == TcpFate::loose) table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+}
+
+// The replier answers a SYN that passed in the middle of the connection as one that does not know the connection: the
+// opener had forgotten it, and both have now. A RST ends it; a SYN-ACK goes on from the SYN. Where numbers are
+// translated the SYN must come again, for the proxy to answer.
+bool Pipeline::answers_asked(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  FlowRecord& record = table_.record(flow);
+  if ((headers.tcp_flags & tcp_ack) == 0 || (headers.tcp_flags & (tcp_syn | tcp_rst)) == 0) return false;
+  const TcpNumbers answer = tcp_numbers(entry.packet, headers);
+  const TcpSyn* syn = came_from_opener(headers, record) ? nullptr : asked_.acknowledged(flow, answer.acknowledgement);
+  const bool accepts = (headers.tcp_flags & tcp_syn) != 0;
+  if (syn == nullptr || (accepts && answer.payload != 0 && !installed.tcp.loose)) return false;
+  outcome.reason = Reason::flow_established;
+  if (accepts && !record.translated) {
+    open_again(record, *syn);
+    follow_rare(record, 1, answer, installed.tcp);
+  } else {
+    record.set_state(static_cast<u32>(TcpState::reset));
+    if (record.translated) outcome.reason = Reason::tcp_state;
+  }
+  asked_.forget(flow);
+  table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
+  return true;
 }
 
 // The first segment that is met of a connection may come from either end: where policy does not let its sender open,

@@ -49,8 +49,9 @@ two. Windows are scaled once both SYNs have offered a scale (RFC 7323); those in
   acknowledges that SYN. Behind, within a window, it passes as `tcp_challenge`: it may be exact for the endpoint,
   whose answer then passes. Ahead, or further behind, it is `tcp_bad_rst` (RFC 5961).
 - **A SYN** again in `syn_sent` replaces the first, also with another number; later it must be the same, or passes as
-  `tcp_challenge` (the opener's) or is dropped. In `time_wait` it reopens when it lies at or after `end`, in `reset`
-  always.
+  `tcp_challenge` (the opener's) or is dropped. In `time_wait` and `reset` it reopens, whatever its number. When the
+  replier accepts the opener's last SYN that passed so, by a SYN-ACK of exactly its number, the flow goes on from that
+  SYN; when it refuses it by a RST of that number, the flow is reset.
 - **A SYN-ACK** acknowledges exactly the SYN; repeated after that it has the same number. Data in either is
   `tcp_syn_data`.
 - **An ICMP error** passes when it quotes a number from the sender's `end` back to a window before it (RFC 5927); it

@@ -79,8 +79,21 @@ class Flow:
                                       not after(one.isn + 1 & wire.U32, other.seen)
                                       for one, other in (ways, ways[::-1]))
 
+    def begins_anew(self, segment, own):
+        """Whether the replier accepts a SYN of the middle of the connection, which both ends have forgotten."""
+        return segment.flags & (SYN | ACK) == SYN | ACK and not self.is_opener(segment.source) and \
+            own.isn is not None and segment.seq != own.isn and self.asked_by(segment) is not None
+
+    def asked_by(self, answer):
+        """The opener's SYN of the middle of the connection that this acknowledges."""
+        return next((syn for syn in self.asked[::-1] if self.is_opener(syn.source) and syn.end == answer.ack), None)
+
     def take(self, segment, reason):
         own, peer = self.direction(segment.source), self.direction(segment.target)
+        if reason == "flow_established" and self.begins_anew(segment, own):
+            syn, self.asked, self.by, self.reset = self.asked_by(segment), [], {}, False
+            self.take(syn, "flow_established")
+            own, peer = self.direction(segment.source), self.direction(segment.target)
         self.heard.append((segment, reason))
         if segment.flags & SYN and reason == "tcp_challenge":
             self.asked.append(segment)

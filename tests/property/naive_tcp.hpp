@@ -55,12 +55,10 @@ class Tcp {
   }
 
   Said hear(int from, const Segment& segment, const TcpRules& rules) {
-    if (segment.rst) return {reset_by(from, segment, rules)};
-    if (segment.syn && !segment.ack) return syn(from, segment, rules);
-    if (segment.syn) return {syn_ack(from, segment, rules)};
-    if (reset_) return {after_reset(from, segment)};
-    if (handshake_ != Handshake::done) return {handshake_ack(from, segment, rules)};
-    return {data(from, segment, rules)};
+    const Said said = hear_connection(from, segment, rules);
+    const bool asks = segment.syn && !segment.ack && said.reason == Reason::tcp_challenge;
+    if (from == 0 && asks) asked_ = segment;
+    return said.reason == Reason::flow_established || !answers_asked(from, segment, rules) ? said : begin_anew(segment);
   }
 
   bool is_half_open() const { return !reset_ && handshake_ != Handshake::done; }
@@ -79,6 +77,32 @@ class Tcp {
   }
 
  private:
+  Said hear_connection(int from, const Segment& segment, const TcpRules& rules) {
+    if (segment.rst) return {reset_by(from, segment, rules)};
+    if (segment.syn && !segment.ack) return syn(from, segment, rules);
+    if (segment.syn) return {syn_ack(from, segment, rules)};
+    if (reset_) return {after_reset(from, segment)};
+    if (handshake_ != Handshake::done) return {handshake_ack(from, segment, rules)};
+    return {data(from, segment, rules)};
+  }
+
+  // The opener's SYN in the middle of a connection is answered as by one that knows of none (RFC 9293, 3.10.7.1 and
+  // 3.10.7.2): the opener, who sent it, has forgotten the connection too.
+  bool answers_asked(int from, const Segment& segment, const TcpRules& rules) const {
+    if (from == 0 || !asked_ || !segment.ack || !(segment.syn || segment.rst)) return false;
+    if (segment.syn && segment.bytes != 0 && !rules.loose) return false;
+    return segment.acknowledgement == static_cast<std::uint32_t>(asked_->sequence + 1 + asked_->bytes);
+  }
+  Said begin_anew(const Segment& answer) {
+    if (answer.rst) {
+      asked_.reset();
+      reset_ = true;
+      return {Reason::flow_established};
+    }
+    *this = opened(*asked_);
+    return {syn_ack(1, answer, {.loose = true})};
+  }
+
   // Who has sent what of the handshake. `answered`: the opener's SYN-ACK after both asked; `granted`: the replier's.
   enum class Handshake { asked, both_asked, answered, granted, done };
   struct Side {
@@ -144,8 +168,7 @@ class Tcp {
     if (segment.bytes != 0 && !rules.loose) return {Reason::tcp_syn_data};
     if (reset_) return {Reason::tcp_state, Answer::reopen};
     if (handshake_ == Handshake::done) {
-      if (over() && sequence_of(from, segment) >= sides_[from].next) return {Reason::tcp_state, Answer::reopen};
-      return {Reason::tcp_challenge};
+      return over() ? Said{Reason::tcp_state, Answer::reopen} : Said{Reason::tcp_challenge};
     }
     if (handshake_ == Handshake::asked && from == 1) return {Reason::tcp_state, Answer::ask_policy};
     if (handshake_ == Handshake::asked || handshake_ == Handshake::both_asked) {
@@ -243,6 +266,7 @@ class Tcp {
   Side sides_[2];
   Handshake handshake_ = Handshake::asked;
   bool met_ = false, reset_ = false;
+  std::optional<Segment> asked_;  // the opener's last SYN in the middle of the connection
 };
 
 }  // namespace weir::naive
