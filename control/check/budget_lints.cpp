@@ -20,7 +20,7 @@ bool is_shared(const Model& model, const Budget& budget) {
   std::uint64_t hosts = 0;
   for (const std::uint32_t index : budget.from) {
     const Segment& segment = model.segments[index];
-    const std::uint64_t of_segment = hosts_of(segment) != 0  ? hosts_of(segment)
+    const std::uint64_t of_segment = most_hosts(segment) != 0  ? most_hosts(segment)
                                      : segment.has_addresses ? addresses_max_two(segment.addresses)
                                                              : 2;
     if (budget.scope == Budget::Scope::segment && of_segment > 1) return true;

@@ -248,8 +248,8 @@ void Resolver::check_accounts() {
     for (const std::uint32_t index : budget.from) {
       if (budget.scope == Budget::Scope::fleet) continue;
       const Segment& segment = model.segments[index];
-      accounts += budget.scope == Budget::Scope::segment ? 1 : hosts_of(segment);
-      if (budget.scope == Budget::Scope::segment || hosts_of(segment) != 0) continue;
+      accounts += budget.scope == Budget::Scope::segment ? 1 : most_hosts(segment);
+      if (budget.scope == Budget::Scope::segment || most_hosts(segment) != 0) continue;
       out_.add("E0613", budget.span,
                fmt::format("`{}` has an account for each host, and nobody says how many `{}` has", budget.name,
                            segment.name),

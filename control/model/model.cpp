@@ -12,7 +12,7 @@ std::uint32_t Model::line_of(const Span& span) const {
   return after == starts.begin() ? 1 : static_cast<std::uint32_t>(after - starts.begin());
 }
 
-std::uint32_t hosts_of(const Segment& segment) {
+std::uint32_t most_hosts(const Segment& segment) {
   // What has addresses is known by them on every port that nobody is attached to.
   if (segment.hosts != 0 || segment.attach.empty() || segment.has_addresses) return segment.hosts;
   const bool exact = std::ranges::none_of(segment.attach, [](const std::string& one) { return one.ends_with('*'); });

@@ -190,7 +190,7 @@ struct Invariant {
 // How many accounts a budget per host can need for one segment: as many as it has hosts, or as it has
 // ports where they alone say who is in it. 0: nobody said.
 inline constexpr std::uint32_t attached_ports_max = 16;
-std::uint32_t hosts_of(const Segment& segment);
+std::uint32_t most_hosts(const Segment& segment);
 
 struct Model {
   std::string name;                   // [policy] name
