@@ -185,12 +185,16 @@ std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources
 }
 
 Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
-                  std::optional<std::string_view> port) const {
+                  const Way& way) const {
   Answer answer;
-  const auto only = port ? std::optional<std::uint16_t>(policy_.port_class(*port)) : std::nullopt;
+  const auto class_of = [&](const std::optional<std::string_view>& port) -> std::optional<std::uint16_t> {
+    if (way.network) return policy_.network_class(*way.network);
+    return port ? std::optional<std::uint16_t>(policy_.port_class(*port)) : std::nullopt;
+  };
   // Two addresses without a segment say nothing of a network: they are asked about on the wire.
-  const bool in_networks = !from.prefix || !to.prefix;
-  const auto sources = endpoints(from, only, in_networks), targets = endpoints(to, std::nullopt, in_networks);
+  const bool in_networks = way.network || !from.prefix || !to.prefix;
+  const auto sources = endpoints(from, class_of(way.port), in_networks),
+             targets = endpoints(to, class_of(way.to_port), in_networks);
   const std::vector<Probe> probes_of[] = {probes(services, false), probes(services, true)};
   const std::uint64_t most = std::max(probes_of[0].size(), probes_of[1].size());
   answer.too_many = sources.size() * targets.size() * most > questions_max;

@@ -33,6 +33,13 @@ struct Answer {
   const Example* first(bool is_allowed) const;
 };
 
+// What a question leaves open about the way of a packet, said.
+struct Way {
+  std::optional<std::string_view> port;      // the source comes in by it
+  std::optional<std::string_view> to_port;   // the packet leaves by it
+  std::optional<std::uint32_t> network;      // both are inside it; then no port is named
+};
+
 inline constexpr std::uint64_t questions_max = 50'000'000;
 
 class Asker {
@@ -40,9 +47,7 @@ class Asker {
   // `checked` and `policy` outlive it; `policy` is compiled from `checked`. `prefixes` are those that parties may name.
   Asker(const Checked& checked, const Policy& policy, const std::vector<Prefix>& prefixes);
 
-  // `port` restricts the source to one port's name.
-  Answer ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
-             std::optional<std::string_view> port = std::nullopt) const;
+  Answer ask(const Party& from, const Party& to, const ServiceSet& services, Tick now, const Way& way = {}) const;
 
   // Where any of the segments can be, one endpoint for all that no rule tells apart.
   std::vector<Endpoint> places(const std::vector<std::uint32_t>& segments) const;

@@ -29,9 +29,10 @@ MAY_INCLUDE = {
     "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
     "control/compile": CONTROL_ENGINE + ("control/model",),
     "control/bound": CONTROL_ENGINE + ("control/model", "control/compile"),
+    "control/diff": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile"),
     "tools/capture": ("dataplane/base",),
     "tools/weir": ENGINE + ("dataplane/ledger", "tools/capture", "control/model", "control/source", "control/check",
-                            "control/report", "control/compile", "control/ask", "control/bound"),
+                            "control/report", "control/compile", "control/ask", "control/bound", "control/diff"),
     "tests": ("dataplane", "control", "tools"),
 }
 

@@ -19,7 +19,8 @@ namespace {
 using control::Answer, control::Asker, control::Example, control::Party;
 
 struct ExplainOptions {
-  std::string what, question, port, at, output = "table";
+  std::string what, question, port, to_port, at, output = "table";
+  std::optional<u32> network;
 };
 
 struct Spoken {
@@ -183,9 +184,14 @@ int run_explain(const ExplainOptions& options) {
   for (const Party* party : {&asked->from, &asked->to})
     if (party->prefix) prefixes.push_back(*party->prefix);
   const Asker asker(rules.checked, rules.compiled->policy, prefixes);
-  const auto port = options.port.empty() ? std::nullopt : std::optional<std::string_view>(options.port);
+  const auto named = [](const std::string& port) {
+    return port.empty() ? std::nullopt : std::optional<std::string_view>(port);
+  };
+  if (options.network && !(options.port.empty() && options.to_port.empty()))
+    return fail("--vni: inside a network there are no ports");
+  const control::Way way{named(options.port), named(options.to_port), options.network};
   const Answer answer =
-      asker.ask(asked->from, asked->to, asked->services, static_cast<Tick>(*now_s) * tick_second, port);
+      asker.ask(asked->from, asked->to, asked->services, static_cast<Tick>(*now_s) * tick_second, way);
   if (answer.too_many) return fail("the question names more combinations than can be asked: narrow it");
   if (answer.asked == 0)
     return fail("nobody could send this: source and target have no family in common, or every source is spoofed there");
@@ -204,6 +210,9 @@ void add_explain(CLI::App& app, int& exit_code) {
                       "'SOURCE > TARGET SERVICE': segments, groups, lists or addresses; a service's name, tcp/443, "
                       "udp/53-60, icmp/echo or esp");
   command->add_option("--port", options->port, "The port by which the source comes in");
+  command->add_option("--to-port", options->to_port, "The port by which the packet would leave");
+  command->add_option("--vni", options->network, "The network (VXLAN, Geneve) inside which both are")
+      ->check(CLI::Range(0u, image::network_max));
   command->add_option("--at", options->at, "YYYY-MM-DD: as if today were that day");
   command->add_option("-o,--output", options->output, "table, json or jsonl")
       ->check(CLI::IsMember({"table", "json", "jsonl"}));

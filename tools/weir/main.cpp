@@ -91,6 +91,7 @@ int main(int argc, char** argv) {
   weir::add_compile(app, exit_code);
   weir::add_test(app, exit_code);
   weir::add_explain(app, exit_code);
+  weir::add_diff(app, exit_code);
   weir::add_dump(app, exit_code);
   weir::add_replay(app, exit_code);
   weir::add_schema(app, exit_code);

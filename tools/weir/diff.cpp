@@ -1,0 +1,281 @@
+// `weir diff OLD NEW`: what a change of policy does to traffic, for people and for review bots (docs/diff.md). The
+// comparison is control/diff's; here it is read from files and shown.
+#include "control/diff/diff.hpp"
+
+#include "control/diff/words.hpp"
+#include "control/report/report.hpp"
+#include "tools/weir/commands.hpp"
+#include "tools/weir/rules.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace weir {
+namespace {
+
+using control::ChangeKind, control::Diff, control::DiffEntry, control::DiffExample;
+using Json = nlohmann::ordered_json;
+
+struct DiffOptions {
+  std::array<std::string, 2> paths;
+  std::string at, output = "table";
+};
+
+constexpr std::string_view kind_names[] = {"newly_allowed", "newly_denied", "treated_otherwise"};
+constexpr std::size_t shown_max = 6;
+
+// Both policies, with what of them is shown.
+struct Pair {
+  std::array<Rules, 2> rules;
+  Diff diff;
+};
+
+std::string last_day(std::int64_t until_s) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
+}
+
+// "allowed until 2027-03-31, then denied", with what else is asked of the packets.
+std::string spoken(const std::vector<control::FatePiece>& fate) {
+  constexpr std::string_view logs[] = {"", "log opened", "log all"};
+  std::string out;
+  for (const control::FatePiece& piece : fate) {
+    std::vector<std::string_view> traits;
+    if (piece.log != 0) traits.push_back(logs[piece.log]);
+    if (piece.syn_proxy != 0) traits.push_back("syn_proxy");
+    if (piece.rejects != 0) traits.push_back("answered");
+    out += out.empty() ? "" : ", then ";
+    out += piece.allowed != 0 ? "allowed" : "denied";
+    if (!traits.empty()) out += fmt::format(" ({})", fmt::join(traits, ", "));
+    if (piece.until_s != control::no_end) out += fmt::format(" until {}", last_day(piece.until_s));
+  }
+  return out;
+}
+
+std::string place_of(const Rules& rules, const control::Statement& statement) {
+  const control::Model& model = rules.checked.model;
+  return fmt::format("{}:{}", model.files[statement.span.file], model.line_of(statement.span));
+}
+
+// "allow `serve` at policy.toml:126", or the reason's sentence.
+std::string decided_by(const Rules& rules, const Judgement& judgement) {
+  const ReasonRow& reason = row(judgement.reason);
+  if (judgement.rule == no_rule) return fmt::format("denied: {}", reason.sentence);
+  const RuleView rule = rules.compiled->policy.rule(judgement.rule);
+  const std::string which =
+      fmt::format("{} `{}` at {}:{}", rule.is_forbid ? "forbid" : "allow", rule.name, rule.file, rule.line);
+  if (judgement.reason == Reason::expired) return fmt::format("denied: {} has expired", which);
+  return fmt::format("{} by {}", reason.verdict == Verdict::forward ? "allowed" : "denied", which);
+}
+
+std::string packet_of(const DiffExample& example) {
+  std::string out = fmt::format("{} > {} {}", example.source, example.target, example.service);
+  if (example.network) return out + fmt::format(", in network {}", *example.network);
+  out += example.port.empty() ? ", in a tunnel without a number" : fmt::format(", in by {}", example.port);
+  return example.out_port.empty() ? out : out + fmt::format(", out by {}", example.out_port);
+}
+
+// What asks `weir explain` about the example; empty where its words cannot.
+std::string question_of(const DiffExample& example) {
+  std::string out = fmt::format("'{} > {} {}'", example.source, example.target, example.service);
+  if (example.network) return out + fmt::format(" --vni {}", *example.network);
+  if (example.port.empty()) return "";
+  out += fmt::format(" --port {}", example.port);
+  return example.out_port.empty() ? out : out + fmt::format(" --to-port {}", example.out_port);
+}
+
+std::string others_of(const Rules& rules, const std::vector<u32>& statements, const Judgement& judgement) {
+  std::vector<std::string> names;
+  for (const u32 index : statements) {
+    const control::Statement& statement = rules.checked.model.statements[index];
+    const bool decides =
+        judgement.rule != no_rule && rules.compiled->policy.rule(judgement.rule).name == statement.name;
+    if (!decides) names.push_back(fmt::format("`{}` at {}", statement.name, place_of(rules, statement)));
+  }
+  if (names.empty()) return "";
+  const std::size_t more = names.size() > shown_max ? names.size() - shown_max : 0;
+  names.resize(names.size() - more);
+  return fmt::format("; elsewhere in it also {}{}", fmt::join(names, ", "),
+                     more != 0 ? fmt::format(" and {} more", more) : "");
+}
+
+void print_entry(const Pair& pair, const DiffEntry& entry) {
+  std::string where = entry.domain.empty() ? "" : fmt::format("inside {}", entry.domain);
+  if (!entry.family.empty()) where = fmt::format("{} only{}{}", entry.family, where.empty() ? "" : ", ", where);
+  fmt::print("  {} > {}: {}{}\n", entry.from, entry.to, entry.services,
+             where.empty() ? "" : fmt::format(" ({})", where));
+  constexpr std::string_view sides[] = {"old", "new"};
+  for (const u32 policy : {control::old_policy, control::new_policy}) {
+    const Judgement& judgement = entry.example.judgements[policy];
+    fmt::print("    {}      {}{}\n", sides[policy], decided_by(pair.rules[policy], judgement),
+               others_of(pair.rules[policy], entry.statements[policy], judgement));
+    if (entry.kind == ChangeKind::treated_otherwise) fmt::print("             {}\n", spoken(entry.fates[policy]));
+  }
+  fmt::print("    example  {}\n", packet_of(entry.example));
+}
+
+std::string prefixes_of(const control::DiffClaim& claim) {
+  std::vector<std::string> shown = claim.prefixes;
+  const std::size_t more = shown.size() > shown_max ? shown.size() - shown_max : 0;
+  shown.resize(shown.size() - more);
+  return fmt::format("{}{}{}", claim.all_but ? "all but " : "", fmt::join(shown, ", "),
+                     more != 0 ? fmt::format(" and {} more prefixes", more) : "");
+}
+
+void print_table(const Pair& pair) {
+  const Diff& diff = pair.diff;
+  constexpr std::string_view titles[] = {"Newly allowed", "Newly denied", "Treated otherwise"};
+  std::optional<ChangeKind> last;
+  for (const DiffEntry& entry : diff.entries) {
+    if (last != entry.kind) fmt::print("{}{}\n", last ? "\n" : "", titles[static_cast<std::size_t>(entry.kind)]);
+    last = entry.kind;
+    print_entry(pair, entry);
+  }
+  if (!diff.claims.empty()) fmt::print("{}Addresses that ports may claim\n", last ? "\n" : "");
+  for (const auto& claim : diff.claims)
+    fmt::print("  {}: {} {}\n", fmt::join(claim.ports, ", "), claim.accepted ? "newly" : "no longer",
+               prefixes_of(claim));
+  if (!diff.settings.empty()) fmt::print("{}Settings\n", last || !diff.claims.empty() ? "\n" : "");
+  for (const auto& [key, before, after] : diff.settings) fmt::print("  {}: {} -> {}\n", key, before, after);
+  for (const auto& [before, after] : diff.renamed)
+    fmt::print("renamed, which changes nothing: {} -> {}\n", before, after);
+  if (diff.same()) fmt::print("the policies behave the same\n");
+}
+
+Json numbers_json(const control::ServicePoints& points) { return control::numbers_of(points); }
+
+Json places_json(const Diff& diff, const std::vector<control::DiffPlaces>& places) {
+  Json out = Json::array();
+  for (const control::DiffPlaces& place : places) {
+    Json ports = Json::array(), networks = Json::array();
+    for (const u32 index : place.classes) {
+      const control::JointClass& one = diff.classes[index];
+      if (one.kind != image::ClassKind::network)
+        ports.push_back(index == 0 ? "" : one.pattern + (one.kind == image::ClassKind::prefix ? "*" : ""));
+      else if (one.networks.empty()) networks.push_back("other");
+      else
+        for (const u32 network : one.networks) networks.push_back(network);
+    }
+    out.push_back({{"ports", ports}, {"networks", networks}, {"prefixes", control::prefixes_of(place.addresses)}});
+  }
+  return out;
+}
+
+Json statement_json(const Rules& rules, u32 index) {
+  const control::Model& model = rules.checked.model;
+  const control::Statement& one = model.statements[index];
+  return {{"name", one.name},
+          {"kind", one.is_forbid ? "forbid" : "allow"},
+          {"file", model.files[one.span.file]},
+          {"line", model.line_of(one.span)}};
+}
+
+Json side_json(const Rules& rules, const DiffEntry& entry, u32 policy) {
+  const Judgement& judgement = entry.example.judgements[policy];
+  Json out = {{"verdict", verdict_name(row(judgement.reason).verdict)},
+              {"reason", row(judgement.reason).name},
+              {"rule", nullptr}};
+  if (judgement.rule != no_rule) {
+    const RuleView rule = rules.compiled->policy.rule(judgement.rule);
+    out["rule"] = {
+        {"name", rule.name}, {"kind", rule.is_forbid ? "forbid" : "allow"}, {"file", rule.file}, {"line", rule.line}};
+  }
+  if (entry.kind == ChangeKind::treated_otherwise) out["treatment"] = spoken(entry.fates[policy]);
+  out["statements"] = Json::array();
+  for (const u32 index : entry.statements[policy]) out["statements"].push_back(statement_json(rules, index));
+  return out;
+}
+
+Json entry_json(const Pair& pair, const DiffEntry& entry) {
+  const DiffExample& example = entry.example;
+  Json packet = {
+      {"source", example.source}, {"target", example.target}, {"service", example.service},     {"port", nullptr},
+      {"to_port", nullptr},       {"network", nullptr},       {"explain", question_of(example)}};
+  if (!example.port.empty()) packet["port"] = example.port;
+  if (!example.out_port.empty()) packet["to_port"] = example.out_port;
+  if (example.network) packet["network"] = *example.network;
+  Json families = Json::array();
+  if (entry.ipv4) families.push_back("ipv4");
+  if (entry.ipv6) families.push_back("ipv6");
+  return {{"from", entry.from},
+          {"to", entry.to},
+          {"services", entry.services},
+          {"families", families},
+          {"inside", entry.domain},
+          {"example", packet},
+          {"old", side_json(pair.rules[0], entry, 0)},
+          {"new", side_json(pair.rules[1], entry, 1)},
+          {"exactly",
+           {{"from", places_json(pair.diff, entry.sources)},
+            {"to", places_json(pair.diff, entry.targets)},
+            {"services", numbers_json(entry.points)}}}};
+}
+
+void print_json(const DiffOptions& options, const Pair& pair) {
+  Json whole = {{"old", options.paths[0]}, {"new", options.paths[1]}, {"same", pair.diff.same()}};
+  for (const std::string_view kind : kind_names) whole[std::string(kind)] = Json::array();
+  for (const DiffEntry& entry : pair.diff.entries)
+    whole[std::string(kind_names[static_cast<std::size_t>(entry.kind)])].push_back(entry_json(pair, entry));
+  whole["claims"] = Json::array();
+  for (const auto& one : pair.diff.claims)
+    whole["claims"].push_back({{"ports", one.ports},
+                               {"change", one.accepted ? "accepted" : "refused"},
+                               {"all_but", one.all_but},
+                               {"prefixes", one.prefixes}});
+  whole["settings"] = Json::array();
+  for (const auto& [key, before, after] : pair.diff.settings)
+    whole["settings"].push_back({{"key", key}, {"old", before}, {"new", after}});
+  whole["renamed"] = Json::array();
+  for (const auto& [before, after] : pair.diff.renamed) whole["renamed"].push_back({{"old", before}, {"new", after}});
+  fmt::print("{}", text_of(whole, options.output == "jsonl"));
+}
+
+int run_diff(const DiffOptions& options) {
+  const auto now_s = time_of(options.at);
+  if (!now_s) {
+    fmt::print(stderr, "weir diff: --at {}: not a date (YYYY-MM-DD)\n", control::harmless(options.at));
+    return exit_invalid;
+  }
+  Pair pair{
+      {read_rules(options.paths[0], *now_s, first_generation), read_rules(options.paths[1], *now_s, first_generation)},
+      {}};
+  constexpr std::string_view sides[] = {"old", "new"};
+  bool sound = true;
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (pair.rules[i].ok()) continue;
+    print(pair.rules[i].checked.diagnostics, pair.rules[i].checked.sources, "human");
+    fmt::print(stderr, "weir diff: the {} policy, {}, is not valid\n", sides[i], control::harmless(options.paths[i]));
+    sound = false;
+  }
+  if (!sound) return exit_invalid;
+  const auto side = [&](std::size_t i) {
+    const Rules& rules = pair.rules[i];
+    return control::PolicySide{rules.checked.model, &rules.checked.names, rules.compiled->policy};
+  };
+  auto made = control::diff(side(0), side(1), *now_s);
+  if (!made) {
+    fmt::print(stderr, "weir diff: {}\n", made.error());
+    return exit_invalid;
+  }
+  pair.diff = std::move(*made);
+  if (options.output == "table") print_table(pair);
+  else print_json(options, pair);
+  return pair.diff.same() ? exit_yes : exit_no;
+}
+
+}  // namespace
+
+void add_diff(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<DiffOptions>();
+  CLI::App* command =
+      app.add_subcommand("diff", "What traffic a change of policy newly allows, denies or treats otherwise");
+  command->add_option("old", options->paths[0], "The root rule file before")->required();
+  command->add_option("new", options->paths[1], "The root rule file after")->required();
+  command->add_option("--at", options->at, "YYYY-MM-DD: as if today were that day");
+  command->add_option("-o,--output", options->output, "table, json or jsonl")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}));
+  command->callback([options, &exit_code] { exit_code = run_diff(*options); });
+}
+
+}  // namespace weir
