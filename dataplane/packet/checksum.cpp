@@ -1,8 +1,11 @@
-// Sums in four chains of 64-bit words with the carry put back, so that the additions overlap; the baseline's vectors
-// gained a tenth on long packets and lost as much on short ones. The CRC is the machine's own: both baselines have it.
+// Long runs are summed in vectors (block_sum.hpp), what is short in 64-bit words with the carry put back, in chains so
+// that the additions overlap. The CRC is the machine's own: both baselines have it.
 #include "dataplane/packet/checksum.hpp"
 
+#include "dataplane/packet/block_sum.hpp"
 #include "dataplane/packet/numbers.hpp"
+
+#include <algorithm>
 
 #if defined(__SSE4_2__)
 #include <immintrin.h>
@@ -34,8 +37,13 @@ inline u32 crc_step(u32 crc, u8 byte) { return __crc32cb(crc, byte); }
 #endif
 
 // As ones_sum(), with what comes before and the result in 64 bits, each to be folded.
-inline u64 wide_sum(const u8* at, u32 bytes, u64 sum) {
+inline u64 long_sum(const u8* at, u32 bytes, u64 sum, bool has_wide_vectors) {
   u64 a = sum, b = 0, c = 0, d = 0;
+  while (bytes >= 2 * block_bytes) {
+    const u32 blocks = std::min(bytes / block_bytes, blocks_max);
+    b = add(b, has_wide_vectors ? block_sum_wide(at, blocks) : block_sum_plain(at, blocks));
+    at += blocks * block_bytes, bytes -= blocks * block_bytes;
+  }
   for (; bytes >= 32; at += 32, bytes -= 32) {
     a = add(a, load<u64>(at));
     b = add(b, load<u64>(at + 8));
@@ -56,14 +64,14 @@ inline u64 wide_sum(const u8* at, u32 bytes, u64 sum) {
 }
 
 // Length and protocol as the pseudo-header has them (RFC 9293 3.1, RFC 8200 8.1).
-inline u64 wide_pseudo_sum(const Headers& headers, u32 bytes) {
+inline u64 long_pseudo_sum(const Headers& headers, u32 bytes) {
   const u64 tail = u64{swap(bytes)} + (u64{headers.protocol} << 8);
   if (headers.is_ipv4) return headers.source.low + headers.target.low + tail;
   return add(add(add(add(headers.source.high, headers.source.low), headers.target.high), headers.target.low), tail);
 }
 
-bool sum_holds(std::span<const ByteRun> runs, u64 sum) {
-  for (const ByteRun& run : runs) sum = wide_sum(run.at, run.bytes, sum);
+bool sum_holds(std::span<const ByteRun> runs, u64 sum, bool has_wide_vectors) {
+  for (const ByteRun& run : runs) sum = long_sum(run.at, run.bytes, sum, has_wide_vectors);
   return fold(sum) == 0xffff;
 }
 
@@ -79,9 +87,9 @@ bool crc_holds(std::span<const ByteRun> runs) {
 
 }  // namespace
 
-u32 ones_sum(const u8* at, u32 bytes, u32 sum) { return fold(wide_sum(at, bytes, sum)); }
+u32 ones_sum(const u8* at, u32 bytes, u32 sum) { return fold(long_sum(at, bytes, sum, false)); }
 
-u32 pseudo_sum(const Headers& headers, u32 bytes) { return fold(wide_pseudo_sum(headers, bytes)); }
+u32 pseudo_sum(const Headers& headers, u32 bytes) { return fold(long_pseudo_sum(headers, bytes)); }
 
 u32 crc32c(const u8* at, u32 bytes, u32 crc) {
   for (; bytes >= 8; at += 8, bytes -= 8) crc = crc_step(crc, load<u64>(at));
@@ -89,16 +97,16 @@ u32 crc32c(const u8* at, u32 bytes, u32 crc) {
   return crc;
 }
 
-bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs) {
+bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs, bool has_wide_vectors) {
   u32 bytes = 0;
   for (const ByteRun& run : runs) bytes += run.bytes;
   switch (headers.protocol) {
-    case protocol_tcp: return sum_holds(runs, wide_pseudo_sum(headers, bytes));
+    case protocol_tcp: return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);
     case protocol_udp:
       if (load<u16>(runs[0].at + 6) == 0) return headers.is_ipv4;
-      return sum_holds(runs, wide_pseudo_sum(headers, bytes));
-    case protocol_icmp: return sum_holds(runs, 0);
-    case protocol_icmp6: return sum_holds(runs, wide_pseudo_sum(headers, bytes));
+      return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);
+    case protocol_icmp: return sum_holds(runs, 0, has_wide_vectors);
+    case protocol_icmp6: return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);
     case protocol_sctp: return crc_holds(runs);
     default: return true;
   }

@@ -33,13 +33,14 @@ u32 crc32c(const u8* at, u32 bytes, u32 crc);
 
 // Whether the checksum of a well-formed IP packet holds. `runs` are its transport's bytes in order, from the transport
 // header to the end; all but the last are a multiple of 8 bytes long and the first holds the whole transport header.
-bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs);
+// `has_wide_vectors` as machine_has_vectors_256() has said.
+bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs, bool has_wide_vectors = false);
 
 // The same for a packet that stands whole in `frame`.
-inline bool checksum_holds(const Headers& headers, const std::byte* frame) {
+inline bool checksum_holds(const Headers& headers, const std::byte* frame, bool has_wide_vectors = false) {
   const u32 header_bytes = headers.payload_offset - u32{headers.l4_offset};
   const ByteRun run{reinterpret_cast<const u8*>(frame) + headers.l4_offset, header_bytes + headers.payload_bytes};
-  return checksum_holds(headers, std::span(&run, 1));
+  return checksum_holds(headers, std::span(&run, 1), has_wide_vectors);
 }
 
 }  // namespace weir

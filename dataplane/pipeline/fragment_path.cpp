@@ -7,7 +7,7 @@ namespace weir {
 namespace {
 
 // The pieces as one transport, in order of offset.
-bool datagram_intact(const Headers& headers, std::span<const Piece> pieces) {
+bool datagram_intact(const Headers& headers, std::span<const Piece> pieces, bool has_wide_vectors) {
   const Piece* sorted[datagram_pieces_max];
   u32 count = 0;
   for (const Piece& piece : pieces) {
@@ -22,7 +22,7 @@ bool datagram_intact(const Headers& headers, std::span<const Piece> pieces) {
   const u32 before_bytes = headers.l4_offset - u32{sorted[0]->payload_offset};  // IPv6 extension headers
   runs[0].at += before_bytes;
   runs[0].bytes -= before_bytes;
-  return checksum_holds(headers, std::span(runs, count));
+  return checksum_holds(headers, std::span(runs, count), has_wide_vectors);
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
   }
   if (whole.headers.well_formed()) {
     const bool is_good = last.packet.checksum == Checksum::good || installed.trusts_checksums ||
-                         datagram_intact(whole.headers, pieces);
+                         datagram_intact(whole.headers, pieces, installed.has_wide_vectors);
     whole.packet.checksum = is_good ? Checksum::good : Checksum::bad;
   }
   Outcome outcome;

@@ -11,7 +11,8 @@ namespace weir {
 inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
   if (packet.checksum == Checksum::good) return true;
   if (packet.checksum == Checksum::bad) return false;
-  return headers.tunnels != 0 || installed.trusts_checksums || checksum_holds(headers, packet.data);
+  return headers.tunnels != 0 || installed.trusts_checksums ||
+         checksum_holds(headers, packet.data, installed.has_wide_vectors);
 }
 
 // The order of the questions is free: none leaves a trace, but for the last.

@@ -2,6 +2,7 @@
 #include "dataplane/pipeline/slot.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/base/machine.hpp"
 
 namespace weir {
 
@@ -14,6 +15,7 @@ InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_vie
   installed.tcp = {static_cast<Profile>(tracking.profile) == Profile::loose, tracking.pick_up != 0};
   installed.syn_proxy = static_cast<SynProxy>(tracking.syn_proxy);
   installed.trusts_checksums = static_cast<Checksums>(tracking.checksums) == Checksums::trust;
+  installed.has_wide_vectors = machine_has_vectors_256();
   installed.holds_fragments = static_cast<Fragments>(tracking.fragments) == Fragments::whole;
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);

@@ -29,6 +29,7 @@ struct InstalledPolicy {
   TcpProfile tcp = {};
   SynProxy syn_proxy = SynProxy::never;
   bool trusts_checksums = false;          // what no port has verified is taken for good
+  bool has_wide_vectors = false;          // machine_has_vectors_256(), asked once
   bool holds_fragments = false;           // for their datagram; else they are dropped
 };
 

@@ -44,7 +44,7 @@ bool Pipeline::outsides_allowed(const Entry& entry, const InstalledPolicy& insta
     return false;
   }
   outcome.depth = headers.tunnels;
-  if (weir::checksum_holds(headers, entry.packet.data)) return true;
+  if (weir::checksum_holds(headers, entry.packet.data, installed.has_wide_vectors)) return true;
   outcome.reason = Reason::l4_checksum_bad;
   return false;
 }

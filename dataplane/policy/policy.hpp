@@ -156,7 +156,7 @@ class Policy {
   }
 
   image::View view_;
-  bool wide_;  // image::machine_is_wide(), asked once
+  bool wide_;  // machine_has_vectors_512(), asked once
 };
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 // Each check returns the sentence that says what does not hold, or an empty one.
 #include "dataplane/policy/verify.hpp"
 
+#include "dataplane/base/machine.hpp"
 #include "dataplane/policy/check_tracking.hpp"
 #include "dataplane/policy/walk.hpp"
 
@@ -387,7 +388,7 @@ std::expected<Policy, ImageError> verify(std::span<const std::byte> bytes) {
   for (u32 section = 0; section < sections_count; ++section)
     if (const Sentence wrong = check_contents(view, static_cast<Section>(section), nodes_of_root); !wrong.empty())
       return std::unexpected(ImageError{section_names[section], wrong});
-  return Policy(view, machine_is_wide());
+  return Policy(view, machine_has_vectors_512());
 }
 
 }  // namespace weir

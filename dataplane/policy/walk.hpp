@@ -82,11 +82,8 @@ struct Walk {
 
 // The atom of each of up to walk_lanes addresses.
 void walk_ipv4_plain(const Trie& trie, std::span<const u32> addresses, u32* atoms);
-// Only where machine_is_wide().
+// Only where machine_has_vectors_512().
 void walk_ipv4_wide(const Trie& trie, std::span<const u32> addresses, u32* atoms);
 void walk_ipv6_plain(const Trie& trie, std::span<const u128> addresses, u32* atoms);
-
-// Whether processor and operating system have what walk_ipv4_wide was compiled for. Asks the processor: not per packet.
-bool machine_is_wide();
 
 }  // namespace weir::image

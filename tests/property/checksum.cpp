@@ -1,5 +1,7 @@
 // Transport checksums against their definitions, a word or a bit at a time: random bytes, lengths, alignments and cuts
 // into pieces; and whole packets of every protocol, right and with one bit turned.
+#include "dataplane/base/machine.hpp"
+#include "dataplane/packet/block_sum.hpp"
 #include "dataplane/packet/checksum.hpp"
 
 #include <catch2/catch.hpp>
@@ -84,7 +86,9 @@ bool holds(std::mt19937_64& random, const Sample& sample) {
     runs.push_back({&sample.transport[at], take});
     at += take;
   }
-  return checksum_holds(sample.headers, runs);
+  const bool plain = checksum_holds(sample.headers, runs);
+  CHECK(checksum_holds(sample.headers, runs, machine_has_vectors_256()) == plain);
+  return plain;
 }
 
 }  // namespace
@@ -100,6 +104,21 @@ TEST_CASE("the sum is RFC 1071's, whatever the length and alignment") {
     INFO(count << " bytes");
     REQUIRE(sum <= 0xffff);
     REQUIRE(swap(static_cast<u16>(sum)) == naive_sum(part));
+  }
+}
+
+TEST_CASE("blocks add up the same in all widths") {
+  std::mt19937_64 random(20261121);
+  for (u32 round = 0; round < 400; ++round) {
+    const u32 blocks = static_cast<u32>(random() % (round % 10 == 0 ? blocks_max + 1 : 40));
+    const u32 shift = static_cast<u32>(random() % 3);
+    auto bytes = random_bytes(random, blocks * block_bytes + shift);
+    if (round % 7 == 0) std::fill(bytes.begin(), bytes.end(), u8{0xff});
+    u64 sum = 0;
+    for (u32 at = shift; at < bytes.size(); at += 2) sum += load<u16>(&bytes[at]);
+    INFO(blocks << " blocks");
+    CHECK(block_sum_plain(bytes.data() + shift, blocks) == sum);
+    if (machine_has_vectors_256()) CHECK(block_sum_wide(bytes.data() + shift, blocks) == sum);
   }
 }
 

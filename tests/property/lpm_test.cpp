@@ -2,6 +2,7 @@
 // and many (each root width), both families, asked at every end of a range and beside it.
 #include "control/compile/atoms.hpp"
 #include "control/compile/compile.hpp"
+#include "dataplane/base/machine.hpp"
 #include "dataplane/policy/walk.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/image_memory.hpp"
@@ -111,7 +112,7 @@ TEST_CASE("the longest prefix is that of a scan") {
     compare<control::Ipv6Range, u128>(model, view, image::ipv6_trie(view), &control::AddressSet::ipv6, step);
     compare_walk<u32>(draw, image::ipv4_trie(view), image::walk_ipv4_plain);
     compare_walk<u32>(draw, image::ipv4_trie(view),
-                      image::machine_is_wide() ? image::walk_ipv4_wide : image::walk_ipv4_plain);
+                      machine_has_vectors_512() ? image::walk_ipv4_wide : image::walk_ipv4_plain);
     compare_walk<u128>(draw, image::ipv6_trie(view), image::walk_ipv6_plain);
   }
   CHECK(root_widths == std::set<u32>{2, 8, 14, 20});
