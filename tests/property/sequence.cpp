@@ -19,11 +19,28 @@ TEST_CASE("the short way leaves what the whole way leaves") {
   for (u32 i = 0; i < 200; ++i) {
     INFO("sequence " << i);
     const std::vector<u8> bytes = random_bytes(random);
-    auto usual = std::make_unique<Sequence>(policies), whole = std::make_unique<Sequence>(policies, true);
+    const Sequence::Wish telling{.names_segments = true};
+    auto usual = std::make_unique<Sequence>(policies), whole = std::make_unique<Sequence>(policies, telling);
     REQUIRE_NOTHROW(usual->run(Choices(bytes)));
     REQUIRE_NOTHROW(whole->run(Choices(bytes)));
     REQUIRE(usual->remembers_what(*whole));
   }
+}
+
+TEST_CASE("several workers decide as one does, whoever receives what") {
+  const Policies policies;
+  std::mt19937_64 random(20260303);
+  u64 handed_over = 0, established = 0;
+  for (u32 i = 0; i < 300; ++i) {
+    INFO("sequence " << i);
+    Sequence sequence(policies, {.workers = 2 + i % 3});
+    const std::vector<u8> bytes = random_bytes(random);
+    REQUIRE_NOTHROW(sequence.run(Choices(bytes)));
+    handed_over += sequence.handed_over();
+    established += sequence.ended_as(Reason::flow_established);
+  }
+  CHECK(handed_over > 10'000);
+  CHECK(established > 10'000);
 }
 
 TEST_CASE("the engine decides as the naive firewall does, over packets, flips, flushes and time") {

@@ -1,5 +1,6 @@
 // Random sequences of packets, policy flips, flushes and jumps in time, through the engine in random bursts and
-// through the naive firewall one by one. Choices come from bytes, so that a random test and a fuzzer share it.
+// through the naive firewall one by one. Choices come from bytes, so that a random test and a fuzzer share it. With
+// several workers each packet comes in by any of them, and is handed to the one that owns its flow.
 #pragma once
 #include "control/compile/compile.hpp"
 #include "dataplane/pipeline/burst.hpp"
@@ -12,6 +13,7 @@
 #include "tests/property/sequence_policies.hpp"
 #include "tests/property/tcp_talk.hpp"
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <memory>
@@ -21,50 +23,58 @@
 
 namespace weir {
 
-// One run of the engine beside its twin. Throws on the first difference.
+// One run of the engine beside its twin. Throws on the first difference. Ceilings count for each worker alone, so with
+// several of them the policies are without.
 class Sequence {
  public:
-  // `names_segments`: as where decisions are told, which takes every packet the whole way.
-  explicit Sequence(const Policies& policies, bool names_segments = false)
-      : policies_(policies),
-        memory_(FlowTable::bytes_needed(flows_max) + 64),
-        flood_memory_(Floods::bytes_needed + 64),
-        table_({aligned(memory_.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
-        floods_({aligned(flood_memory_.data()), Floods::bytes_needed}, secret),
-        pipeline_(config(names_segments), table_, counters_) {}
+  struct Wish {
+    bool names_segments = false;  // as where decisions are told, which takes every packet the whole way
+    u32 workers = 1;
+  };
+  explicit Sequence(const Policies& policies) : Sequence(policies, Wish{}) {}
+  Sequence(const Policies& policies, const Wish& wish) : policies_(policies) {
+    for (u32 self = 0; self < wish.workers; ++self) workers_.push_back(std::make_unique<Worker>(wish, self));
+  }
 
   void run(Choices choices) {
     while (choices.left()) {
-      std::vector<Packet> burst;
+      Worker& worker = *workers_[workers_.size() == 1 ? 0 : choices.below(static_cast<u32>(workers_.size()))];
+      std::vector<Packet> burst = take_handed(worker);
       const u32 size = 1 + choices.below(burst_packets_max);
-      for (u32 i = 0; i < size && choices.left(); ++i) burst.push_back(enter(random_packet(choices)));
-      step(burst);
-      if (const u32 act = choices.below(32); act == 0) {
-        pipeline_.flush(), twin_.flush();
-      } else if (act < 5) {
-        policy_ = choices.below(Policies::count), ++changes_;
-      } else if (act < 8) {
-        pipeline_.age(now_us_, policies_[policy_].installed.get());  // nothing while packets are inside
-        take_events();
-      }
+      for (u32 i = 0; i < size && burst.size() < burst_packets_max && choices.left(); ++i)
+        burst.push_back(enter(worker, random_packet(choices)));
+      step(worker, burst);
+      act(choices.below(32), choices);
     }
-    while (!pipeline_.idle()) step({});
-    u64 ended = 0;
-    for (const auto& reason : counters_.reasons) ended += reason.packets.read();
+    finish();
+    u64 ended = 0, received = 0, revoked = 0, lost = 0;
+    for (const auto& worker : workers_) {
+      for (const auto& reason : worker->counters.reasons) ended += reason.packets.read();
+      received += worker->counters.received.read() - worker->counters.handed_over.read();
+      revoked += worker->counters.flows_revoked.read();
+      lost += worker->events->lost();
+    }
     expect(watch_.inside() == 0, "every packet ends", 0);
-    due_[static_cast<u8>(EventKind::flow_revoked)] = counters_.flows_revoked.read();
+    due_[static_cast<u8>(EventKind::flow_revoked)] = revoked;
     due_[static_cast<u8>(EventKind::scan_detected)] = twin_.scans_told();
-    expect(told_ == due_ && events_->lost() == 0, "events tell what happened", 0);
-    expect(ended == entered_ && counters_.received.read() == entered_, "counters account for every packet", 0);
+    expect(told_ == due_ && lost == 0, "events tell what happened", 0);
+    expect(ended == entered_ && received == entered_, "counters account for every packet", 0);
   }
 
-  u64 ended_as(Reason reason) const { return counters_.reasons[static_cast<u8>(reason)].packets.read(); }
-  // Whether both flow tables hold the same, byte for byte.
+  u64 ended_as(Reason reason) const {
+    return sum([&](const Worker& worker) { return worker.counters.reasons[static_cast<u8>(reason)].packets.read(); });
+  }
+  u64 swept() const {
+    return sum([](const Worker& worker) { return worker.counters.sweep_judged.read(); });
+  }
+  u64 handed_over() const {
+    return sum([](const Worker& worker) { return worker.counters.handed_over.read(); });
+  }
+  // Whether both first workers' flow tables hold the same, byte for byte.
   bool remembers_what(const Sequence& other) const {
     const std::size_t bytes = FlowTable::bytes_needed(flows_max);
-    return std::memcmp(aligned(memory_.data()), aligned(other.memory_.data()), bytes) == 0;
+    return std::memcmp(aligned(workers_[0]->memory.data()), aligned(other.workers_[0]->memory.data()), bytes) == 0;
   }
-  u64 swept() const { return counters_.sweep_judged.read(); }
 
  private:
   static constexpr u32 flows_max = 4096;
@@ -73,8 +83,67 @@ class Sequence {
   // One under which the sketches of scans tell apart the few ports and addresses of these sequences.
   static constexpr HashKey secret{{0x9e37, 0x79b9'7f4a'7c15'f39c, 0xdaa6'6d2c'7ddf'7442, 0xbf58'476d'1ce4'e5b9}};
 
-  PipelineConfig config(bool names_segments) {
-    return {.secret = secret, .events = events_.get(), .floods = &floods_, .name_segments = names_segments};
+  struct Waiting {
+    Waiting(const naive::MeantPacket& what, std::vector<std::byte> bytes, u64 name)
+        : meant(what), frame(std::move(bytes)), token(name) {}
+    naive::MeantPacket meant;
+    std::vector<std::byte> frame;
+    std::vector<std::byte> answer = std::vector<std::byte>(200, ContractWatch::untouched);
+    u64 token;
+  };
+
+  struct Worker {
+    Worker(const Wish& wish, u32 self)
+        : memory(FlowTable::bytes_needed(flows_max) + 64),
+          flood_memory(Floods::bytes_needed + 64),
+          table({aligned(memory.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
+          floods({aligned(flood_memory.data()), Floods::bytes_needed}, secret),
+          pipeline({.secret = secret, .workers = wish.workers, .self = self, .events = events.get(), .floods = &floods,
+                    .name_segments = wish.names_segments},
+                   table, counters) {}
+
+    std::vector<std::byte> memory, flood_memory;
+    FlowTable table;
+    Floods floods;
+    WorkerCounters counters;
+    std::unique_ptr<EventRing> events = std::make_unique<EventRing>();
+    Pipeline pipeline;
+    std::deque<Waiting> waiting;  // inside
+    std::deque<Waiting> handed;   // by other workers, not yet taken
+    std::unordered_map<u32, u64> serials;  // flow record -> the twin's serial
+  };
+
+  template <class Count>
+  u64 sum(Count count) const {
+    u64 all = 0;
+    for (const auto& worker : workers_) all += count(*worker);
+    return all;
+  }
+
+  // Now and then something besides packets.
+  void act(u32 act, Choices& choices) {
+    if (act == 0) {
+      for (const auto& worker : workers_) worker->pipeline.flush();
+      twin_.flush();
+    } else if (act < 5) {
+      policy_ = choices.below(Policies::count), ++changes_;
+    } else if (act < 8) {
+      for (const auto& worker : workers_)  // nothing while packets are inside
+        worker->pipeline.age(now_us_, policies_[policy_].installed.get());
+      take_events();
+    }
+  }
+
+  // Until nothing is inside anywhere.
+  void finish() {
+    for (bool any = true; any;) {
+      any = false;
+      for (const auto& worker : workers_) {
+        if (worker->pipeline.idle() && worker->handed.empty()) continue;
+        any = true;
+        step(*worker, take_handed(*worker));
+      }
+    }
   }
   template <class Byte>
   static Byte* aligned(Byte* at) {
@@ -209,30 +278,57 @@ class Sequence {
     if (pick < short_jumps || (pick < std::size(jumps_us) && choices.below(8) == 0)) now_us_ += jumps_us[pick];
   }
 
-  Packet enter(const naive::MeantPacket& meant) {
-    auto& waiting = waiting_.emplace_back(meant, FrameWriter::write(meant));
+  Packet enter(Worker& worker, const naive::MeantPacket& meant) {
+    worker.waiting.emplace_back(meant, FrameWriter::write(meant), entered_++);
+    return show(worker.waiting.back());
+  }
+
+  Packet show(Waiting& waiting) {
     const Packet packet{waiting.frame.data(),
                         static_cast<u32>(waiting.frame.size()),
-                        static_cast<u16>(meant.from_inside ? 0 : 1),
-                        meant.time_us,
-                        entered_++,
+                        static_cast<u16>(waiting.meant.from_inside ? 0 : 1),
+                        waiting.meant.time_us,
+                        waiting.token,
                         waiting.answer};
     watch_.enter(packet);
     return packet;
   }
 
-  void step(std::span<const Packet> burst) {
+  // What others have handed over comes in now, in the order in which they did.
+  std::vector<Packet> take_handed(Worker& worker) {
+    std::vector<Packet> burst;
+    while (!worker.handed.empty() && burst.size() < burst_packets_max) {
+      worker.handed.front().meant.time_us = now_us_;
+      worker.waiting.push_back(std::move(worker.handed.front()));
+      worker.handed.pop_front();
+      burst.push_back(show(worker.waiting.back()));
+    }
+    return burst;
+  }
+
+  void step(Worker& worker, std::span<const Packet> burst) {
     Outcome outcomes[outcomes_max];
-    const auto result = pipeline_.process(burst, policies_[policy_].installed.get(), outcomes, {});
+    Misdirected misdirected[burst_packets_max];
+    const auto result = worker.pipeline.process(burst, policies_[policy_].installed.get(), outcomes, misdirected);
+    for (u32 i = 0; i < result.misdirected; ++i) hand_over(worker, misdirected[i]);
     take_events();
-    for (u32 i = 0; i < result.outcomes; ++i) compare(outcomes[i]);
+    for (u32 i = 0; i < result.outcomes; ++i) compare(worker, outcomes[i]);
+  }
+
+  void hand_over(Worker& worker, const Misdirected& packet) {
+    const auto found = std::ranges::find(worker.waiting, packet.token, &Waiting::token);
+    expect(found != worker.waiting.end(), "what is handed over was inside", packet.token);
+    expect(workers_[packet.owner].get() != &worker, "a worker hands over to others", packet.token);
+    workers_[packet.owner]->handed.push_back(std::move(*found));
+    worker.waiting.erase(found);
   }
 
   void take_events() {
-    for (Event event; events_->pop(event);) {
-      ++told_[static_cast<u8>(event.kind)];
-      expect(revocations_.tell(event, policies_[policy_].model, changes_) == nullptr, "revocations are told", 0);
-    }
+    for (const auto& worker : workers_)
+      for (Event event; worker->events->pop(event);) {
+        ++told_[static_cast<u8>(event.kind)];
+        expect(revocations_.tell(event, policies_[policy_].model, changes_) == nullptr, "revocations are told", 0);
+      }
   }
 
   // What the ring must hold for an outcome: a drop that is not the parser's, a flow whose rule logs.
@@ -244,16 +340,15 @@ class Sequence {
     due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && policy.rule(outcome.rule).name == "b-in";
   }
 
-  void compare(const Outcome& outcome) {
+  void compare(Worker& worker, const Outcome& outcome) {
     if (const auto broken = watch_.check(outcome)) throw std::runtime_error(*broken);
     expect_events(outcome);
-    const naive::MeantPacket meant = waiting_.front().meant;
-    const std::size_t meant_bytes = waiting_.front().frame.size();
-    waiting_.pop_front();
+    expect(outcome.token == worker.waiting.front().token, "outcomes come in order", outcome.token);
+    const naive::MeantPacket meant = worker.waiting.front().meant;
+    const std::size_t meant_bytes = worker.waiting.front().frame.size();
+    worker.waiting.pop_front();
     expect(revocations_.see(outcome, meant) == nullptr, "what is denied was told", outcome.token);
     const naive::Verdict expected = twin_.decide(meant, policies_[policy_].model);
-    expect(outcome.token == compared_, "outcomes come in order", outcome.token);
-    ++compared_;
     if (outcome.reason != expected.reason)
       throw std::runtime_error("packet " + std::to_string(outcome.token) + ": engine says " +
                                std::string(row(outcome.reason).name) + ", twin says " +
@@ -262,39 +357,26 @@ class Sequence {
            outcome.token);
     expect(outcome.answer_bytes <= meant_bytes, "no answer is longer than what it answers", outcome.token);
     expect(outcome.flow_is_new == expected.is_new, "new flows agree", outcome.token);
-    if (outcome.flow_is_new) serials_[outcome.flow] = expected.flow;
-    if (outcome.flow != no_flow) expect(serials_[outcome.flow] == expected.flow, "flows agree", outcome.token);
+    if (outcome.flow_is_new) worker.serials[outcome.flow] = expected.flow;
+    if (outcome.flow != no_flow) expect(worker.serials[outcome.flow] == expected.flow, "flows agree", outcome.token);
   }
 
   static void expect(bool holds, const char* what, u64 token) {
     if (!holds) throw std::runtime_error("packet " + std::to_string(token) + ": does not hold: " + what);
   }
 
-  struct Waiting {
-    Waiting(const naive::MeantPacket& what, std::vector<std::byte> bytes) : meant(what), frame(std::move(bytes)) {}
-    naive::MeantPacket meant;
-    std::vector<std::byte> frame;
-    std::vector<std::byte> answer = std::vector<std::byte>(200, ContractWatch::untouched);
-  };
   const Policies& policies_;
-  std::vector<std::byte> memory_, flood_memory_;
-  FlowTable table_;
-  Floods floods_;
-  WorkerCounters counters_;
-  std::unique_ptr<EventRing> events_ = std::make_unique<EventRing>();
+  std::vector<std::unique_ptr<Worker>> workers_;
   std::array<u64, event_kinds> told_{}, due_{};  // by EventKind
-  Pipeline pipeline_;
   naive::Firewall twin_;
   ContractWatch watch_;
-  std::deque<Waiting> waiting_;
   std::array<TcpTalk, 8> talks_;
   std::array<naive::MeantPacket, 8> last_spoken_;
-  std::unordered_map<u32, u64> serials_;  // flow record -> the twin's serial
   Revocations revocations_;
   u32 policy_ = 0;
   u64 changes_ = 0;  // of policy_
   u64 now_us_ = start_us;
-  u64 entered_ = 0, compared_ = 0;
+  u64 entered_ = 0;
 };
 
 }  // namespace weir
