@@ -1,6 +1,7 @@
 // The stages in order: one space of both, the rules that are the same, regions, words.
 #include "control/diff/diff.hpp"
 
+#include "control/diff/caps.hpp"
 #include "control/diff/entries.hpp"
 #include "control/diff/settings.hpp"
 
@@ -14,7 +15,12 @@ std::expected<Diff, std::string> diff(const PolicySide& old_side, const PolicySi
   const Regions regions = find_regions(*space, same, fates);
   auto entries = EntryMaker(*space, regions, fates, {&old_side, &new_side}, now_s).make();
   if (!entries) return std::unexpected(entries.error());
-  Diff made{space->classes, std::move(*entries), claims_between(*space), settings_between(*space), {}};
+  Diff made{space->classes,
+            std::move(*entries),
+            claims_between(*space),
+            settings_between(*space),
+            bounds_between(old_side.model, new_side.model, now_s),
+            {}};
   for (const auto& [old_rule, new_rule] : same.pairs) {
     const std::string &before = space->statement(old_rule).name, &after = space->statement(new_rule).name;
     if (before != after) made.renamed.push_back({before, after});

@@ -6,9 +6,12 @@
 #include "control/diff/region.hpp"
 #include "dataplane/policy/policy.hpp"
 
+#include <algorithm>
+#include <array>
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace weir::control {
@@ -60,14 +63,26 @@ struct DiffSetting {
   std::string key, before, after;  // "state.profile", "strict", "loose"; "none" where there is nothing
 };
 
+// How far an asset's bound has moved: as `weir bound` has it, by bound_labels; empty where a policy has no such asset.
+inline constexpr std::array<std::string_view, 7> bound_labels{
+    "1 h", "1 d", "30 d", "ever", "a copy", "a copy at 16:1", "a copy at its compression"};
+struct DiffBound {
+  std::string asset;
+  std::array<std::vector<std::string>, 2> figures;  // by policy
+  bool moved() const { return figures[old_policy] != figures[new_policy]; }
+};
+
 struct Diff {
   std::vector<JointClass> classes;
   std::vector<DiffEntry> entries;  // by kind, then words
   std::vector<DiffClaim> claims;
   std::vector<DiffSetting> settings;  // by key
+  std::vector<DiffBound> bounds;  // by asset, also those that have not moved
   std::vector<std::array<std::string, 2>> renamed;  // statements with another name and nothing else; no difference
 
-  bool same() const { return entries.empty() && claims.empty() && settings.empty(); }
+  bool same() const {
+    return entries.empty() && claims.empty() && settings.empty() && std::ranges::none_of(bounds, &DiffBound::moved);
+  }
 };
 
 // From `now_s` on, seconds since the Unix epoch. The error is a sentence: both policies together are too large, or an

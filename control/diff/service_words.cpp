@@ -23,6 +23,15 @@ ServicePoints in_families(const ServicePoints& points, bool ipv4, bool ipv6) {
   return unite(points_in_family(points, ipv4), ipv4 && ipv6 ? points_in_family(points, false) : ServicePoints{});
 }
 
+bool is_part(const ServicePoints& part, const ServicePoints& whole) {
+  for (std::size_t field = 0; field < part.size(); ++field)
+    for (const PortRange& range : part[field]) {
+      const auto after = std::ranges::upper_bound(whole[field], range.first, {}, &PortRange::first);
+      if (after == whole[field].begin() || std::prev(after)->last < range.last) return false;
+    }
+  return true;
+}
+
 std::size_t ranges_count(const ServicePoints& points) {
   std::size_t count = 0;
   for (const auto& ranges : points) count += ranges.size();
@@ -42,12 +51,6 @@ std::string listed(std::vector<std::string> parts, std::string_view between) {
   return fmt::format("{}{}", fmt::join(parts, between), more != 0 ? fmt::format(" and {} more", more) : "");
 }
 
-struct NamedPoints {
-  std::string text;
-  u32 policy;
-  ServicePoints points;
-};
-
 std::vector<NamedPoints> named(const std::array<const Names*, 2>& names, bool ipv4, bool ipv6, u32 preferred) {
   std::vector<NamedPoints> found;
   for (const u32 policy : {preferred, 1 - preferred}) {
@@ -59,8 +62,7 @@ std::vector<NamedPoints> named(const std::array<const Names*, 2>& names, bool ip
       const bool clashes = same != found.end();
       if (clashes) same->text += preferred == new_policy ? " (new)" : " (old)";
       if (!empty(points))
-        found.push_back(
-            {clashes ? name + (policy == new_policy ? " (new)" : " (old)") : name, policy, std::move(points)});
+        found.push_back({clashes ? name + (policy == new_policy ? " (new)" : " (old)") : name, std::move(points)});
     }
   }
   std::ranges::stable_sort(found, [](const NamedPoints& a, const NamedPoints& b) {
@@ -109,14 +111,17 @@ std::vector<std::string> numbers_of(const ServicePoints& points) {
   return out;
 }
 
-std::string Namer::call_services(const ServicePoints& points, bool ipv4, bool ipv6, u32 preferred) const {
+std::string Namer::call_services(const ServicePoints& points, bool ipv4, bool ipv6, u32 preferred) {
+  // Neighbours are joined here, so that a range lies in one range or in none.
   const ServicePoints whole = in_families(points_of(everything()), ipv4, ipv6);
   if (equal(points, whole)) return "everything";
   if (equal(points, in_families(points_of(default_of_allow()), ipv4, ipv6))) return "TCP, UDP, SCTP and ping";
   std::vector<std::string> parts;
   ServicePoints left = points;
-  for (const NamedPoints& one : named(names_, ipv4, ipv6, preferred)) {
-    if (!empty(subtract(one.points, points))) continue;
+  const auto [at, fresh] = services_.try_emplace({ipv4, ipv6, preferred});
+  if (fresh) at->second = named(names_, ipv4, ipv6, preferred);
+  for (const NamedPoints& one : at->second) {
+    if (!is_part(one.points, points)) continue;
     ServicePoints rest = subtract(left, one.points);
     if (equal(rest, left)) continue;
     left = std::move(rest);

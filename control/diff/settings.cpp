@@ -2,11 +2,13 @@
 // default that is written out differs in nothing.
 #include "control/diff/settings.hpp"
 
+#include "control/diff/caps.hpp"
+#include "control/diff/spoken.hpp"
 #include "control/diff/words.hpp"
 #include "control/model/address.hpp"
-#include "dataplane/base/rate.hpp"
 #include "dataplane/base/timeouts.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <map>
@@ -18,23 +20,6 @@ namespace {
 using Settings = std::map<std::string, std::string>;
 
 constexpr const char* nothing = "none";
-
-std::string spoken_ms(std::uint64_t ms) {
-  if (ms != 0 && ms % 86'400'000 == 0) return fmt::format("{}d", ms / 86'400'000);
-  if (ms != 0 && ms % 3'600'000 == 0) return fmt::format("{}h", ms / 3'600'000);
-  if (ms != 0 && ms % 60'000 == 0) return fmt::format("{}min", ms / 60'000);
-  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
-}
-
-std::string spoken(const Frequency& frequency) {
-  if (frequency.interval == 0) return nothing;
-  const double per_second = static_cast<double>(rate_units_per_second) / static_cast<double>(frequency.interval);
-  std::string often = fmt::format("{:.4g}/d", per_second * 86'400);
-  if (per_second * 3600 >= 1) often = fmt::format("{:.4g}/h", per_second * 3600);
-  if (per_second * 60 >= 1) often = fmt::format("{:.4g}/min", per_second * 60);
-  if (per_second >= 1) often = fmt::format("{:.4g}/s", per_second);
-  return fmt::format("{}, {} at once", often, frequency.tolerance / frequency.interval + 1);
-}
 
 std::string spoken(std::uint32_t ceiling) { return ceiling == 0 ? nothing : std::to_string(ceiling); }
 
@@ -66,6 +51,11 @@ void put_tracking(const Tracking& tracking, Settings& out) {
   out["flood.syn_proxy"] = proxies[static_cast<std::size_t>(tracking.syn_proxy)];
 }
 
+// The last day of what ends then.
+std::string spoken_day(std::int64_t until_s) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
+}
+
 Settings settings_of(const Model& model) {
   Settings out;
   out["link.arp"] = spoken(model.link.arp);
@@ -73,31 +63,10 @@ Settings settings_of(const Model& model) {
   out["link.ra"] = spoken(model.link.ra);
   out["link.dhcp"] = spoken(model.link.dhcp);
   put_tracking(model.tracking, out);
+  out["fleet.instances"] = std::to_string(model.instances);
+  out["policy.mode"] = model.monitor ? "monitor" : "enforce";
+  out["policy.monitor_until"] = model.monitor_until_s ? spoken_day(*model.monitor_until_s) : nothing;
   return out;
-}
-
-template <class Range>
-bool equal(const std::vector<Range>& a, const std::vector<Range>& b) {
-  return std::ranges::equal(a, b,
-                            [](const Range& x, const Range& y) { return x.first == y.first && x.last == y.last; });
-}
-
-bool is_renamed(const Segment& a, const Segment& b) {
-  return a.has_addresses == b.has_addresses && a.attach == b.attach && a.vnis == b.vnis &&
-         equal(a.addresses.ipv4, b.addresses.ipv4) && equal(a.addresses.ipv6, b.addresses.ipv6);
-}
-
-// The segment that another policy has in the place of this one.
-const Segment* counterpart(const Segment& segment, const Model& other) {
-  const auto named = std::ranges::find(other.segments, segment.name, &Segment::name);
-  if (named != other.segments.end()) return &*named;
-  const Segment* like = nullptr;
-  for (const Segment& one : other.segments) {
-    if (!is_renamed(one, segment)) continue;
-    like = &one;
-    if (one.reserve == segment.reserve && one.security_class == segment.security_class) break;
-  }
-  return like;
 }
 
 std::string reserve_of(const Segment* segment) {
@@ -110,6 +79,10 @@ std::string class_of(const Segment& segment) {
   return segment.security_class ? classes[static_cast<std::size_t>(*segment.security_class)] : nothing;
 }
 
+std::string rate_of(const Segment& segment) {
+  return segment.rate_bits_per_s ? spoken_rate(*segment.rate_bits_per_s) : nothing;
+}
+
 void compare_segments(const Model& old_model, const Model& new_model, std::vector<DiffSetting>& found) {
   const auto put = [&](const std::string& key, const std::string& before, const std::string& after) {
     if (before != after) found.push_back({key, before, after});
@@ -117,7 +90,10 @@ void compare_segments(const Model& old_model, const Model& new_model, std::vecto
   for (const Segment& segment : new_model.segments) {
     const Segment* before = counterpart(segment, old_model);
     put(fmt::format("segment.{}.reserve", segment.name), reserve_of(before), reserve_of(&segment));
-    if (before != nullptr) put(fmt::format("segment.{}.class", segment.name), class_of(*before), class_of(segment));
+    if (before == nullptr) continue;
+    put(fmt::format("segment.{}.class", segment.name), class_of(*before), class_of(segment));
+    put(fmt::format("segment.{}.rate", segment.name), rate_of(*before), rate_of(segment));
+    put(fmt::format("segment.{}.hosts", segment.name), spoken(before->hosts), spoken(segment.hosts));
   }
   for (const Segment& segment : old_model.segments)
     if (counterpart(segment, new_model) == nullptr)
@@ -197,6 +173,7 @@ std::vector<DiffSetting> settings_between(const JointSpace& space) {
     if (before.at(key) != value) found.push_back({key, before.at(key), value});
   compare_segments(old_model, new_model, found);
   compare_macs(space, found);
+  for (DiffSetting& one : caps_between(old_model, new_model)) found.push_back(std::move(one));
   std::ranges::stable_sort(found, {}, &DiffSetting::key);
   return found;
 }

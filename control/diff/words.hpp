@@ -34,6 +34,11 @@ struct Lexicon {
                                     const std::vector<u32>& left, std::vector<const Word*>& exceptions) const;
 };
 
+struct NamedPoints {
+  std::string text;
+  ServicePoints points;
+};
+
 // Zones in words. `names` are the positive words among them, for a look at what they mean in the other family.
 struct Called {
   std::string text;
@@ -54,7 +59,7 @@ class Namer {
   bool means_somebody(Side side, u32 domain, bool is_ipv4, const Called& called) const;
 
   // Services of the families given, by the names of both policies or as numbers.
-  std::string call_services(const ServicePoints& points, bool ipv4, bool ipv6, u32 preferred) const;
+  std::string call_services(const ServicePoints& points, bool ipv4, bool ipv6, u32 preferred);
 
   // "network 100, 101", "a network that no segment is bound to"; empty for the wire.
   std::string call_domain(u32 domain) const;
@@ -73,6 +78,7 @@ class Namer {
   const JointSpace& space_;
   std::array<const Names*, 2> names_;
   std::map<std::tuple<Side, u32, bool>, Lexicon> words_;
+  std::map<std::tuple<bool, bool, u32>, std::vector<NamedPoints>> services_;  // by families and preferred policy
 };
 
 // An address set as prefixes, IPv4 first; ranges that are none are cut into several.

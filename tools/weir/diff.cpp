@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <set>
 
 namespace weir {
 namespace {
@@ -30,6 +31,7 @@ constexpr std::size_t shown_max = 6;
 struct Pair {
   std::array<Rules, 2> rules;
   Diff diff;
+  std::vector<std::string> not_compared;  // words that are known, not enforced and not modelled
 };
 
 std::string last_day(std::int64_t until_s) {
@@ -123,23 +125,44 @@ std::string prefixes_of(const control::DiffClaim& claim) {
                      more != 0 ? fmt::format(" and {} more prefixes", more) : "");
 }
 
+void print_bounds(const Diff& diff) {
+  for (const control::DiffBound& one : diff.bounds) {
+    if (!one.moved()) continue;
+    fmt::print("  {}\n", one.asset);
+    for (std::size_t i = 0; i < control::bound_labels.size(); ++i) {
+      const auto figure = [&](u32 policy) { return one.figures[policy].empty() ? "none" : one.figures[policy][i]; };
+      if (figure(0) != figure(1)) fmt::print("    {}: {} -> {}\n", control::bound_labels[i], figure(0), figure(1));
+    }
+  }
+}
+
 void print_table(const Pair& pair) {
   const Diff& diff = pair.diff;
   constexpr std::string_view titles[] = {"Newly allowed", "Newly denied", "Treated otherwise"};
+  bool first = true;
+  const auto section = [&](std::string_view title) {
+    fmt::print("{}{}\n", first ? "" : "\n", title);
+    first = false;
+  };
   std::optional<ChangeKind> last;
   for (const DiffEntry& entry : diff.entries) {
-    if (last != entry.kind) fmt::print("{}{}\n", last ? "\n" : "", titles[static_cast<std::size_t>(entry.kind)]);
+    if (last != entry.kind) section(titles[static_cast<std::size_t>(entry.kind)]);
     last = entry.kind;
     print_entry(pair, entry);
   }
-  if (!diff.claims.empty()) fmt::print("{}Addresses that ports may claim\n", last ? "\n" : "");
+  if (!diff.claims.empty()) section("Addresses that ports may claim");
   for (const auto& claim : diff.claims)
     fmt::print("  {}: {} {}\n", fmt::join(claim.ports, ", "), claim.accepted ? "newly" : "no longer",
                prefixes_of(claim));
-  if (!diff.settings.empty()) fmt::print("{}Settings\n", last || !diff.claims.empty() ? "\n" : "");
+  if (std::ranges::any_of(diff.bounds, &control::DiffBound::moved))
+    section("Most that can leave, and the shortest time for a copy");
+  print_bounds(diff);
+  if (!diff.settings.empty()) section("Settings");
   for (const auto& [key, before, after] : diff.settings) fmt::print("  {}: {} -> {}\n", key, before, after);
   for (const auto& [before, after] : diff.renamed)
     fmt::print("renamed, which changes nothing: {} -> {}\n", before, after);
+  if (!pair.not_compared.empty())
+    fmt::print("not compared, since this version does not enforce it: {}\n", fmt::join(pair.not_compared, ", "));
   if (diff.same()) fmt::print("the policies behave the same\n");
 }
 
@@ -212,6 +235,13 @@ Json entry_json(const Pair& pair, const DiffEntry& entry) {
             {"services", numbers_json(entry.points)}}}};
 }
 
+Json figures_json(const std::vector<std::string>& figures) {
+  if (figures.empty()) return nullptr;
+  Json out = Json::object();
+  for (std::size_t i = 0; i < figures.size(); ++i) out[std::string(control::bound_labels[i])] = figures[i];
+  return out;
+}
+
 void print_json(const DiffOptions& options, const Pair& pair) {
   Json whole = {{"old", options.paths[0]}, {"new", options.paths[1]}, {"same", pair.diff.same()}};
   for (const std::string_view kind : kind_names) whole[std::string(kind)] = Json::array();
@@ -226,9 +256,34 @@ void print_json(const DiffOptions& options, const Pair& pair) {
   whole["settings"] = Json::array();
   for (const auto& [key, before, after] : pair.diff.settings)
     whole["settings"].push_back({{"key", key}, {"old", before}, {"new", after}});
+  whole["bounds"] = Json::array();
+  for (const auto& one : pair.diff.bounds)
+    whole["bounds"].push_back({{"asset", one.asset},
+                               {"moved", one.moved()},
+                               {"old", figures_json(one.figures[control::old_policy])},
+                               {"new", figures_json(one.figures[control::new_policy])}});
+  whole["not_compared"] = pair.not_compared;
   whole["renamed"] = Json::array();
   for (const auto& [before, after] : pair.diff.renamed) whole["renamed"].push_back({{"old", before}, {"new", after}});
   fmt::print("{}", text_of(whole, options.output == "jsonl"));
+}
+
+// Words that either policy uses, that this version does not enforce and that a Model does not have either.
+std::vector<std::string> not_compared(const Pair& pair) {
+  constexpr std::string_view modelled[] = {
+      "[[budget]]",  "[[limit]]",           "[[invariant]]", "[asset.", "[fleet]",      "budget.",
+      "limit.",      "invariant.",          "asset.",        "fleet.",  "segment.rate", "segment.hosts",
+      "policy.mode", "policy.monitor_until"};
+  std::set<std::string> words;
+  for (const Rules& rules : pair.rules)
+    for (const control::Diagnostic& one : rules.checked.diagnostics.all) {
+      if (one.code != "W0110") continue;
+      const std::size_t begin = one.sentence.find('`') + 1;
+      const std::string word = one.sentence.substr(begin, one.sentence.find('`', begin) - begin);
+      if (std::ranges::none_of(modelled, [&](std::string_view known) { return word.starts_with(known); }))
+        words.insert(word);
+    }
+  return {words.begin(), words.end()};
 }
 
 int run_diff(const DiffOptions& options) {
@@ -237,9 +292,11 @@ int run_diff(const DiffOptions& options) {
     fmt::print(stderr, "weir diff: --at {}: not a date (YYYY-MM-DD)\n", control::harmless(options.at));
     return exit_invalid;
   }
-  Pair pair{
-      {read_rules(options.paths[0], *now_s, first_generation), read_rules(options.paths[1], *now_s, first_generation)},
-      {}};
+  constexpr auto read = control::Purpose::read;
+  Pair pair{{read_rules(options.paths[0], *now_s, first_generation, read),
+             read_rules(options.paths[1], *now_s, first_generation, read)},
+            {},
+            {}};
   constexpr std::string_view sides[] = {"old", "new"};
   bool sound = true;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -259,6 +316,7 @@ int run_diff(const DiffOptions& options) {
     return exit_invalid;
   }
   pair.diff = std::move(*made);
+  pair.not_compared = not_compared(pair);
   if (options.output == "table") print_table(pair);
   else print_json(options, pair);
   return pair.diff.same() ? exit_yes : exit_no;

@@ -172,7 +172,7 @@ int run_explain(const ExplainOptions& options) {
   }
   const auto now_s = time_of(options.at);
   if (!now_s) return fail(fmt::format("--at {}: not a date (YYYY-MM-DD)", options.at));
-  const Rules rules = read_rules(options.what, *now_s, 0);
+  const Rules rules = read_rules(options.what, *now_s, 0, control::Purpose::read);
   if (!rules.ok()) {
     print(rules.checked.diagnostics, rules.checked.sources, "human");
     return exit_invalid;
