@@ -5,6 +5,7 @@ import wire
 from wire import ACK, FIN, RST, SYN, Fragment, Message, Segment
 
 HALF = 1 << 31
+ANSWERED = {0: 8, 14: 13, 16: 15, 18: 17, 129: 128}  # ICMP, by the type of the reply
 OLD = 60000  # how far back Linux takes an acknowledgement, at least; a little less, to be on the safe side
 
 
@@ -32,7 +33,8 @@ def key_of(packet):
     if isinstance(packet, Message) and packet.quoted is not None:
         return key_of(packet.quoted)
     if isinstance(packet, Message):
-        return frozenset((packet.source.address, packet.target.address)), "icmp", packet.rest[:2]
+        ends = packet.source.address, packet.target.address
+        return ends[::-1 if packet.type in ANSWERED else 1], ANSWERED.get(packet.type, packet.type), packet.rest[:2]
     return frozenset(((packet.source.address, packet.source.port), (packet.target.address, packet.target.port))), \
         packet.kind
 
