@@ -33,12 +33,13 @@ u64 addresses_in(const Model& model, const std::vector<u32>& segments) {
   return total;
 }
 
-// Host accounts of one segment at one enforcement point.
-u64 hosts_of(const Segment& segment) {
-  if (segment.attach.empty()) return segment.hosts == 0 ? unknown : segment.hosts;
+// Host accounts of one segment at one enforcement point: of ports, and of addresses where nobody is attached.
+u64 host_accounts_of(const Segment& segment) {
   u64 ports = 0;
   for (const std::string& pattern : segment.attach) ports += pattern.ends_with('*') ? ports_max : 1;
-  return std::min<u64>(ports, ports_max);
+  ports = std::min<u64>(ports, ports_max);
+  if (!segment.has_addresses) return ports;
+  return segment.hosts == 0 ? unknown : ports + segment.hosts;
 }
 
 Curve curve_of(const Budget& budget, u64 instances) {
@@ -81,8 +82,8 @@ Accounts::Accounts(const Model& model, const Places& places) : model_(model), pl
   for (u32 index = 0; index < model.segments.size(); ++index)
     if (const auto rate = model.segments[index].rate_bits_per_s)
       rate_account_[index] = add({Account::Kind::rate, index, {}, {{}, true, *rate, frame_bytes_most}, 1});
-  link_account_ =
-      *add({Account::Kind::link, 0, {}, {{{link_bytes_a_day, 86'400}}, false, 0, 0}, u64{ports_max} * model.instances});
+  const u64 links = u64{ports_max} * model.instances * link_protocols(model.link);
+  link_account_ = *add({Account::Kind::link, 0, {}, {{{model.link.bytes_a_day, 86'400}}, false, 0, 0}, links});
 }
 
 std::optional<u32> Accounts::add(Account account) {
@@ -100,7 +101,7 @@ void Accounts::add_budget(u32 index) {
   }
   u64 total = 0;
   for (const u32 segment : budget.from) {
-    const u64 here = budget.scope == Budget::Scope::segment ? 1 : hosts_of(model_.segments[segment]);
+    const u64 here = budget.scope == Budget::Scope::segment ? 1 : host_accounts_of(model_.segments[segment]);
     const u64 cells = product(here, model_.instances);
     made.by_segment.push_back(cells == unknown ? std::nullopt
                                                : add({Account::Kind::budget, index, segment, curve, cells}));

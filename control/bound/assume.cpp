@@ -62,12 +62,11 @@ class Sentences {
     if (!has_classes(model_)) say("no segment has a class: every segment that does not hold an asset is an exit");
     if (bounds_.network().claims_any)
       say("a tunnel without a network's number is opened: who may send one is taken to reach everybody");
-    const Link& link = model_.link;
-    if (link.arp || link.nd || link.ra || link.dhcp)
-      say(
-          fmt::format("[link] opens ARP, ND, RA or DHCP: {} a day on each of at most {} ports of an enforcement point "
-                      "are counted, to everybody",
-                      show_bytes(link_bytes_a_day), ports_max));
+    if (const u64 protocols = link_protocols(model_.link); protocols > 0)
+      say(fmt::format(
+          "[link] opens {} of ARP, ND, RA and DHCP: {} a day of each are counted on each of at most {} ports "
+          "of an enforcement point, to everybody",
+          protocols, show_bytes(model_.link.bytes_a_day), ports_max));
   }
 
   void statements() {

@@ -73,15 +73,24 @@ Passage Bounds::passage(u32 asset, const Ends& ends) const {
   return made;
 }
 
+Ends Bounds::all_exits(u32 asset, const std::vector<u32>& also_to) const {
+  Ends all = ends(asset, std::nullopt);
+  for (const u32 segment : also_to) mark(segment, asset, all);
+  return all;
+}
+
+Passage Bounds::whole(u32 asset, const std::vector<u32>& also_to) const {
+  return passage(asset, all_exits(asset, also_to));
+}
+
 AssetBound Bounds::of(u32 asset, const std::vector<u32>& also_to) const {
   AssetBound made;
   made.asset = asset;
-  Ends all = ends(asset, std::nullopt);
-  for (const u32 segment : also_to) mark(segment, asset, all);
+  const Ends all = all_exits(asset, also_to);
   made.whole = passage(asset, all);
   const std::vector<u32>& holders = model_.assets[asset].held;
   const auto file = [&](std::vector<Passage>& into, std::optional<u32> holder, std::optional<u32> exit, Ends one) {
-    if (std::ranges::find(one.to, true) == one.to.end() || most(one, ever).bytes == 0) return false;
+    if (!holder && most(one, ever).bytes == 0) return false;
     into.push_back(passage(asset, one));
     into.back().holder = holder;
     into.back().exit = exit;

@@ -2,6 +2,7 @@
 // Every figure errs upward in bytes and downward in time; what none of them covers is listed with them.
 #pragma once
 #include "control/bound/solve.hpp"
+#include "control/model/diagnostic.hpp"
 
 #include <array>
 #include <string>
@@ -24,7 +25,7 @@ struct AssetBound {
   u32 asset = 0;                          // of Model::assets
   Passage whole;                          // all holders, all exits
   std::vector<Passage> exits;             // all holders, each exit that any bytes reach
-  std::vector<Passage> pairs;             // each holder and exit that any bytes reach; empty with one holder
+  std::vector<Passage> pairs;             // each holder alone to each of them; empty with one holder
   std::vector<u32> closed;                // exits that nothing reaches
 };
 
@@ -39,6 +40,8 @@ class Bounds {
   Bounds(const Model& model, std::int64_t now_s);
 
   AssetBound of(u32 asset, const std::vector<u32>& also_to) const;
+  // All holders to all exits.
+  Passage whole(u32 asset, const std::vector<u32>& also_to = {}) const;
   // All holders to these exits; all of a lower class without any.
   Ends ends(u32 asset, const std::optional<std::vector<u32>>& to) const;
 
@@ -58,6 +61,7 @@ class Bounds {
  private:
   bool holds(u32 place, u32 asset) const;
   Ends from_holders(u32 asset, std::optional<u32> holder) const;
+  Ends all_exits(u32 asset, const std::vector<u32>& also_to) const;
   void mark_lower(u32 asset, std::optional<u32> holder, Ends& ends) const;
   void mark(u32 segment, u32 asset, Ends& ends) const;
   Passage passage(u32 asset, const Ends& ends) const;
@@ -68,5 +72,9 @@ class Bounds {
 
 // Size of a copy at this compression, in thousandths; rounded up.
 Bytes copy_bytes(const Asset& asset, u32 ratio_thousandths);
+
+// [[invariant]] with at_least or at_most: each that fails is E0506 in `out`, with the exits that decide. Returns how
+// many hold. The policy's tests and `never` are others' affair.
+std::size_t check_bounds(const Model& model, std::int64_t now_s, Diagnostics& out);
 
 }  // namespace weir::control

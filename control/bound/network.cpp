@@ -15,35 +15,50 @@ constexpr u64 steps_max = 400'000'000;
 
 using Indices = std::vector<u32>;
 
-// Services of statements, budgets and limits, as atoms that none of them tells apart.
+// Services of statements, budgets and limits, as atoms that none of them tells apart; those of RDMA behind the others,
+// since a port there is a connection manager's.
 class ServiceAtoms {
  public:
   explicit ServiceAtoms(const Model& model) {
-    Model sets;
+    Model plain, rdma;
     const auto file = [&](const auto& of) {
-      for (const auto& one : of) sets.statements.emplace_back().services = one.services;
-      return sets.statements.size();
+      for (const auto& one : of) {
+        plain.statements.emplace_back().services = one.services;
+        rdma.statements.emplace_back().services.tcp = one.services.rdma;
+      }
+      return plain.statements.size();
     };
     first_budget_ = file(model.statements);
     first_limit_ = file(model.budgets);
     file(model.limits);
-    const Services split = split_services(sets);
-    count_ = split.members.count();
-    const u32 distinct = split.set_of.empty() ? 0 : *std::ranges::max_element(split.set_of) + 1;
-    std::vector<std::vector<bool>> by_set(distinct, std::vector<bool>(count_));
-    for (u32 atom = 1; atom < count_; ++atom)
-      for (const u32 set : split.members.at(atom)) by_set[set][atom] = true;
-    for (const u32 set : split.set_of) of_statement_.push_back(by_set[set]);
+    for (Model* const part : {&plain, &rdma}) {
+      part->statements.emplace_back();  // so that there is a set, if only the empty one
+      add(split_services(*part));
+    }
   }
   u32 count() const { return count_; }
-  const std::vector<bool>& of_statement(u32 index) const { return of_statement_[index]; }
-  bool in_budget(u32 index, u32 atom) const { return of_statement_[first_budget_ + index][atom]; }
-  bool in_limit(u32 index, u32 atom) const { return of_statement_[first_limit_ + index][atom]; }
+  const std::vector<bool>& of_statement(u32 index) const { return members_[index]; }
+  bool in_budget(u32 index, u32 atom) const { return members_[first_budget_ + index][atom]; }
+  bool in_limit(u32 index, u32 atom) const { return members_[first_limit_ + index][atom]; }
 
  private:
+  void add(const Services& split) {
+    const u32 first = count_;
+    count_ += split.members.count();
+    std::vector<std::vector<bool>> by_set(*std::ranges::max_element(split.set_of) + 1,
+                                          std::vector<bool>(count_ - first));
+    for (u32 atom = 1; atom < count_ - first; ++atom)
+      for (const u32 set : split.members.at(atom)) by_set[set][atom] = true;
+    members_.resize(split.set_of.size());
+    for (std::size_t index = 0; index < split.set_of.size(); ++index) {
+      const std::vector<bool>& atoms = by_set[split.set_of[index]];
+      members_[index].insert(members_[index].end(), atoms.begin(), atoms.end());
+    }
+  }
+
   std::size_t first_budget_ = 0, first_limit_ = 0;
   u32 count_ = 0;
-  std::vector<std::vector<bool>> of_statement_;
+  std::vector<std::vector<bool>> members_;  // by statement, then budget, then limit
 };
 
 bool in(const PortRange& range, u32 value) { return value >= range.first && value <= range.last; }
@@ -70,7 +85,7 @@ class Maker {
       for (u32 to = 0; to < count && !made_.too_large; ++to)
         if (from != to) connections(from, to);
     for (const Indices& here : made_.places.together) meet(here, {});
-    if (model_.link.arp || model_.link.nd || model_.link.ra || model_.link.dhcp) links();
+    if (link_protocols(model_.link) > 0) links();
     tunnels();
     made_.accounts = accounts_.take();
     thin_out();
@@ -146,10 +161,10 @@ class Maker {
     return found;
   }
 
-  void add_way(Way way, std::size_t first) {
+  void add_way(Lane way, std::size_t first) {
     const bool known =
         std::any_of(made_.ways.begin() + static_cast<std::ptrdiff_t>(first), made_.ways.end(),
-                    [&](const Way& one) { return one.from == way.from && one.accounts == way.accounts; });
+                    [&](const Lane& one) { return one.from == way.from && one.accounts == way.accounts; });
     if (!known) made_.ways.push_back(std::move(way));
   }
 
@@ -200,15 +215,16 @@ class Maker {
   }
 
   void thin_out() {
-    std::ranges::sort(made_.ways, [](const Way& a, const Way& b) {
+    std::ranges::sort(made_.ways, [](const Lane& a, const Lane& b) {
       return std::tuple(a.from, a.to, a.accounts.size()) < std::tuple(b.from, b.to, b.accounts.size());
     });
-    std::vector<Way> kept;
+    std::vector<Lane> kept;
     std::size_t group = 0;
-    for (Way& way : made_.ways) {
+    for (Lane& way : made_.ways) {
       if (kept.size() > group && (kept[group].from != way.from || kept[group].to != way.to)) group = kept.size();
-      const bool adds = std::none_of(kept.begin() + static_cast<std::ptrdiff_t>(group), kept.end(),
-                                     [&](const Way& one) { return std::ranges::includes(way.accounts, one.accounts); });
+      const bool adds =
+          std::none_of(kept.begin() + static_cast<std::ptrdiff_t>(group), kept.end(),
+                       [&](const Lane& one) { return std::ranges::includes(way.accounts, one.accounts); });
       if (adds) kept.push_back(std::move(way));
     }
     made_.ways = std::move(kept);
@@ -224,6 +240,8 @@ class Maker {
 };
 
 }  // namespace
+
+u64 link_protocols(const Link& link) { return u64{link.arp} + link.nd + link.ra + link.dhcp; }
 
 Network make_network(const Model& model, std::int64_t now_s) { return Maker(model, now_s).make(); }
 

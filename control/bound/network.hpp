@@ -20,7 +20,7 @@ struct Account {
 
 inline constexpr u32 no_allow = ~u32{0};
 
-struct Way {
+struct Lane {
   u32 from = 0, to = 0;  // of Network::places, or one of the nodes behind them
   std::vector<u32> accounts;  // ascending
   u32 allow = no_allow;  // of Model::statements: one that opens it; none: not by an allow
@@ -31,7 +31,7 @@ struct Network {
   Places places;
   u32 nodes = 0;  // places first, then meeting points that are no place
   std::vector<Account> accounts;
-  std::vector<Way> ways;
+  std::vector<Lane> ways;
   bool too_large = false;  // ways_max or steps_max passed: nothing is known, so nothing is bounded
   bool claims_any = false;  // a tunnel without a number: who sends there may claim any address
   bool uses_hosts = false;
@@ -42,7 +42,8 @@ inline constexpr std::size_t ways_max = 200'000;
 inline constexpr u64 frame_bytes_most = 65'535 + 14 + 8;
 // Of headers, in what an attacker can choose, and of timing: what a packet may carry besides its payload.
 inline constexpr u64 headers_say_bytes = 64;
-inline constexpr u64 link_bytes_a_day = 1'000'000;
+// Protocols that [link] lets pass.
+u64 link_protocols(const Link& link);
 
 // `now_s`: allows that have expired by then are closed. Statements in monitor are absent.
 Network make_network(const Model& model, std::int64_t now_s);

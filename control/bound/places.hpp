@@ -9,7 +9,7 @@
 namespace weir::control {
 
 struct Site {
-  std::vector<u32> as_source, as_target;  // segments, ascending; empty: in none
+  std::vector<u32> as_source, as_target;  // segments, ascending, each for all that are like it; empty: in none
   bool sends = true;                      // false: whatever it sends is spoofed
   auto operator<=>(const Site&) const = default;
 };

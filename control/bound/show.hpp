@@ -7,8 +7,8 @@
 
 namespace weir::control {
 
-std::string show_bytes(Bytes bytes);      // "214.6 GB", "unlimited"
-std::string show_time(u64 seconds);       // "7.4 d"
+std::string show_bytes(Bytes bytes);      // "214.6 GB", "1.17 TB", "unlimited"
+std::string show_time(u64 seconds);       // "7 d 2 h"
 std::string show_time(const Shortest& time);  // "never", "> 100 years", "0 s"
 
 }  // namespace weir::control

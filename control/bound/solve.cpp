@@ -13,28 +13,32 @@ namespace {
 
 // Divisible by small numbers, as the denominators of duals are.
 constexpr double fine_scale = 720'720.0 * 1024;
+// Of programs for one time; the time proven by then is told.
+constexpr int rounds_max = 200;
 
 class Program {
  public:
-  Program(const Network& network, const Ends& ends, u64 length_s) : network_(network), ends_(ends) {
-    for (const Account& account : network.accounts) capacity_.push_back(account.most(length_s));
+  Program(const Network& network, const Ends& ends) : network_(network), ends_(ends) {
+    if (network.too_large) return;
     ways_from_.resize(network.nodes);
     std::vector<std::vector<u32>> ways_to(network.nodes);
     for (u32 way = 0; way < network.ways.size(); ++way) {
       ways_from_[network.ways[way].from].push_back(way);
       ways_to[network.ways[way].to].push_back(way);
     }
-    const std::vector<bool> reached = spread(ends.from, ways_from_, &Way::to);
-    const std::vector<bool> useful = spread(ends.to, ways_to, &Way::from);
+    const std::vector<bool> reached = spread(ends.from, ways_from_, &Lane::to);
+    const std::vector<bool> useful = spread(ends.to, ways_to, &Lane::from);
     for (u32 way = 0; way < network.ways.size(); ++way) {
-      const Way& one = network.ways[way];
+      const Lane& one = network.ways[way];
       if (reached[one.from] && useful[one.to] && !is_end(one.from) && !ends.from[one.to]) ways_.push_back(way);
     }
   }
 
-  Most solve() {
+  Most solve(u64 length_s) {
+    if (network_.too_large) return {unlimited, {}, {}};
     Most made;
     if (ways_.empty()) return made;
+    measure(length_s);
     if (find_open(made.open)) {
       made.bytes = unlimited;
       return made;
@@ -43,6 +47,7 @@ class Program {
     for (const u32 way : ways_)
       for (const u32 account : network_.ways[way].accounts) weights[account] = capacity_[account] < unlimited;
     made = certified(weights);
+    best_ = weights;
     // Capacities are scaled by the best bound so far; what is far above it cannot bind and is left out.
     for (int round = 0; round < 3 && made.bytes > 0 && made.bytes < unlimited; ++round) {
       const std::vector<double> duals = relaxed(made.bytes);
@@ -50,18 +55,41 @@ class Program {
       for (const double scale : {1.0, 2.0, fine_scale}) {
         for (std::size_t i = 0; i < duals.size(); ++i) weights[i] = static_cast<u64>(std::llround(duals[i] * scale));
         Most better = certified(weights);
-        if (better.bytes < made.bytes) made = std::move(better);
+        if (better.bytes >= made.bytes) continue;
+        made = std::move(better);
+        best_ = weights;
       }
       if (before - made.bytes <= before / 1024) break;
     }
     return made;
   }
 
+  // The longest time up to `end_s` in which the weights that were best last prove that less than `bytes` get there.
+  u64 proven_time(Bytes bytes, u64 end_s) {
+    const auto less = [&](u64 length_s) {
+      measure(length_s);
+      return certified(best_).bytes < bytes;
+    };
+    if (best_.empty() || !less(0)) return 0;
+    u64 too_short = 0, long_enough = end_s;
+    while (long_enough - too_short > 1) {
+      const u64 middle = too_short + (long_enough - too_short) / 2;
+      (less(middle) ? too_short : long_enough) = middle;
+    }
+    return too_short;
+  }
+
  private:
+  void measure(u64 length_s) {
+    capacity_.clear();
+    for (const Account& account : network_.accounts) capacity_.push_back(account.most(length_s));
+  }
+
   bool is_end(u32 node) const { return ends_.to[node] && !ends_.from[node]; }
 
   // Nodes on ways from (or, backwards, to) the `marked`.
-  std::vector<bool> spread(std::vector<bool> marked, const std::vector<std::vector<u32>>& ways, u32 Way::* next) const {
+  std::vector<bool> spread(std::vector<bool> marked, const std::vector<std::vector<u32>>& ways,
+                           u32 Lane::* next) const {
     std::vector<u32> open;
     for (u32 node = 0; node < marked.size(); ++node)
       if (marked[node]) open.push_back(node);
@@ -154,6 +182,7 @@ class Program {
   const Network& network_;
   const Ends& ends_;
   std::vector<Bytes> capacity_;  // by account
+  std::vector<u64> best_;  // weights, by account: of the best bound so far
   std::vector<std::vector<u32>> ways_from_;
   std::vector<u32> ways_;  // on some way from end to end
 };
@@ -174,7 +203,7 @@ std::vector<double> Program::relaxed(Bytes bound) const {
   // A byte passes an account once for every node at the most, so that above this an account binds nothing.
   const Bytes too_much = times(bound, network_.nodes + 1);
   for (const u32 index : ways_) {
-    const Way& way = network_.ways[index];
+    const Lane& way = network_.ways[index];
     const auto entry = [&](int at, double value) {
       rows.push_back(at);
       values.push_back(value);
@@ -205,20 +234,20 @@ std::vector<double> Program::relaxed(Bytes bound) const {
 }  // namespace
 
 Most most_between(const Network& network, const Ends& ends, u64 length_s) {
-  if (network.too_large) return {unlimited, {}, {}};
-  return Program(network, ends, length_s).solve();
+  return Program(network, ends).solve(length_s);
 }
 
+// Each program solved gives weights that prove some time; the next is asked of the second behind it.
 Shortest shortest_time(const Network& network, const Ends& ends, Bytes bytes) {
-  const auto enough = [&](u64 length_s) { return most_between(network, ends, length_s).bytes >= bytes; };
-  if (!enough(ever)) return {0, true, false};
-  if (!enough(time_max_s)) return {time_max_s, false, true};
-  u64 too_short = 0, long_enough = time_max_s;
-  while (long_enough - too_short > 1) {
-    const u64 middle = too_short + (long_enough - too_short) / 2;
-    (enough(middle) ? long_enough : too_short) = middle;
+  Program program(network, ends);
+  if (program.solve(ever).bytes < bytes) return {0, true, false};
+  if (program.solve(time_max_s).bytes < bytes) return {time_max_s, false, true};
+  u64 proven_s = 0;
+  for (int round = 0; round < rounds_max; ++round) {
+    if (program.solve(proven_s + 1).bytes >= bytes) break;
+    proven_s = std::max(proven_s + 1, program.proven_time(bytes, time_max_s));
   }
-  return {too_short, false, false};
+  return {proven_s, false, false};
 }
 
 }  // namespace weir::control

@@ -74,6 +74,8 @@ void Resolver::policy_and_link() {
     const Node* link = value_of(document.tree, "link");
     const auto on = [&](std::string_view key) { return link != nullptr && is_on(*link, key); };
     if (document.is_root) made_.model.link = {on("arp"), on("nd"), on("ra"), on("dhcp")};
+    if (document.is_root && link != nullptr)
+      Reading(*link, out_).amount("budget", KeyType::size, made_.model.link.bytes_a_day, ~std::uint64_t{0});
     if (document.is_root) read_tracking(document);
     if (document.is_root) read_fleet(document);
   }

@@ -153,7 +153,7 @@ void compare(const std::string& kind, std::vector<Cap> before, std::vector<Cap> 
 
 std::vector<std::string> figures(const Bounds& bounds, std::uint32_t asset) {
   if (bounds.is_off()) return std::vector<std::string>(bound_labels.size(), "unbounded (monitor)");
-  const Passage whole = bounds.of(asset, {}).whole;
+  const Passage whole = bounds.whole(asset);
   std::vector<std::string> made;
   for (const Most& most : whole.most) made.push_back(show_bytes(most.bytes));
   for (const Shortest* time : {&whole.raw, &whole.sixteen, &whole.compressed}) made.push_back(show_time(*time));

@@ -88,6 +88,7 @@ struct Statement {
 
 struct Link {
   bool arp = false, nd = false, ra = false, dhcp = false;
+  std::uint64_t bytes_a_day = 1'000'000;  // of each of them, per port
 };
 
 // How often, as dataplane/base/rate.hpp has it: a count of units between two, and how far ahead they may run.

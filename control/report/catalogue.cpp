@@ -154,6 +154,11 @@ constexpr CodeRow rows[] = {
      "segment they are taken to go freely. The message shows the way."},
     {"E0505", "an invariant that claims nothing",
      "An invariant is either `never` with a pair, or an `asset` with `at_least` or `at_most`."},
+    {"E0506", "more can leave than an invariant permits",
+     "`at_least` holds when one copy of the asset cannot be gone in less time, `at_most` when no more can ever leave: "
+     "over all exits in `to`, through any number of hops, by the bound that `weir bound` prints (docs/bound.md). The "
+     "message shows the budgets, limits and rates that decide, with their part; where nothing bounds a way, the allows "
+     "that open it. Lower a budget that decides, add one, or take an exit away."},
     {"E0601", "too many segments", "Segments and lists together; the message says how many an image can hold."},
     {"E0602", "too many statements",
      "Allows and forbids together; the message says how many an image can hold. Statements that differ only in one "

@@ -183,13 +183,17 @@ TEST_CASE("what windows say in words") {
 TEST_CASE("figures are rounded to the safe side") {
   CHECK(show_bytes(999) == "999 B");
   CHECK(show_bytes(1'000) == "1 kB");
-  CHECK(show_bytes(1'001) == "1.1 kB");
+  CHECK(show_bytes(1'001) == "1.01 kB");
+  CHECK(show_bytes(1'100) == "1.1 kB");
+  CHECK(show_bytes(9'999) == "10 kB");
   CHECK(show_bytes(214'560'000'001) == "214.6 GB");
   CHECK(show_bytes(unlimited) == "unlimited");
-  CHECK(show_time(119) == "119 s");
-  CHECK(show_time(86'400) == "24 h");
-  CHECK(show_time(7 * 86'400) == "7 d");
-  CHECK(show_time(7 * 86'400 - 1) == "6.9 d");
+  CHECK(show_time(u64{0}) == "0 s");
+  CHECK(show_time(119) == "1 min 59 s");
+  CHECK(show_time(86'400) == "1 d");
+  CHECK(show_time(7 * 86'400 + 3'599) == "7 d");
+  CHECK(show_time(7 * 86'400 - 1) == "6 d 23 h");
+  CHECK(show_time(200 * 86'400 - 1) == "199 d");
   CHECK(show_time(Shortest{0, true, false}) == "never");
 }
 

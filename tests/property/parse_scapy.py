@@ -161,8 +161,7 @@ def numbers_of(layer):
     if isinstance(layer, (TCP, UDP, SCTP, TCPerror, UDPerror)):
         return layer.sport, layer.dport
     if isinstance(layer, (ICMP, ICMPerror, ICMPv6EchoRequest, ICMPv6EchoReply)):
-        query = 8 if isinstance(layer, (ICMP, ICMPerror)) else 128
-        return (layer.id, query) if layer.type == query else (query, layer.id)
+        return layer.id, layer.id
     return 59, 59
 
 
@@ -227,16 +226,12 @@ def expected(frame):
     return line
 
 
-ECHOES = ICMP, ICMPv6EchoRequest, ICMPv6EchoReply
-
-
 def turned(frame):
     """The same conversation's other direction, or None where there is none."""
     packet = Ether(frame)
     ip = None if ARP in packet else innermost(packet)[0]
     layer = skip_extensions(ip.payload) if ip else None
-    if not isinstance(layer, (TCP, UDP, SCTP, *ECHOES)) or ip.dst == "255.255.255.255" or \
-            (isinstance(layer, ICMP) and layer.type not in (0, 8)):
+    if not isinstance(layer, (TCP, UDP, SCTP)) or ip.dst == "255.255.255.255":
         return None
     for around in packet.iterpayloads():
         if isinstance(around, GRE) and around.chksum_present:
@@ -244,11 +239,7 @@ def turned(frame):
     ip.src, ip.dst = ip.dst, ip.src
     if isinstance(ip, IP):
         del ip.chksum
-    if isinstance(layer, ECHOES):
-        layer.type = (8 if isinstance(layer, ICMP) else 257) - layer.type
-        layer.setfieldval("chksum" if isinstance(layer, ICMP) else "cksum", None)
-    else:
-        layer.sport, layer.dport = layer.dport, layer.sport
+    layer.sport, layer.dport = layer.dport, layer.sport
     return bytes(packet)
 
 

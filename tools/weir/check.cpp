@@ -1,5 +1,6 @@
 // `weir check`, `weir test`, `weir compile`: a rule file, and whether it holds.
 #include "control/ask/ask.hpp"
+#include "control/bound/bound.hpp"
 #include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/rules.hpp"
@@ -33,7 +34,7 @@ int bad_date(const std::string& at) {
 // Exit code of what was found: an invalid policy, failed tests, warnings under --strict.
 int verdict(const control::Diagnostics& found, bool strict) {
   const auto is_test = [](const control::Diagnostic& one) {
-    return one.code == "E0501" || one.code == "E0503" || one.code == "E0504";
+    return one.code == "E0501" || one.code == "E0503" || one.code == "E0504" || one.code == "E0506";
   };
   const auto failed = static_cast<std::size_t>(std::ranges::count_if(found.all, is_test));
   if (found.errors() > failed) return exit_invalid;
@@ -81,6 +82,7 @@ int run_check(const CheckOptions& options) {
     if (options.only_tests) std::erase_if(found.all, [](const auto& one) { return !one.is_error(); });
     held = control::run_tests(rules.checked, rules.compiled->policy, *now_s, found);
     control::judge_never(rules.checked, rules.compiled->policy, *now_s, found);
+    control::check_bounds(rules.checked.model, *now_s, found);
     found.sort();
   }
   print(found, rules.checked.sources, options.format);

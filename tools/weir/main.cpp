@@ -92,9 +92,9 @@ int main(int argc, char** argv) {
   weir::add_test(app, exit_code);
   weir::add_explain(app, exit_code);
   weir::add_diff(app, exit_code);
+  weir::add_bound(app, exit_code);
   weir::add_dump(app, exit_code);
   weir::add_replay(app, exit_code);
-  weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_version(app, exit_code);
