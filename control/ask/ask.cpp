@@ -185,7 +185,7 @@ std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources
 }
 
 Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services, Tick now,
-                  const Way& way) const {
+                  const Route& way) const {
   Answer answer;
   const auto class_of = [&](const std::optional<std::string_view>& port) -> std::optional<std::uint16_t> {
     if (way.network) return policy_.network_class(*way.network);

@@ -34,7 +34,7 @@ struct Answer {
 };
 
 // What a question leaves open about the way of a packet, said.
-struct Way {
+struct Route {
   std::optional<std::string_view> port;      // the source comes in by it
   std::optional<std::string_view> to_port;   // the packet leaves by it
   std::optional<std::uint32_t> network;      // both are inside it; then no port is named
@@ -47,7 +47,7 @@ class Asker {
   // `checked` and `policy` outlive it; `policy` is compiled from `checked`. `prefixes` are those that parties may name.
   Asker(const Checked& checked, const Policy& policy, const std::vector<Prefix>& prefixes);
 
-  Answer ask(const Party& from, const Party& to, const ServiceSet& services, Tick now, const Way& way = {}) const;
+  Answer ask(const Party& from, const Party& to, const ServiceSet& services, Tick now, const Route& way = {}) const;
 
   // Where any of the segments can be, one endpoint for all that no rule tells apart.
   std::vector<Endpoint> places(const std::vector<std::uint32_t>& segments) const;

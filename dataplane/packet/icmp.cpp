@@ -44,11 +44,18 @@ IcmpForm form6(u8 type) {
   }
 }
 
+// The query that a type answers, else the type itself (RFC 792, 950; RFC 4443, section 4.2).
+u8 query_of(bool is_ipv4, u8 type) {
+  if (!is_ipv4) return type == 129 ? 128 : type;
+  if (type == 0) return 8;
+  return type == 14 || type == 16 || type == 18 ? static_cast<u8>(type - 1) : type;
+}
+
 Reason parse_message(Walk& walk, FlowClass flow_class) {
   const IcmpForm form = icmp_form(walk.out.is_ipv4, walk.out.icmp_type);
   if (!form.is_flow || walk.l4_bytes() < form.bytes_least) return Reason::icmp_header_bad;
-  const u16 identifier = form.has_identifier ? load<u16>(walk.l4() + 4) : u16{0};
-  return walk.flow(flow_class, identifier, identifier, icmp_bytes);
+  const IcmpNumbers numbers = icmp_numbers(walk.out.is_ipv4, walk.l4());
+  return walk.flow(flow_class, numbers.source, numbers.target, icmp_bytes);
 }
 
 // No error is so long that it need be fragmented (RFC 1812 4.3.2.3, RFC 4443 2.4 c), and the quote of one that is may
@@ -64,6 +71,14 @@ Reason parse_error(Walk& walk, Reason (*parse_quote)(Walk&, u32)) {
 }  // namespace
 
 IcmpForm icmp_form(bool is_ipv4, u8 type) { return is_ipv4 ? form4(type) : form6(type); }
+
+IcmpNumbers icmp_numbers(bool is_ipv4, const u8* message) {
+  if (!icmp_form(is_ipv4, message[0]).has_identifier) return {0, 0};
+  const u16 identifier = load<u16>(message + 4);
+  const u8 query = query_of(is_ipv4, message[0]);
+  const u16 number = swap(u16{query});
+  return query == message[0] ? IcmpNumbers{identifier, number} : IcmpNumbers{number, identifier};
+}
 
 // Source quench is deprecated (RFC 6633) and no flow's business, so it ends in parse_message().
 Reason parse_icmp4(Walk& walk) {

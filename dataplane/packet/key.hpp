@@ -25,7 +25,7 @@ struct Address {
 enum class FlowClass : u8 {
   tcp = 0,    // ports
   udp = 1,    // ports
-  icmp4 = 2,  // identifier in both (echo); other ICMP queries likewise
+  icmp4 = 2,  // of a query the identifier on the querier's side and the query's type on the other; else zeros
   icmp6 = 3,
   sctp = 4,   // ports
   ip = 5,     // any other protocol: its number in both

@@ -58,6 +58,14 @@ struct IcmpForm {
 };
 IcmpForm icmp_form(bool is_ipv4, u8 type);
 
+// What stands for ports in the key of an ICMP flow, in wire order: the identifier on the querier's side, the type of
+// the query on the other, in either direction. So hosts that query each other by one identifier have two flows. Zero
+// where the message has no identifier.
+struct IcmpNumbers {
+  u16 source, target;
+};
+IcmpNumbers icmp_numbers(bool is_ipv4, const u8* message);
+
 bool tcp_flags_hold(u8 flags);
 bool tcp_options_hold(const u8* options, u32 bytes);
 

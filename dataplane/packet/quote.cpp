@@ -22,7 +22,8 @@ Reason key_of_quote(Walk& walk, const Address& source, const Address& target, u8
       const IcmpForm form = icmp_form(walk.out.is_ipv4, transport[0]);
       if ((protocol == protocol_icmp) != walk.out.is_ipv4 || !form.is_flow) return Reason::icmp_header_bad;
       flow_class = walk.out.is_ipv4 ? FlowClass::icmp4 : FlowClass::icmp6;
-      source_number = target_number = form.has_identifier ? load<u16>(transport + 4) : u16{0};
+      const IcmpNumbers numbers = icmp_numbers(walk.out.is_ipv4, transport);
+      source_number = numbers.source, target_number = numbers.target;
       break;
     }
     default: break;

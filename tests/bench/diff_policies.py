@@ -11,7 +11,8 @@ import sys
 
 
 def nouns(segments):
-    lines = ["# Written by tests/bench/diff_policies.py.", "version = 1", "[segment.internet]", 'except = ["10.0.0.0/8"]',
+    lines = ["# Written by tests/bench/diff_policies.py.",
+             "version = 1", "[segment.internet]", 'except = ["10.0.0.0/8"]',
              "[segment.inside]", 'cidr = ["10.0.0.0/8"]', "[service]"]
     lines += [f'p{i} = {{ tcp = [{1000 + i * 7}, "{3000 + i * 20}-{3015 + i * 20}"] }}' for i in range(200)]
     lines += [f'[segment.s{i}]\ncidr = ["10.{i // 8}.{i % 8 * 32}.0/20", "fd00:{i:x}::/48"]' for i in range(segments)]

@@ -67,11 +67,12 @@ gigabyte either way.
 constexpr std::string_view others = R"(
 ## Other protocols
 
-UDP, SCTP and other IP protocols: the first packet opens, either direction follows. ICMP queries: the opener may send
-the message that was allowed (type and code), the other side its reply; a reply without a query is `icmp_no_request`.
-An ICMP error passes only toward the sender of a packet of a live flow that it quotes, from the side that packet went
-to (`icmp_related`), else it is `icmp_unmatched`. Fragments are held until their
-datagram is whole, and then are one packet ([fragments](fragments.md)).
+UDP, SCTP and other IP protocols: the first packet opens, either direction follows. An ICMP query's flow is named by the
+querier, its identifier, the other side and the type of the query, so hosts that ping each other have two flows. The
+opener may send the message that was allowed (type and code), the other side its reply; a reply without a query is
+`icmp_no_request`. An ICMP error passes only toward the sender of a packet of a live flow that it quotes, from the side
+that packet went to (`icmp_related`), else it is `icmp_unmatched`. Fragments are held until their datagram is whole, and
+then are one packet ([fragments](fragments.md)).
 
 ## Timeouts
 

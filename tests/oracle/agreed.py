@@ -2,13 +2,14 @@
 
 
 class Row:
-    """`weir` is what Weir does, as "drops REASON" or "forwards"; Linux does the opposite. `holds(before, case)` says
-    whether a difference is this one: true, or the earlier packet that is its cause; `why` is for the page."""
+    """`weir` is what Weir does, as "drops REASON, REASON" or "forwards"; Linux does the opposite. `holds(before, case)`
+    says whether a difference is this one: true, or the earlier packet that is its cause; `why` is for the page."""
 
     def __init__(self, name, weir, why, holds):
         self.name, self.why, self.holds = name, why, holds
-        verdict, _, reason = weir.partition(" ")
-        self.weir_forwards, self.reason, self.weir = verdict == "forwards", reason or None, weir
+        verdict, _, reasons = weir.partition(" ")
+        self.weir_forwards, self.weir = verdict == "forwards", weir
+        self.reasons = frozenset(reasons.split(", ")) if reasons else None
 
 
 def table():

@@ -103,18 +103,16 @@ def _(before, case):
         len(packet.body) < (12 if packet.type < 15 else 4)
 
 
-@row("another message with the query's identifier", "drops icmp_no_request",
-     "A flow is one kind of query with one identifier, as policy allowed it, and its replies; another type or code "
-     "with that identifier, or a query by the one that was asked, waits until the flow is idle. Linux keeps one "
-     "entry for each.")
+@row("another code with the query's identifier", "drops icmp_no_request",
+     "A flow is one kind of query with one identifier, as policy allowed it, and its replies; another code with that "
+     "identifier waits until the flow is idle. Linux keeps one entry for each.")
 def _(before, case):
     packet = case.packet
     flow = watch.flow_of(before, packet)
     if not isinstance(packet, Message) or flow is None:
         return False
     first = flow.packets[0]
-    asked = (packet.source.address, packet.type, packet.code) == (first.source.address, first.type, first.code)
-    return not asked and packet.type in QUERIES
+    return packet.code != first.code and packet.type in QUERIES
 
 
 @row("reply to a query with a code", "forwards",

@@ -46,6 +46,10 @@ def other_syn(flow, segment):
                  before.seq == syn.seq and before.options != syn.options), None)
 
 
+def replier_goes_on(segment, flow):
+    return not flow.stands() and not segment.flags & (SYN | RST) and not flow.is_opener(segment.source)
+
+
 def opened_again(flow):
     """The SYN that began a flow on the ports of an earlier one, until its handshake is complete."""
     return flow.packets[0] if flow.earlier is not None and not flow.stands() else None
@@ -61,9 +65,10 @@ def _(segment, flow, own, peer):
     return opened_again(flow)
 
 
-@row("answer to a SYN in the middle of a connection", "drops",
+@row("answer to a SYN in the middle of a connection", "drops tcp_state, tcp_window, tcp_bad_ack, tcp_bad_rst",
      "A connection that lives answers a SYN by a challenge ACK, and only an exact RST ends it (RFC 5961, 4). What "
-     "would begin another connection beside it waits until then, or for the timeout. Linux follows the newer SYN.")
+     "would begin another connection beside it waits until then, or for the replier's own SYN-ACK of that very SYN. "
+     "Linux follows the newer SYN.")
 def _(segment, flow, own, peer):
     for syn in flow.asked:
         numbers = (segment.seq,) if syn.source is segment.source else (segment.ack,) if segment.flags & ACK else ()
@@ -72,11 +77,21 @@ def _(segment, flow, own, peer):
     return None
 
 
-@row("after a reset", "drops",
+@row("data after a reset", "drops tcp_state",
      "An exact RST has ended the connection at the endpoint too (RFC 9293, 3.5.2): nothing follows but a new SYN, "
      "and bare acknowledgements by an endpoint that took the RST for a guess. Linux keeps on following the numbers.")
 def _(segment, flow, own, peer):
-    return flow.reset
+    return flow.reset and (segment.data or segment.flags & (FIN | SYN))
+
+
+@row("acknowledgement of other numbers after a reset", "drops tcp_window, tcp_bad_ack",
+     "As above: what is let through for such an endpoint must have its numbers.")
+def _(segment, flow, own, peer):
+    if not flow.reset or segment.data or segment.flags & (FIN | SYN | RST):
+        return False
+    return not (known(own.edge) and known(peer.end)) or watch.after(segment.seq, own.edge) or \
+        watch.after(own.end - peer.reach() & U32, segment.seq) or watch.after(segment.ack, peer.end) or \
+        watch.after(peer.end - own.reach(2) & U32, segment.ack)
 
 
 @row("the other side opens too, without an allow", "drops no_allow",
@@ -107,7 +122,7 @@ def _(segment, flow, own, peer):
     return segment.flags & ACK and known(peer.end) and watch.after(peer.end - own.reach(2) & U32, segment.ack)
 
 
-@row("SYN-ACK that answers no SYN", "drops",
+@row("SYN-ACK that answers no SYN", "drops tcp_state, tcp_window, tcp_bad_ack, tcp_syn_data",
      "A SYN-ACK acknowledges exactly the SYN that passed, and comes again only with its first numbers and before "
      "anything else was sent (RFC 9293, 3.10.7.3 and 3.10.7.4). Linux ignores the numbers of one that it does not "
      "expect, and of one that acknowledges too little.")
@@ -149,12 +164,20 @@ def _(segment, flow, own, peer):
     return late or moved or segment.flags & FIN and known(own.end) and watch.after(own.end, segment.end - 1 & U32)
 
 
-@row("the replier goes on before the handshake is complete", "drops",
+@row("the replier goes on before the handshake is complete", "drops tcp_state",
      "The replier's data waits for the opener's acknowledgement, which proves that the opener is there (no TCP Fast "
      "Open in the strict profile; RFC 7413, 2.1). Linux lets it through.")
 def _(segment, flow, own, peer):
-    return not flow.stands() and not segment.flags & (SYN | RST) and not flow.is_opener(segment.source) and \
-        (segment.data or segment.flags & FIN or segment.seq != own.end or segment.ack != peer.end)
+    return replier_goes_on(segment, flow) and (segment.data or segment.flags & FIN)
+
+
+@row("the replier acknowledges before the handshake is complete", "drops tcp_state, tcp_window",
+     "Before its SYN-ACK a replier can only say that it holds an older connection, by a number that does not answer "
+     "the SYN (RFC 9293, 3.5.1); after it, only repeat its numbers. Linux lets any through.")
+def _(segment, flow, own, peer):
+    goes_on = replier_goes_on(segment, flow) and not segment.data and not segment.flags & FIN
+    answers = segment.ack == peer.end
+    return goes_on and (answers and segment.seq != own.end if known(own.isn) and answers else known(own.isn) or answers)
 
 
 @row("the opener goes on before anybody answered", "drops tcp_state",
@@ -200,7 +223,7 @@ def _(segment, flow, own, peer):
     return flow.refused[-1] if flow.refused else None
 
 
-@row("after a SYN in the middle of a connection", "drops",
+@row("after a SYN in the middle of a connection", "drops tcp_state, tcp_window, tcp_bad_ack, tcp_bad_rst",
      "As \"answer to a SYN in the middle of a connection\": Linux has begun another, by a SYN that the endpoint only "
      "answers.")
 def _(segment, flow, own, peer):
@@ -214,6 +237,13 @@ def _(segment, flow, own, peer):
      "compares with the old numbers.")
 def _(segment, flow, own, peer):
     return opened_again(flow)
+
+
+@row("SYN in the middle of a connection: what follows its answer", "forwards",
+     "A SYN-ACK of exactly the SYN that the opener sent in the middle comes from a replier that forgot the connection "
+     "as well, so that it begins anew (RFC 9293, 3.5.1). Linux keeps the old one at times.")
+def _(segment, flow, own, peer):
+    return flow.anew if not flow.stands() else None
 
 
 @row("two openings in one name", "forwards",

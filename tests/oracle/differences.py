@@ -69,7 +69,7 @@ class DatagramCase:
 def explain(before, case):
     """The name of the agreed difference that this is, or None; and the packet that is its cause."""
     for row in TABLE:
-        if row.weir_forwards == case.weir and row.reason in (None, case.reason):
+        if row.weir_forwards == case.weir and (row.reasons is None or case.reason in row.reasons):
             cause = row.holds(before, case)
             if cause:
                 return row.name, cause if isinstance(cause, wire.Packet) else case.packet

@@ -5,6 +5,7 @@ import wire
 from wire import ACK, FIN, RST, SYN, Fragment, Message, Segment
 
 HALF = 1 << 31
+ANSWERED = {0: 8, 14: 13, 16: 15, 18: 17, 129: 128}  # ICMP, by the type of the reply
 OLD = 60000  # how far back Linux takes an acknowledgement, at least; a little less, to be on the safe side
 
 
@@ -32,7 +33,8 @@ def key_of(packet):
     if isinstance(packet, Message) and packet.quoted is not None:
         return key_of(packet.quoted)
     if isinstance(packet, Message):
-        return frozenset((packet.source.address, packet.target.address)), "icmp", packet.rest[:2]
+        ends = packet.source.address, packet.target.address
+        return ends[::-1 if packet.type in ANSWERED else 1], ANSWERED.get(packet.type, packet.type), packet.rest[:2]
     return frozenset(((packet.source.address, packet.source.port), (packet.target.address, packet.target.port))), \
         packet.kind
 
@@ -55,12 +57,12 @@ class Flow:
     `reset`: a RST passed that was the flow's. `asked`: the SYNs that passed in the middle of the flow, for the endpoint
     to answer. `heard`: each segment with Weir's reason. `early`: what came before the handshake was complete, dropped
     or not, in the replier's name and, of SYN-ACKs, in the opener's. `refused`: what policy did not allow. `stale`:
-    segments that acknowledge what was old by then."""
+    segments that acknowledge what was old by then. `anew`: the SYN by which it began once more."""
 
     def __init__(self, opener, side, earlier):
         self.opener, self.side, self.earlier = opener, side, earlier
         self.by, self.packets, self.reset, self.asked = {}, [], False, []
-        self.heard, self.early, self.refused, self.stale = [], ([], []), [], []
+        self.heard, self.early, self.refused, self.stale, self.anew = [], ([], []), [], [], None
 
     def direction(self, end):
         return self.by.setdefault((end.address, end.port), Direction())
@@ -91,7 +93,8 @@ class Flow:
     def take(self, segment, reason):
         own, peer = self.direction(segment.source), self.direction(segment.target)
         if reason == "flow_established" and self.begins_anew(segment, own):
-            syn, self.asked, self.by, self.reset = self.asked_by(segment), [], {}, False
+            self.anew = syn = self.asked_by(segment)
+            self.asked, self.by, self.reset = [], {}, False
             self.take(syn, "flow_established")
             own, peer = self.direction(segment.source), self.direction(segment.target)
         self.heard.append((segment, reason))

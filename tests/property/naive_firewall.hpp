@@ -63,6 +63,7 @@ class Firewall {
   // The same for both directions.
   using Key = std::tuple<bool, control::Ipv6Number, std::uint16_t, control::Ipv6Number, std::uint16_t, std::uint8_t>;
   static Key key_of(const MeantPacket& packet) {
+    if (is_icmp(packet)) return query_key(packet);
     return key_of(packet.ipv6, packet.source, packet.source_port, packet.target, packet.target_port, packet.protocol);
   }
 
@@ -77,6 +78,16 @@ class Firewall {
   static Key key_of(bool ipv6, control::Ipv6Number a, std::uint16_t ap, control::Ipv6Number b, std::uint16_t bp,
                     std::uint8_t protocol) {
     return std::tie(a, ap) < std::tie(b, bp) ? Key{ipv6, a, ap, b, bp, protocol} : Key{ipv6, b, bp, a, ap, protocol};
+  }
+
+  // Who asks whom for what, by the name that the asker gave it.
+  static Key query_key(const MeantPacket& packet) {
+    static const std::map<int, int> answered = {{0, 8}, {14, 13}, {129, 128}};
+    const auto found = answered.find(packet.icmp_type);
+    const bool answers = found != answered.end();
+    const auto type = static_cast<std::uint16_t>(answers ? found->second : packet.icmp_type);
+    return answers ? Key{packet.ipv6, packet.target, packet.source_port, packet.source, type, packet.protocol}
+                   : Key{packet.ipv6, packet.source, packet.source_port, packet.target, type, packet.protocol};
   }
 
   static bool covers(const control::Statement& statement, const control::Model& model, const MeantPacket& packet) {

@@ -161,7 +161,8 @@ def numbers_of(layer):
     if isinstance(layer, (TCP, UDP, SCTP, TCPerror, UDPerror)):
         return layer.sport, layer.dport
     if isinstance(layer, (ICMP, ICMPerror, ICMPv6EchoRequest, ICMPv6EchoReply)):
-        return layer.id, layer.id
+        query = 8 if isinstance(layer, (ICMP, ICMPerror)) else 128
+        return (layer.id, query) if layer.type == query else (query, layer.id)
     return 59, 59
 
 
@@ -226,12 +227,16 @@ def expected(frame):
     return line
 
 
+ECHOES = ICMP, ICMPv6EchoRequest, ICMPv6EchoReply
+
+
 def turned(frame):
     """The same conversation's other direction, or None where there is none."""
     packet = Ether(frame)
     ip = None if ARP in packet else innermost(packet)[0]
     layer = skip_extensions(ip.payload) if ip else None
-    if not isinstance(layer, (TCP, UDP, SCTP)) or ip.dst == "255.255.255.255":
+    if not isinstance(layer, (TCP, UDP, SCTP, *ECHOES)) or ip.dst == "255.255.255.255" or \
+            (isinstance(layer, ICMP) and layer.type not in (0, 8)):
         return None
     for around in packet.iterpayloads():
         if isinstance(around, GRE) and around.chksum_present:
@@ -239,7 +244,11 @@ def turned(frame):
     ip.src, ip.dst = ip.dst, ip.src
     if isinstance(ip, IP):
         del ip.chksum
-    layer.sport, layer.dport = layer.dport, layer.sport
+    if isinstance(layer, ECHOES):
+        layer.type = (8 if isinstance(layer, ICMP) else 257) - layer.type
+        layer.setfieldval("chksum" if isinstance(layer, ICMP) else "cksum", None)
+    else:
+        layer.sport, layer.dport = layer.dport, layer.sport
     return bytes(packet)
 
 

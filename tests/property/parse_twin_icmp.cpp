@@ -1,7 +1,10 @@
 // The twin's ICMP: messages, what errors quote, and neighbour discovery.
 #include "tests/property/parse_twin_parts.hpp"
 
+#include <map>
 #include <set>
+#include <tuple>
+#include <utility>
 
 namespace weir::test {
 namespace {
@@ -9,6 +12,15 @@ namespace {
 bool has_identifier(bool ipv4, unsigned type) {
   static const std::set<unsigned> four{0, 8, 13, 14, 15, 16, 17, 18, 42, 43}, six{128, 129, 160, 161};
   return ipv4 ? four.contains(type) : six.contains(type);
+}
+// The querier and its identifier are one end of the flow; the other end is the host that is asked, for that.
+std::pair<unsigned, unsigned> ends_of(bool ipv4, const Part& message) {
+  const unsigned type = message.byte(0);
+  if (!has_identifier(ipv4, type)) return {0, 0};
+  static const std::map<unsigned, unsigned> four{{0, 8}, {14, 13}, {16, 15}, {18, 17}}, six{{129, 128}};
+  const auto& answers = ipv4 ? four : six;
+  if (const auto answered = answers.find(type); answered != answers.end()) return {answered->second, message.word(4)};
+  return {message.word(4), type};
 }
 bool is_informational(bool ipv4, unsigned type) {
   static const std::set<unsigned> not_four{3, 4, 5, 11, 12};
@@ -29,7 +41,7 @@ void read_quote_rest(Reading& r, const Part& l4, unsigned protocol, const Bytes&
   if (protocol == 1 || protocol == 58) {
     demand(r.ipv4 == (protocol == 1) && is_informational(r.ipv4, l4.byte(0)), Reason::icmp_header_bad);
     r.flow_class = r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6;
-    from = to = has_identifier(r.ipv4, l4.byte(0)) ? l4.word(4) : 0;
+    std::tie(from, to) = ends_of(r.ipv4, l4);
   }
   r.keyed = true;
   r.from = {source, from};
@@ -107,8 +119,8 @@ void read_icmp(Reading& r, const Part& l4, bool trailing) {
   if (r.ipv4 && (r.type == 17 || r.type == 18)) least = 12;
   if (!r.ipv4 && r.type >= 130 && r.type <= 132) least = 24;
   demand(l4.bytes >= least, Reason::icmp_header_bad);
-  const unsigned number = has_identifier(r.ipv4, r.type) ? l4.word(4) : 0;
-  set_flow(r, r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6, number, number);
+  const auto [from, to] = ends_of(r.ipv4, l4);
+  set_flow(r, r.ipv4 ? FlowClass::icmp4 : FlowClass::icmp6, from, to);
 }
 
 }  // namespace weir::test

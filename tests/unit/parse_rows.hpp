@@ -189,7 +189,7 @@ inline constexpr ParseRow transport_rows[] = {
 
 inline constexpr ParseRow icmp_rows[] = {
     {"ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=77 / zero 56", "flow 1 0>0 l3=14 l4=34 payload=42+56 icmp=8/0 number=77"},
-    {"ip4 10.0.0.1 10.0.0.2 / icmp4 0 id=77", "flow 1 0>0 l3=14 l4=34 payload=42+0 icmp=0/0 number=77"},
+    {"ip4 10.0.0.1 10.0.0.2 / icmp4 0 id=77", "flow 1 0>0 l3=14 l4=34 payload=42+0 icmp=0/0 number=8"},
     {"ip4 10.0.0.1 10.0.0.2 / icmp4 13 id=78 / zero 12", "flow 1 0>0 l3=14 l4=34 payload=42+12 icmp=13/0 number=78"},
     {"ip4 10.0.0.1 10.0.0.2 / icmp4 13 / zero 11", "icmp_header_bad"},
     {"ip4 10.0.0.1 10.0.0.2 / icmp4 17 / zero 3", "icmp_header_bad"},
@@ -220,7 +220,7 @@ inline constexpr ParseRow error_rows[] = {
     {"ip4 10.0.0.9 10.0.0.1 / icmp4 12 / ip4 10.0.0.1 10.0.0.2 options=94040000 / sctp 7 8 / chunk 3 / zero 12",
      "icmp_error 1 0>0 l3=14 l4=34 payload=42+52 icmp=12/0 quote=132:7>8"},
     {"ip4 10.0.0.9 10.0.0.1 / icmp4 3 / ip4 10.0.0.1 10.0.0.2 / icmp4 8 id=5",
-     "icmp_error 1 0>0 l3=14 l4=34 payload=42+28 icmp=3/0 quote=1:5>5"},
+     "icmp_error 1 0>0 l3=14 l4=34 payload=42+28 icmp=3/0 quote=1:5>8"},
     {"ip4 10.0.0.9 10.0.0.1 / icmp4 3 / ip4 10.0.0.1 10.0.0.2 / icmp4 3", "icmp_header_bad"},
     {"ip4 10.0.0.9 10.0.0.1 / icmp4 3 / ip4 10.0.0.1 10.0.0.2 / icmp4 5", "icmp_header_bad"},
     {"ip4 10.0.0.9 10.0.0.1 / icmp4 3 / ip4 10.0.0.1 10.0.0.2 / icmp6 128", "icmp_header_bad"},
@@ -244,7 +244,7 @@ inline constexpr ParseRow error_rows[] = {
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 2 / ip6 2001:db8::1 2001:db8::2 length=1400 / tcp 40000 53 / zero 7",
      "icmp_error 58 0>0 l3=14 l4=54 payload=62+67 v6 icmp=2/0 quote=6:40000>53"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 3 / ip6 2001:db8::1 2001:db8::2 / options 010400000000 / icmp6 128 id=5",
-     "icmp_error 58 0>0 l3=14 l4=54 payload=62+56 v6 icmp=3/0 quote=58:5>5"},
+     "icmp_error 58 0>0 l3=14 l4=54 payload=62+56 v6 icmp=3/0 quote=58:5>128"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 4 / ip6 2001:db8::1 ff0e::2 / udp 3 4",
      "icmp_error 58 0>0 l3=14 l4=54 payload=62+48 v6 icmp=4/0 quote=17:3>4"},
     {"ip6 2001:db8::9 2001:db8::1 / icmp6 1 / ip6 2001:db8::1 2001:db8::2 / icmp6 1", "icmp_header_bad"},

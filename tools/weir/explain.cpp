@@ -189,7 +189,7 @@ int run_explain(const ExplainOptions& options) {
   };
   if (options.network && !(options.port.empty() && options.to_port.empty()))
     return fail("--vni: inside a network there are no ports");
-  const control::Way way{named(options.port), named(options.to_port), options.network};
+  const control::Route way{named(options.port), named(options.to_port), options.network};
   const Answer answer =
       asker.ask(asked->from, asked->to, asked->services, static_cast<Tick>(*now_s) * tick_second, way);
   if (answer.too_many) return fail("the question names more combinations than can be asked: narrow it");

@@ -95,6 +95,7 @@ int main(int argc, char** argv) {
   weir::add_bound(app, exit_code);
   weir::add_dump(app, exit_code);
   weir::add_replay(app, exit_code);
+  weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_version(app, exit_code);
