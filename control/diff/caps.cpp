@@ -29,6 +29,11 @@ struct Cap {
 
 std::string per_cent(std::uint32_t ten_thousandths) { return fmt::format("{:g} %", ten_thousandths / 100.0); }
 
+std::string mode(bool monitor, const std::optional<std::int64_t>& until_s) {
+  if (!monitor) return "enforce";
+  return until_s ? fmt::format("monitor until {}", spoken_day(*until_s)) : "monitor";
+}
+
 // A model's own words, but for segments that the other one has under another name and nothing else.
 class Speaker {
  public:
@@ -74,7 +79,7 @@ class Speaker {
             {"max_share", one.max_share == 0 ? nothing : per_cent(one.max_share)},
             {"reserve", fmt::format("{}", fmt::join(reserves, ", "))},
             {"opening", one.opens_empty ? "empty" : "spent"},
-            {"mode", one.monitor ? "monitor" : "enforce"}};
+            {"mode", mode(one.monitor, one.monitor_until_s)}};
   }
 
   Fields of(const Limit& one) const {
@@ -89,7 +94,7 @@ class Speaker {
             {"new_connections", spoken(one.new_connections)},
             {"connections", one.connections == 0 ? nothing : std::to_string(one.connections)},
             {"per", cells[static_cast<std::size_t>(one.per)]},
-            {"mode", one.monitor ? "monitor" : "enforce"}};
+            {"mode", mode(one.monitor, one.monitor_until_s)}};
   }
 
   Fields of(const Asset& one) const {

@@ -8,7 +8,6 @@
 #include "control/model/address.hpp"
 #include "dataplane/base/timeouts.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 #include <map>
@@ -49,11 +48,6 @@ void put_tracking(const Tracking& tracking, Settings& out) {
   out["flood.scan_window"] = spoken_ms(tracking.scan_window_ms);
   out["flood.scan_block"] = spoken_ms(tracking.scan_block_ms);
   out["flood.syn_proxy"] = proxies[static_cast<std::size_t>(tracking.syn_proxy)];
-}
-
-// The last day of what ends then.
-std::string spoken_day(std::int64_t until_s) {
-  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
 }
 
 Settings settings_of(const Model& model) {

@@ -3,10 +3,15 @@
 
 #include "dataplane/base/rate.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <algorithm>
 
 namespace weir::control {
+
+std::string spoken_day(std::int64_t until_s) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
+}
 
 std::string spoken_rate(std::uint64_t bits_per_s) {
   if (bits_per_s % 1'000'000'000 == 0) return fmt::format("{} Gbit/s", bits_per_s / 1'000'000'000);

@@ -343,3 +343,32 @@ TEST_CASE("names make no difference") {
     CHECK(made->renamed.size() == before.statements.size());
   }
 }
+
+TEST_CASE("but where two allows are as specific as each other, the name says which one logs") {
+  Model before;
+  before.files = {"x.toml"};
+  before.line_starts = {{0}};
+  for (const u32 net : {0x0a000000u, 0x0a000100u}) {
+    Segment& segment = before.segments.emplace_back();
+    segment.name = net == 0x0a000000u ? "a" : "b";
+    segment.has_addresses = true;
+    segment.addresses.ipv4 = {{net, net + 255}};
+  }
+  for (const char* name : {"first", "second"}) {
+    Statement& statement = before.statements.emplace_back();
+    statement.name = name;
+    statement.from = {0};
+    statement.to = {1};
+    statement.services.tcp = {{443, 443}};
+  }
+  before.statements[0].log = control::Log::all;
+  Model after = before;
+  std::swap(after.statements[0].log, after.statements[1].log);
+  const CompiledPolicy old_side(before), new_side(after);
+  const auto made = diff({before, nullptr, old_side.policy}, {after, nullptr, new_side.policy}, now_s);
+  REQUIRE(made);
+  REQUIRE(made->entries.size() == 1);
+  CHECK(made->entries[0].kind == ChangeKind::treated_otherwise);
+  CHECK(made->entries[0].fates[0].front().log == 2);
+  CHECK(made->entries[0].fates[1].front().log == 0);
+}
