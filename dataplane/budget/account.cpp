@@ -105,20 +105,21 @@ void Account::pour_into(const Window& child, const WindowRule& child_rule, std::
     place(parent.end_of(parent.oldest() - 1) - 1, state_->total - seen);
 }
 
-void Account::inherit(BudgetTime now, std::span<const Account> parents, BudgetTime complete_before,
-                      std::span<u64> scratch) {
+void Account::inherit(BudgetTime now, std::span<const Account> parents, Own own, std::span<u64> scratch) {
   advance(now);
-  u64 total = 0;
+  u64 total = own.adds ? state_->total : 0;
   for (const Account& parent : parents)
     total = add_bytes(total, add_bytes(parent.state().total, parent.state().outstanding));
   each([&](u32 index, Window window) {
     const std::span<u64> slots = scratch.first(window.newest() - window.oldest() + 1);
     std::fill(slots.begin(), slots.end(), 0);
     for (const Account& parent : parents) parent.pour_into(window, rule_->windows[index], slots);
-    for (u64 slot = std::max(window.oldest(), window.slot_of(complete_before)); slot <= window.newest(); ++slot)
-      window.raise(slot, slots[slot - window.oldest()]);
+    for (u64 slot = std::max(window.oldest(), window.slot_of(own.complete_before)); slot <= window.newest(); ++slot) {
+      const u64 theirs = slots[slot - window.oldest()], mine = window.bytes_in(slot);
+      window.raise(slot, std::min(own.adds ? add_bytes(theirs, mine) : theirs, add_bytes(mine, own.meanwhile_most)));
+    }
   });
-  state_->total = std::max(state_->total, total);
+  state_->total = std::max(state_->total, std::min(total, add_bytes(state_->total, own.meanwhile_most)));
 }
 
 }  // namespace weir

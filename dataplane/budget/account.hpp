@@ -121,12 +121,17 @@ class Account {
   // Thresholds that are crossed, each told at most once in a window's length: bit 8 * window + threshold.
   u64 crossings(BudgetTime now);
 
-  // Begins with what `parents` counted of the same traffic, slot by slot: by the sum of what they hold, since what they
-  // cover may be apart; by the account's own where it has more; and by its own alone before `complete_before`, until
-  // when it was in force itself (0: it was not). A window longer than all of a parent's takes the rest of the parent's
-  // total as spent when its longest window began; leased bytes count as spent now. `scratch`: window_slots_max + 1
-  // words. Everybody is advanced to `now`.
-  void inherit(BudgetTime now, std::span<const Account> parents, BudgetTime complete_before, std::span<u64> scratch);
+  // What an account has counted itself, when it inherits.
+  struct Own {
+    BudgetTime complete_before = 0;  // until then it was in force and counted all; 0: never
+    bool adds = false;  // the parents need not have counted what it did: the sum, not the larger
+    u64 meanwhile_most = budget_bytes_max;  // what can have left since then
+  };
+  // Takes over what `parents` counted of the same traffic, slot by slot: the sum of what they hold, since what they
+  // cover may be apart, or what it holds itself where that is more. A window longer than all of a parent's takes the
+  // rest of the parent's total as spent when the parent's longest began; leased bytes count as spent now. `scratch`:
+  // window_slots_max + 1 words. Everybody is advanced to `now`.
+  void inherit(BudgetTime now, std::span<const Account> parents, Own own, std::span<u64> scratch);
 
  private:
   static constexpr u64 token_units = 8'000'000;  // bits times microseconds in a second

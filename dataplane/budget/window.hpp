@@ -9,6 +9,7 @@
 // Threads: one. Memory is lent.
 #pragma once
 #include "dataplane/base/check.hpp"
+#include "dataplane/base/limits.hpp"
 #include "dataplane/budget/budget_clock.hpp"
 
 #include <span>
@@ -16,10 +17,9 @@
 namespace weir {
 
 inline constexpr u32 window_slots_min = 64, window_slots_max = 1024;
-// No limit, and no sum of counted bytes, is larger: sums below stay within 64 bits.
-inline constexpr u64 budget_bytes_max = u64{1} << 60;
 inline constexpr u64 window_length_us_max = u64{366} * 86'400 * 1'000'000;
 
+// No limit and no sum of counted bytes is larger than budget_bytes_max: sums of two stay within 64 bits.
 inline u64 add_bytes(u64 a, u64 b) {
   return a >= budget_bytes_max - std::min(b, budget_bytes_max) ? budget_bytes_max : a + b;
 }

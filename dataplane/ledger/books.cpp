@@ -13,29 +13,41 @@ Number Books::open(BudgetTime now, const Identity& identity, std::shared_ptr<con
   }
   Book& book = take_number(identity, number);
   change_statement(now, book, std::move(statement));
-  std::vector<Account> parents;
-  bool is_covered = opening.is_covered;
-  BudgetTime known_since = book.state.known_since;
-  for (const Identity& parent : opening.parents) {
-    const auto found = numbers_.find(parent);
-    if (found != numbers_.end() && found->second == number) continue;
-    is_covered = is_covered && found != numbers_.end();
-    if (found == numbers_.end()) continue;
-    parents.push_back(books_[found->second].account());
-    parents.back().advance(now);
-    known_since = std::max(known_since, parents.back().state().known_since);
-  }
-  const bool all_counted = is_covered && (!is_new || !parents.empty());
-  book.account().inherit(now, parents, is_new ? 0 : book.retired_at, scratch_);
-  // Whoever had no budget begins spent; and of what a lost ledger counted nobody can say that it did not leave.
-  if (!all_counted) {
-    known_since = std::max(known_since, opening.is_empty ? lost_before_ : now);
-    if (lost_before_ != 0 && is_new) book.state.total = budget_bytes_max;
-  }
-  book.state.known_since = known_since;
+  take_over(now, book, opening, is_new);
   book.is_retired = false;
   book.retired_at = 0;
+  book.began_in = frame_;
+  book.began_with = book.state.total;
   return number;
+}
+
+void Books::take_over(BudgetTime now, Book& book, const Opening& opening, bool is_new) {
+  AccountState& state = book.state;
+  std::vector<Account> parents;
+  bool all_counted = opening.is_covered;
+  bool took_over_from_it = !is_new;  // all of them, when it retired
+  u64 meanwhile = 0;
+  for (const Identity& identity : opening.parents) {
+    const auto found = numbers_.find(identity);
+    all_counted = all_counted && found != numbers_.end();
+    if (found == numbers_.end() || &books_[found->second] == &book) continue;
+    Book& parent = books_[found->second];
+    parents.push_back(parent.account());
+    parents.back().advance(now);
+    state.known_since = std::max(state.known_since, parent.state.known_since);
+    // A total that is full, as after a loss, does not say what came to it.
+    took_over_from_it = took_over_from_it && !parent.is_retired && parent.began_in == book.retired_in &&
+                        parent.state.total < budget_bytes_max;
+    meanwhile = add_bytes(meanwhile, parent.state.total - parent.began_with + parent.state.outstanding);
+  }
+  all_counted = all_counted && !parents.empty();
+  const bool is_known = all_counted && took_over_from_it;
+  const Account::Own own{is_new ? 0 : book.retired_at, !all_counted, is_known ? meanwhile : budget_bytes_max};
+  book.account().inherit(now, parents, own, scratch_);
+  if (all_counted) return;
+  // Whoever had no budget begins spent; and of what a lost ledger counted nobody can say that it did not leave.
+  state.known_since = std::max(state.known_since, opening.is_empty ? lost_before_ : now);
+  if (lost_before_ != 0 && is_new) state.total = budget_bytes_max;
 }
 
 Book& Books::take_number(const Identity& identity, Number& number) {
@@ -66,7 +78,7 @@ void Books::change_statement(BudgetTime now, Book& book, std::shared_ptr<const S
     settled.outstanding = 0;  // leases stay leases
     const Account before(book.statement->rule, settled, book.memory.get());
     book.account().advance(now);
-    changed.inherit(now, std::span(&before, 1), 0, scratch_);
+    changed.inherit(now, std::span(&before, 1), {}, scratch_);
   } else {
     book.state.bucket_at = now;
   }
@@ -79,17 +91,23 @@ const Book* Books::find(const Identity& identity) const {
   return found == numbers_.end() ? nullptr : &books_[found->second];
 }
 
+std::optional<Number> Books::number_of(const Identity& identity) const {
+  const auto found = numbers_.find(identity);
+  return found == numbers_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Books::retire(BudgetTime now, Number number) {
   Book& book = books_[number];
   WEIR_CHECK(book.state.outstanding == 0 && book.state.bucket_outstanding == 0);
   book.is_retired = true;
   book.retired_at = now;
+  book.retired_in = frame_;
 }
 
 void Books::forgive(Number number) {
   Book& book = books_[number];
   book.memory = std::make_unique<u64[]>(book.statement->rule.memory_words());
-  book.state.total = book.state.known_since = book.state.lifetime_alerted = 0;  // leases stay leases
+  book.state.total = book.state.known_since = book.state.lifetime_alerted = book.began_with = 0;  // leases stay leases
 }
 
 void Books::note(Note note) {

@@ -1,7 +1,7 @@
 // The accounts of a ledger in memory: found by what they cover, changed by items in the order of the file, and written
 // as items again. The same code replays a file and verifies it offline. It touches no disk.
 //
-// Memory: about 100 bytes an account, and 32 + 2 * slots for each of its windows. Threads: one, the account keeper's.
+// Memory: about 200 bytes an account, and 32 + 2 * slots for each of its windows. Threads: one, the account keeper's.
 #pragma once
 #include "dataplane/budget/account.hpp"
 #include "dataplane/ledger/record.hpp"
@@ -36,13 +36,18 @@ struct Book {
   AccountState state{};
   BudgetTime retired_at = 0;
   bool is_retired = false;
+  // Its last beginning and end as numbers of frames, and the total that it began with: who comes back at once after
+  // others took over, as after a rollback, adds what they counted since, and not again what they had of it.
+  u64 began_in = 0, retired_in = 0, began_with = 0;
   Account account() { return {statement->rule, state, memory.get()}; }
 };
 
+// Whose history an account takes over. Parents are all live accounts that cover some of its traffic, and the retired
+// ones that cover some of it which no live one covers; then by induction no byte that was counted is missed.
 struct Opening {
-  std::vector<Identity> parents;  // accounts, live or retired, that counted the same traffic
-  bool is_covered = false;  // they counted all of it, at any time until now
-  bool is_empty = false;  // `opening = "empty"`: what no parent counted did not leave
+  std::vector<Identity> parents;
+  bool is_covered = false;  // the live ones cover all of it, so that no byte left uncounted
+  bool is_empty = false;  // `opening = "empty"`: bytes that nobody counted are none
 };
 
 using Number = u32;
@@ -58,12 +63,15 @@ inline constexpr std::size_t notes_kept = 64, note_bytes_max = 1024;
 class Books {
  public:
   // Of a ledger that began after another was lost: what no account counted may all have left before this time.
+  // The number of the frame that will hold what is done next.
+  void set_frame(u64 number) { frame_ = number; }
   void set_lost_before(BudgetTime at) { lost_before_ = at; }
   BudgetTime lost_before() const { return lost_before_; }
 
   const std::vector<Book>& all() const { return books_; }
   Book& operator[](Number number) { return books_[number]; }
   const Book* find(const Identity& identity) const;
+  std::optional<Number> number_of(const Identity& identity) const;
   u64 count() const { return numbers_.size(); }
 
   // The account of this identity under this statement: the one there is, brought to the statement's windows and out of
@@ -89,6 +97,7 @@ class Books {
   static void write_note(ItemWriter& to, const Note& note);
 
  private:
+  void take_over(BudgetTime now, Book& book, const Opening& opening, bool is_new);
   Book& take_number(const Identity& identity, Number& number);
   void change_statement(BudgetTime now, Book& book, std::shared_ptr<const Statement> statement);
   const char* apply_rule(ItemReader& item);
@@ -106,6 +115,7 @@ class Books {
   std::unordered_map<u32, Number> file_numbers_;
   std::vector<u64> scratch_ = std::vector<u64>(window_slots_max + 1);
   BudgetTime lost_before_ = 0;
+  u64 frame_ = 0;
 };
 
 }  // namespace weir::ledger

@@ -10,7 +10,7 @@ struct AccountHead {
   u32 number, statement;
   Identity identity;
   u64 total, outstanding, known_since, bucket_total, lifetime_alerted, retired_at;
-  u64 is_retired;
+  u64 is_retired, began_in, retired_in, began_with;
 };
 
 void write_statement(ItemWriter& to, const Statement& statement, u32 number) {
@@ -41,7 +41,8 @@ void Books::write(ItemWriter& to, Number number, Sheet& sheet) const {
   const AccountState& state = book.state;
   to.begin(ItemKind::account);
   to.put(AccountHead{number, known->second, book.identity, state.total, state.outstanding, state.known_since,
-                     state.bucket_total, state.lifetime_alerted, book.retired_at, book.is_retired});
+                     state.bucket_total, state.lifetime_alerted, book.retired_at, book.is_retired, book.began_in,
+                     book.retired_in, book.began_with});
   AccountState view = state;
   const Account account(book.statement->rule, view, book.memory.get());
   for (u32 i = 0; i < account.rule().windows_count; ++i) {
@@ -106,7 +107,7 @@ const char* Books::apply_account(ItemReader& item) {
   const bool sound = item.is_sound() && statement != statements_.end() &&
                      std::max(head.total, head.bucket_total) <= budget_bytes_max &&
                      head.outstanding <= budget_bytes_max && std::max(head.known_since, head.retired_at) < time_max &&
-                     head.is_retired <= 1;
+                     head.is_retired <= 1 && head.began_with <= head.total;
   if (!sound) return "an unsound account";
   // An account that is told again has changed; a number that is told again names another account only in another file.
   const auto of_file = file_numbers_.find(head.number);
@@ -189,6 +190,7 @@ const char* Books::apply_item(ItemKind kind, ItemReader& item, BudgetTime at) {
 
 Done Books::apply(const Frame& frame) {
   if (frame.header.stamp.budget_us >= time_max) return std::unexpected(Error{"an impossible time"});
+  frame_ = frame.header.number;
   ItemReader items(frame.payload);
   while (items.has_more()) {
     ItemKind kind{};

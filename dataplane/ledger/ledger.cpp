@@ -41,10 +41,18 @@ std::expected<Ledger, Error> Ledger::begin(Settings settings, const Reading& rea
   const Settings& with = made.settings_;
   const auto older = with.storage.read(with.file);
   if (!older) return std::unexpected(older.error());
+  if (is_first && *older)
+    return std::unexpected(Error{"ledger " + path_of(with) +
+                                 " is there: it is not the first one; open it, or begin one after "
+                                 "a loss (docs/ledger.md)"});
   // Frames are counted on, so that the anchor never goes back.
   if (with.anchor) {
     const auto anchored = with.anchor->read();
     if (!anchored) return std::unexpected(anchored.error());
+    if (is_first && *anchored)
+      return std::unexpected(Error{"anchor " + with.anchor->name +
+                                   " has seen a ledger: this is not the first one; bring that one "
+                                   "back, or begin one after a loss (docs/ledger.md)"});
     if (*anchored) made.last_number_ = (*anchored)->number, made.last_tag_ = (*anchored)->tag.value_or(Tag{});
   }
   if (*older) {
@@ -108,6 +116,7 @@ BudgetTime Ledger::advance(const Reading& reading) {
 
 Number Ledger::account(const Identity& identity, const std::shared_ptr<const Statement>& statement,
                        const Opening& opening) {
+  books_.set_frame(last_number_ + 1);
   const Number number = books_.open(now(), identity, statement, opening);
   seal_entries();
   books_.write(pending_, number, sheet_);
@@ -118,6 +127,7 @@ Number Ledger::account(const Identity& identity, const std::shared_ptr<const Sta
 }
 
 void Ledger::retire(Number number) {
+  books_.set_frame(last_number_ + 1);
   books_.retire(now(), number);
   put_entry(number, What::retire, 0);
   must_write_ = true;

@@ -4,8 +4,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utility>
 #include <memory>
+#include <utility>
 
 namespace weir::ledger {
 namespace {

@@ -158,7 +158,7 @@ TEST_CASE("who inherits counts at least what its parents counted, whatever windo
     for (Account& parent : parents) parent.advance(now);
     OwnedAccount child(rule_of({random_window(random), random_window(random), {budget_bytes_max, 0, 0}}));
     std::vector<u64> scratch(window_slots_max + 1);
-    child.view().inherit(now, parents, 0, scratch);
+    child.view().inherit(now, parents, {}, scratch);
     CHECK(child.view().spent(2) == sum_since(log, 0));
     for (u32 later = 0; later < 20; ++later) {
       child.view().advance(now);
@@ -176,10 +176,10 @@ TEST_CASE("who comes back from retirement counts nothing twice that it counted i
   account.state().outstanding = 700;
   account.settle(10'000, 700, 0);
   account.advance(20'500);  // here the heir takes over
-  heir.inherit(20'500, std::span(&account, 1), 0, scratch);
+  heir.inherit(20'500, std::span(&account, 1), {}, scratch);
   heir.state().outstanding = 50;
   heir.settle(30'000, 50, 0);
-  account.inherit(30'000, std::span(&heir, 1), 20'500, scratch);
+  account.inherit(30'000, std::span(&heir, 1), {20'500, false}, scratch);
   CHECK(account.spent(0) == 750);
   CHECK(account.state().total == 750);
 }

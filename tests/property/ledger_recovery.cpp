@@ -189,6 +189,63 @@ TEST_CASE("a new ledger after a loss opens everything as spent, sets the old one
   CHECK(again->books().notes()[1].text == "forgave egress: counted at the far end");
 }
 
+TEST_CASE("who comes back adds what others counted meanwhile, once") {
+  Desk desk;
+  auto ledger = Ledger::begin(desk.settings(), at(second), true, "a test");
+  REQUIRE(ledger);
+  const auto spend = [&](Number number, u64 bytes) {
+    REQUIRE(lease(*ledger, number, bytes) == bytes);
+    ledger->settle(number, bytes, 0);
+  };
+  const Number whole = ledger->account(identity(1), hourly, {{}, false, true});
+  spend(whole, 700);
+  SECTION("after a rollback of a split") {
+    const Number left = ledger->account(identity(2), hourly, {{identity(1)}, true, false});
+    const Number right = ledger->account(identity(3), hourly, {{identity(1)}, true, false});
+    ledger->retire(whole);
+    REQUIRE(ledger->commit());
+    CHECK(ledger->view(right).state().total == 700);
+    ledger->advance(at(600 * second));
+    spend(left, 10);
+    spend(right, 20);
+    CHECK(ledger->account(identity(1), hourly, {{identity(2), identity(3)}, true, false}) == whole);
+    CHECK(ledger->view(whole).state().total == 730);
+    CHECK(ledger->view(whole).spent(0) >= 730);
+    CHECK(ledger->view(whole).spent(0) <= 762);
+  }
+  SECTION("when some of it had no budget meanwhile") {
+    const Number part = ledger->account(identity(2), hourly, {{identity(1)}, true, false});
+    spend(part, 5);
+    spend(whole, 300);  // of the other part
+    ledger->retire(whole);
+    REQUIRE(ledger->commit());
+    spend(part, 40);
+    ledger->account(identity(1), hourly, {{identity(2)}, false, true});
+    CHECK(ledger->view(whole).state().total >= 1040);
+    CHECK(ledger->view(whole).spent(0) >= 1040);
+    CHECK(ledger->view(whole).state().known_since == 0);
+  }
+  SECTION("when nobody says that it was nothing") {
+    ledger->retire(whole);
+    REQUIRE(ledger->commit());
+    ledger->account(identity(1), hourly, {{}, false, false});
+    REQUIRE(ledger->commit());
+    CHECK(lease(*ledger, whole, 1) == 0);
+    ledger->advance(at(30 * hour));
+    CHECK(lease(*ledger, whole, 1) == 1);
+  }
+}
+
+TEST_CASE("a first ledger is begun once") {
+  Written written;
+  write_some(written, true);
+  CHECK(
+      says(Ledger::begin(written.desk.settings(true), at(second), true, "again").error(), {"disk/ledger", "is there"}));
+  written.desk.disk.restore({});
+  CHECK(says(Ledger::begin(written.desk.settings(true), at(second), true, "again").error(), {"head", "has seen"}));
+  CHECK(Ledger::begin(written.desk.settings(true), at(second), false, "lost"));
+}
+
 TEST_CASE("a full disk closes the ledger, and no lease comes of it any more") {
   Written written;
   write_some(written);

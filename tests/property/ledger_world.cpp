@@ -15,6 +15,7 @@ LedgerWorld::LedgerWorld(u64 seed, Mistake mistake)
   has_anchor_ = chance(50) || mistake == Mistake::no_anchor;
   steady_lies_ = chance(50);
   has_lifetimes_ = chance(25);
+  opens_empty_ = chance(25);
   throttles_ = !has_lifetimes_ && chance(25);
   window_us_ = 128 + below(u64{1} << (7 + below(16)));
   disk_.lie_about_sync(mistake == Mistake::sync_lies);
@@ -135,7 +136,8 @@ void LedgerWorld::check(const Budget& budget, bool throttled) const {
         if ((!is_lifetime && real_us_ - it->at > length_us) || (throttled && it->policy != policy_number_)) break;
         const bool in_force = (it->counted >> budget.covers & 1) != 0;
         const bool by_throttle = in_force ? (it->throttled >> budget.covers & 1) != 0 : it->throttled != 0;
-        if (by_throttle == throttled && (!is_lifetime || it->counted != 0)) sum += it->bytes;
+        const bool counts = it->counted != 0 || (!is_lifetime && !opens_empty_);
+        if (by_throttle == throttled && counts) sum += it->bytes;
       }
     if (sum > most)
       throw Overshoot{std::to_string(sum) + " bytes left in " + std::to_string(length_us) + " us, and " +

@@ -1,4 +1,4 @@
-// A small world around a ledger, driven by random choices: two classes of traffic, workers with purses, policies that
+// A small world around a ledger, driven by random choices: three classes of traffic, workers with purses, policies that
 // budget the classes together, apart or not at all, clocks that step, programs that end at any step, disks that lose,
 // tear and fill up, and older ledgers put back. It keeps a naive list of every byte that left and when, and looks after
 // each packet whether any limit in force was exceeded. Some worlds make a mistake on purpose: they must be found out.
@@ -50,7 +50,7 @@ class LedgerWorld {
   u64 refusals_of_old() const { return refusals_of_old_; }
 
  private:
-  static constexpr u32 classes = 2, workers = 3;
+  static constexpr u32 classes = 3, workers = 3, all_classes = (1u << classes) - 1;
   using ClassSet = u32;  // bit per class
   using BudgetSet = u32;  // bit per ClassSet: what a budget covers is its name
 
@@ -124,7 +124,7 @@ class LedgerWorld {
   u64 real_us_ = 1'000'000, policy_since_us_ = 0, policy_number_ = 0, boot_began_us_ = 0, boot_ = 1;
   std::int64_t boottime_step_us_ = 0, steady_step_us_ = 0, wall_step_us_ = 0;
   u64 window_us_ = 0;  // the shortest of all budgets: the measure of time
-  bool has_lifetimes_, throttles_;
+  bool has_lifetimes_, throttles_, opens_empty_;
   u64 forwarded_ = 0, crashes_ = 0, openings_ = 0, closings_ = 0, refusals_of_old_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // The `weir` command: one file per subcommand, this one only chooses.
 #include "control/check/names.hpp"
 #include "control/report/report.hpp"
+#include "tools/weir/budgets.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/door.hpp"
 #include "tools/weir/replay.hpp"
@@ -97,6 +98,7 @@ int main(int argc, char** argv) {
   weir::add_replay(app, exit_code);
   weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
+  weir::add_budgets(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);

@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""`weir budgets --verify`: a sound ledger as text and as JSON, a torn one, damaged ones, wrong keys, and what it says.
+The older slot is rounded up to its unit of 16 bytes.
+
+    tests/golden/budgets.py WEIR MAKE_LEDGER
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+TABLE = """\
+ledger: sound: frames 1 to 6, each authentic and following the one before; the last of 2026-09-21T16:13:20Z
+head HEAD
+2026-09-21T14:13:20Z  began: a test
+
+inference-egress a1000000000000000000000000000000: 17345 bytes ever, 7655 leased, 0 beyond the windows
+        1h  12345 of 100000
+        1d  17353 of 1000000
+  lifetime  17345 of 9000000
+  until 2026-09-21T14:35:49Z  5008
+  until 2026-09-21T16:13:20Z  12345
+
+serve b2000000000000000000000000000000 (retired): 0 bytes ever, 0 leased, 0 beyond the windows
+  what left before 2026-09-21T14:13:20Z is not known
+       90s  0 of 50000
+"""
+failures = []
+
+
+def expect(what, holds):
+    if not holds:
+        failures.append(what)
+
+
+def main(weir, make_ledger):
+    with tempfile.TemporaryDirectory() as folder:
+        home = pathlib.Path(folder)
+        key, ledger = home / "key", home / "ledger"
+        key.write_bytes(bytes(range(40)))
+        os.chmod(key, 0o600)
+        subprocess.run([make_ledger, home, key], check=True)
+
+        def verify(*more, key_file=key):
+            command = [weir, "budgets", "--verify", "ledger", "--key", key_file, *more]
+            return subprocess.run(command, cwd=home, text=True, capture_output=True, timeout=60, check=False)
+
+        def says(what, code, *words, **options):
+            done = verify(**options)
+            expect(f"{what}: exit {done.returncode}: {done.stderr}{done.stdout}",
+                   done.returncode == code and all(word in done.stderr for word in words))
+
+        done = verify()
+        shown = re.sub(r"head [0-9a-f]{64}", "head HEAD", done.stdout)
+        expect(f"the table:\n{shown}{done.stderr}", (done.returncode, shown) == (0, TABLE))
+        made = json.loads(verify("-o", "json").stdout)
+        expect("as JSON", made["accounts"][0]["left"][1]["bytes"] == 12345 and made["accounts"][1]["retired"] is True)
+        expect("as one line", verify("-o", "jsonl").stdout.count("\n") == 1)
+
+        whole = ledger.read_bytes()
+        ledger.write_bytes(whole[:-10])
+        done = verify()
+        expect(f"a torn end: {done.stdout}", done.returncode == 0 and "did not end" in done.stdout)
+        for at in (20, len(whole) // 2):
+            ledger.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            says(f"damage at {at}", 1, "ledger ledger, byte ", "start a new ledger")
+        ledger.write_bytes(whole)
+        other = home / "other"
+        other.write_bytes(bytes(40))
+        os.chmod(other, 0o600)
+        says("another key", 1, "no ledger of this key", key_file=other)
+        os.chmod(other, 0o644)
+        says("an open key", 2, "chmod 600", key_file=other)
+        says("no key", 2, "nokey", key_file="nokey")
+        ledger.unlink()
+        says("no ledger", 2, "cannot read ledger")
+    for failure in failures:
+        print("not as expected:", failure)
+    sys.exit(1 if failures else 0)
+
+
+main(*sys.argv[1:])
