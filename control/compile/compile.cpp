@@ -2,6 +2,7 @@
 // cannot hold, with the number that was too large.
 #include "control/compile/compile.hpp"
 
+#include "control/compile/charges.hpp"
 #include "control/compile/decide.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/trie.hpp"
@@ -49,7 +50,8 @@ void put_ports(const Model& model, const Zones& zones, Contents& contents) {
                            static_cast<u32>(contents.class_segments.size()),
                            static_cast<u32>(plan.attached.size()),
                            static_cast<u32>(contents.macs.size()),
-                           0};
+                           0,
+                           zones.port_charge[i]};
     for (const u32 segment : plan.attached) contents.class_segments.push_back(static_cast<u16>(segment));
     if (plan.pin) {
       auto macs = model.ports[*plan.pin].macs;
@@ -65,7 +67,8 @@ void put_ports(const Model& model, const Zones& zones, Contents& contents) {
   }
 }
 
-void put_names(const Model& model, const Atoms& atoms, std::span<const u32> order, Contents& contents) {
+void put_names(const Model& model, const ChargeSides& charges, const Atoms& atoms, std::span<const u32> order,
+               Contents& contents) {
   contents.meta[0].name = contents.text(model.name);
   std::map<std::string_view, image::Text> files;  // by name: the order in which they were read must not show
   for (const std::string& file : model.files) files.try_emplace(file);
@@ -76,6 +79,9 @@ void put_names(const Model& model, const Atoms& atoms, std::span<const u32> orde
     const image::Text file = at < model.files.size() ? files.at(model.files[at]) : image::Text{};
     contents.rules.push_back({contents.text(statement.name), file, model.line_of(statement.span), statement.is_forbid});
   }
+  std::vector<image::Text> file_texts;
+  for (const std::string& file : model.files) file_texts.push_back(files.at(file));
+  put_budgets(model, charges, file_texts, contents);
   for (const Segment& segment : model.segments)
     contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 
@@ -128,6 +134,8 @@ void put_zones(const Atoms& atoms, const Services& services, const Zones& zones,
   contents.target_facts = facts_of(zones.targets);
   contents.service_pages = services.pages;
   contents.service_atoms = services.atoms.pool();
+  for (u32 service = 0; service < zones.services.count(); ++service)
+    contents.charge_services.push_back(static_cast<u16>(zones.services.mark_of(service)));
 }
 
 Rate rate_of(const Frequency& frequency) { return {frequency.interval, frequency.tolerance}; }
@@ -186,7 +194,10 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
     return too_many("E0604", "disjoint services", services.members.count(), services_max);
   const std::vector<u32> order = order_rules(model, atoms, services);
   const Bits bits = cluster_rules(model, order);
-  const Zones zones = merge_zones(model, atoms, services, bits.statements);
+  ChargeSides charges(model, services);
+  const Zones zones = merge_zones(model, atoms, services, bits.statements, charges);
+  if (charges.sources().count() > zones_max)
+    return too_many("E0606", "disjoint zones of budgets", charges.sources().count(), zones_max);
   const auto networks = static_cast<u64>(
       std::ranges::count(zones.classes, image::ClassKind::network, &PortClassPlan::kind));
   if (zones.classes.size() - networks > port_classes_max)
@@ -212,7 +223,9 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   put_decisions(*tables, contents);
   put_zones(atoms, services, zones, contents);
   put_tracking(model, contents);
-  put_names(model, atoms, order, contents);
+  if (!put_charges(model, charges, contents))
+    return std::unexpected(CapacityError{"E0615", "budgets and limits tell too many places and services apart"});
+  put_names(model, charges, atoms, order, contents);
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
   return Compiled{write_image(contents, generation), report};

@@ -65,23 +65,37 @@ ServicePoints points_of(const ServiceSet& set) {
   return points;
 }
 
+std::vector<const ServiceSet*> charge_services_of(const Model& model) {
+  std::vector<const ServiceSet*> sets;
+  for (const Budget& budget : model.budgets) sets.push_back(budget.any_service ? nullptr : &budget.services);
+  for (const Budget& budget : model.budgets)
+    for (const Budget::Reserve& reserve : budget.reserves)
+      sets.push_back(reserve.segment ? nullptr : &reserve.services);
+  for (const Limit& limit : model.limits) sets.push_back(limit.any_service ? nullptr : &limit.services);
+  return sets;
+}
+
 Services split_services(const Model& model) {
   Services services;
   Sequences<u32> distinct;
   std::vector<ServicePoints> sets;
   std::vector<u32> words;
-  for (const Statement& statement : model.statements) {
-    ServicePoints points = points_of(statement.services);
+  const auto number_of = [&](const ServiceSet& set) {
+    ServicePoints points = points_of(set);
     words.clear();
     for (const auto& ranges : points) append(words, ranges);
-    services.set_of.push_back(distinct.intern(words));
-    if (services.set_of.back() < sets.size()) continue;
+    const u32 number = distinct.intern(words);
+    if (number < sets.size()) return number;
     u64 total = 0;
     for (const auto& ranges : points)
       for (const PortRange& range : ranges) total += u64{range.last} - range.first + 1;
     services.points.push_back(total);
     sets.push_back(std::move(points));
-  }
+    return number;
+  };
+  for (const Statement& statement : model.statements) services.set_of.push_back(number_of(statement.services));
+  for (const ServiceSet* set : charge_services_of(model))
+    services.charge_set_of.push_back(set == nullptr ? no_service_set : number_of(*set));
   services.members.intern({});
   for (u32 field = 0; field < image::service_fields_count; ++field) {
     const std::vector<u16> table = sweep(sets, field, services.members);

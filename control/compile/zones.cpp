@@ -65,17 +65,18 @@ Mentions mentions_of(const Model& model, std::span<const u32> statements, std::v
   return mentions;
 }
 
-void fill_services(const Services& services, std::span<const u32> statements, RuleSets& sets) {
+void fill_services(const Services& services, std::span<const u32> statements, ChargeSides& charges, RuleSets& sets) {
   Mentions mentions(services.points.size());
   for (u32 bit = 0; bit < statements.size(); ++bit)
     if (statements[bit] != no_statement) mention(mentions[services.set_of[statements[bit]]], bit);
   for (u32 service = 1; service < services.members.count(); ++service) {
     for (const u32 set : services.members.at(service)) sets.add(mentions[set]);
-    sets.take();
+    sets.take(charges.service(services.members.at(service)));
   }
 }
 
 constexpr u64 mark_reject = u64{1} << 8;  // above the reserve's class
+constexpr u32 mark_charge_bits = 16;      // what it is charged as stands above these
 
 u16 zone_of(std::span<const u32> segments, const Mentions& mentions, RuleSets& sets, u64 mark) {
   for (const u32 segment : segments) sets.add(mentions[segment]);
@@ -120,15 +121,16 @@ std::vector<image::ZoneFacts> facts_of(const RuleSets& zones) {
   std::vector<image::ZoneFacts> made;
   for (u32 zone = 0; zone < zones.count(); ++zone) {
     const u64 mark = zones.mark_of(zone);
-    made.push_back({static_cast<u8>(mark & (mark_reject - 1)), mark >= mark_reject});
+    made.push_back({static_cast<u8>(mark & (mark_reject - 1)), (mark & mark_reject) != 0,
+                    static_cast<u16>(mark >> mark_charge_bits)});
   }
   return made;
 }
 
 Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services,
-                  std::span<const u32> statements) {
+                  std::span<const u32> statements, ChargeSides& charges) {
   const u32 rules = static_cast<u32>(statements.size());
-  Zones zones{port_classes(model), {}, {}, {}, {}, RuleSets(rules), RuleSets(rules), RuleSets(rules)};
+  Zones zones{port_classes(model), {}, {}, {}, {}, RuleSets(rules), RuleSets(rules), RuleSets(rules), {}};
   const Mentions from = mentions_of(model, statements, &Statement::from, &Statement::from_any, zones.sources);
   const Mentions to = mentions_of(model, statements, &Statement::to, &Statement::to_any, zones.targets);
   const Marks marks(model);
@@ -136,16 +138,19 @@ Zones merge_zones(const Model& model, const Atoms& atoms, const Services& servic
   std::vector<u32> segments;
   for (const PortClassPlan& port : zones.classes) {
     for (u32 atom = 0; atom < atoms.count(); ++atom) {
-      source_row[atom] = source_segments(model, atoms, port, atom, segments)
-                             ? zone_of(segments, from, zones.sources, marks.of_source(segments))
-                             : image::zone_spoofed;
+      if (!source_segments(model, atoms, port, atom, segments)) source_row[atom] = image::zone_spoofed;
+      else
+        source_row[atom] = zone_of(segments, from, zones.sources,
+                                   marks.of_source(segments) | u64{charges.source(segments)} << mark_charge_bits);
       target_segments(model, atoms, port, atom, segments);
-      target_row[atom] = zone_of(segments, to, zones.targets, marks.of_target(segments));
+      target_row[atom] = zone_of(segments, to, zones.targets,
+                                 marks.of_target(segments) | u64{charges.target(segments)} << mark_charge_bits);
     }
+    zones.port_charge.push_back(static_cast<u16>(charges.source(port.attached)));
     zones.source_row_of.push_back(zones.source_rows.intern(source_row));
     zones.target_row_of.push_back(zones.target_rows.intern(target_row));
   }
-  fill_services(services, statements, zones.services);
+  fill_services(services, statements, charges, zones.services);
   return zones;
 }
 

@@ -1,6 +1,7 @@
 // Sets of rules, by the values of the three fields of a decision: source zone, target zone, service. Values that every
 // rule treats alike are one.
 #pragma once
+#include "control/compile/charge_sides.hpp"
 #include "control/compile/identity.hpp"
 #include "control/compile/sequences.hpp"
 #include "control/compile/services.hpp"
@@ -53,7 +54,8 @@ struct Zones {
   std::vector<PortClassPlan> classes;
   std::vector<u32> source_row_of, target_row_of;  // by class
   Sequences<u16> source_rows, target_rows;        // zone by atom
-  RuleSets sources, targets, services;            // by zone, zone, service
+  RuleSets sources, targets, services;            // by zone, zone, service; services are marked by their charge service
+  std::vector<u16> port_charge;                   // by class: what frames without addresses are charged as
 };
 
 // By zone, of Zones::sources or Zones::targets.
@@ -61,7 +63,7 @@ std::vector<image::ZoneFacts> facts_of(const RuleSets& zones);
 
 // `statements`: model.statements by bit, no_statement where a bit stands for none. Zone numbers above 16 bits are cut:
 // the caller looks at the counts.
-Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services,
-                  std::span<const u32> statements);
+Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services, std::span<const u32> statements,
+                  ChargeSides& charges);
 
 }  // namespace weir::control

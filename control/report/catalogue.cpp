@@ -190,6 +190,9 @@ constexpr CodeRow rows[] = {
      "dropped by name, so that inventing addresses buys nothing."},
     {"E0614", "too many places to judge classes between",
      "Classes are judged over every pair of places that some budget or class tells apart, and there are too many."},
+    {"E0615", "budgets and limits tell too much apart",
+     "The table of what each source, target and service is charged would be larger than an image can hold. Budgets of "
+     "groups, and services that several budgets share, make it smaller."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},

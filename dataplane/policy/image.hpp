@@ -16,7 +16,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 2;
+inline constexpr u32 version = 3;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -59,6 +59,8 @@ struct Meta {
   u32 services_count;
   u32 words_count;        // Form::vectors: words of a rule set
   u32 ipv4_root_bits, ipv6_root_bits;
+  u32 charge_services_count;  // services that some budget or limit tells apart
+  u32 instances;              // enforcement points that share every budget; amounts are those of one
   u32 zero;
 };
 
@@ -91,6 +93,7 @@ struct PortClass {
   u32 source_row, target_row;  // of source_zones and target_zones
   u32 segments_first, segments_count;  // of class_segments: those attached, or bound, to it
   u32 macs_first, macs_count;
+  u32 charge;  // as the source of frames without an address: an index of charge_sources
 };
 
 inline constexpr u16 zone_spoofed = 0xffff;
@@ -188,6 +191,86 @@ static_assert(sizeof(Tracking) == 296);
 struct ZoneFacts {
   u8 reserve;  // class; 0: none
   u8 reject;   // sources only: what is denied to them is answered
+  u16 charge;  // what it is to budgets and limits: as a source an index of charge_sources; as a target a number there
+};
+
+// What counts and limits a packet: charges.hpp has the lookup, docs/image.md the meaning.
+inline constexpr u32 charge_nowhere = 0;  // the target that is in no segment
+struct ChargeSource {
+  u32 first, count;  // of charge_targets, ascending by target
+  u32 otherwise;     // the row for every other target
+};
+struct ChargeTarget {
+  u32 target;
+  u32 row;  // of charge_rows
+};
+struct Charge {
+  u32 accounts_first, accounts_count;  // of charge_accounts: what bytes that go this way draw on
+  u32 limits_first, limits_count;      // of charge_limits: what connections that are dialled this way meet
+};
+struct ChargeAccount {
+  u32 account;
+  u32 reserves;  // bit r: this traffic may use reserve r of the account's budget
+};
+
+enum class Exceed : u8 { deny, throttle, alert };
+enum class Scope : u8 { fleet, segment, host };
+enum class Count : u8 { wire, payload };
+struct Budget {
+  Text name, file;
+  u32 line;
+  u32 windows_first, windows_count;
+  u32 reserves_first, reserves_count;
+  u32 accounts_first, accounts_count;
+  u32 targets_first, targets_count;    // of covers
+  u32 services_first, services_count;  // of covers
+  u32 max_share;                       // of every window, of reserve_whole; 0: none
+  u32 surcharge;                       // bytes a packet, with Count::payload
+  Count count;
+  Exceed on_exceed;
+  Scope scope;
+  u8 opens_empty;
+  u64 throttle_bits_per_s;  // with Exceed::throttle
+  u64 monitor_until;        // the first Tick at which it denies; 0: always
+  u64 alerts[2];            // bit p: tell at p per cent
+};
+static_assert(sizeof(Budget) == 104);
+struct Window {
+  u64 bytes;
+  u32 length_s;  // 0: a lifetime
+  u32 zero;
+};
+struct Reserve {
+  Text name;  // of the segment or the service that has it
+  u32 share;  // of reserve_whole
+  u32 zero;
+};
+// One counter of a budget, or one for each host of a segment.
+struct Account {
+  u32 budget;
+  u32 segment;  // no_segment: of the whole fleet
+  u32 hosts;    // Scope::host: as many accounts there can be; else 0
+  u32 sources_first, sources_count;  // of covers
+};
+// A range of what a budget covers, in numbers of 128 bits. Names of ports are the first 16 bytes, left-justified. A
+// place is a port and an address or network: what is known by one alone has every one of the other.
+enum class CoverKind : u32 { port, ipv4, ipv6, network, tcp, udp, sctp, icmp4, icmp6, protocol, rdma, other };
+inline constexpr u32 cover_kinds_count = 12;
+inline constexpr u32 cover_ranges_max = 256;  // of one side; beyond that the nearest are joined
+struct Cover {
+  u64 first_high, first_low, last_high, last_low;
+  CoverKind kind;
+  u32 zero;
+};
+struct Limit {
+  Text name, file;
+  u32 line;
+  u32 connections;  // at once; 0: no limit
+  u64 rate_bits_per_s, burst_bytes;  // 0: no limit
+  Rate packets, new_connections;
+  u64 monitor_until;
+  u32 per;  // control::Limit::Per: rule, source, target, pair
+  u32 zero;
 };
 
 // X(identifier, element, sentence)
@@ -224,8 +307,21 @@ struct ZoneFacts {
   X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                       \
   X(class_segments, u16, "the segments attached to a port class or bound to a network, ascending")                  \
   X(macs, Mac, "the source addresses that a port class may use, ascending")                                         \
-  X(source_facts, ZoneFacts, "by source zone: its reserve, and whether what is denied to it is answered")           \
-  X(target_facts, ZoneFacts, "by target zone: its reserve")                                                         \
+  X(source_facts, ZoneFacts, "by source zone: its reserve, whether denials are answered, its charge_sources")       \
+  X(target_facts, ZoneFacts, "by target zone: its reserve, and its number in charge_targets")                       \
+  X(charge_services, u16, "by service: which budgets and limits name it; a column of charge_rows")                  \
+  X(charge_sources, ChargeSource, "by source: its targets that budgets or limits single out")                       \
+  X(charge_targets, ChargeTarget, "targets of a source, ascending")                                                 \
+  X(charge_rows, u32, "charge by row and charge service")                                                           \
+  X(charges, Charge, "what counts and limits one direction; 0 is nothing")                                          \
+  X(charge_accounts, ChargeAccount, "the accounts of a charge, ascending")                                          \
+  X(charge_limits, u32, "the limits of a charge, ascending")                                                        \
+  X(budgets, Budget, "by name")                                                                                     \
+  X(windows, Window, "of a budget: shortest first, a lifetime last")                                                \
+  X(budget_reserves, Reserve, "of a budget: parts that only one segment or service may use")                        \
+  X(accounts, Account, "of a budget: one, or one for each segment of `from`")                                       \
+  X(covers, Cover, "ranges that budgets and accounts cover: by kind, ascending, disjoint")                          \
+  X(limits, Limit, "by name")                                                                                       \
   X(tracking, Tracking, "[state], [flood] and reserves; one element")                                               \
   X(strings, u8, "names and file names, UTF-8")
 
@@ -252,6 +348,7 @@ struct View {
 #undef WEIR_SECTION
   u32 atoms_count = 0;  // copies of the meta fields that every judgement needs
   u32 target_zones_count = 0, services_count = 0;
+  u32 charge_services_count = 0;
   u32 words_count = 0, groups_count = 0, chunks_count = 0;  // of one rule set
   u32 ipv4_root_bits = 0, ipv6_root_bits = 0;
   u32 port_classes_count = 0;    // port_classes from here on are networks

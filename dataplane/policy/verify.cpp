@@ -5,6 +5,7 @@
 #include "dataplane/policy/verify.hpp"
 
 #include "dataplane/base/machine.hpp"
+#include "dataplane/policy/check_charges.hpp"
 #include "dataplane/policy/check_tracking.hpp"
 #include "dataplane/policy/walk.hpp"
 
@@ -83,10 +84,14 @@ Sentence check_meta(View& view) {
   if (meta.target_zones_count == 0 || meta.target_zones_count > zones_max) return "counts no zones or too many";
   if (meta.services_count == 0 || meta.services_count > services_max) return "counts no services or too many";
   if (meta.words_count > (meta.form == Form::matrix ? 0 : groups_max * group_words)) return "counts too many words";
+  if (meta.charge_services_count == 0 || meta.charge_services_count > services_max)
+    return "counts no services of charges or too many";
+  if (meta.instances == 0) return "is of no instance";
   if (meta.zero != 0) return "has a reserved field that is not zero";
   view.atoms_count = meta.atoms_count;
   view.target_zones_count = meta.target_zones_count;
   view.services_count = meta.services_count;
+  view.charge_services_count = meta.charge_services_count;
   view.words_count = meta.words_count;
   view.groups_count = (meta.words_count + group_words - 1) / group_words;
   view.chunks_count = (meta.words_count + chunk_words_count - 1) / chunk_words_count;
@@ -358,12 +363,8 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
       return unless(all_below(view.atom_segments, view.segments.size()), "names a segment that is not there");
     case Section::class_segments:
       return unless(all_below(view.class_segments, view.segments.size()), "names a segment that is not there");
-    case Section::meta:
-    case Section::macs:
-    case Section::strings:
-    case Section::count: return {};
+    default: return check_charges(view, section);
   }
-  return {};
 }
 
 }  // namespace
@@ -388,6 +389,9 @@ std::expected<Policy, ImageError> verify(std::span<const std::byte> bytes) {
   for (u32 section = 0; section < sections_count; ++section)
     if (const Sentence wrong = check_contents(view, static_cast<Section>(section), nodes_of_root); !wrong.empty())
       return std::unexpected(ImageError{section_names[section], wrong});
+  for (const Section section : {Section::port_classes, Section::source_facts})
+    if (const Sentence wrong = check_zone_charges(view, section); !wrong.empty())
+      return std::unexpected(ImageError{section_names[static_cast<u32>(section)], wrong});
   return Policy(view, machine_has_vectors_512());
 }
 

@@ -77,7 +77,9 @@ def main():
             refused.setdefault(each["sentence"].split(" is part")[0], []).append(each["place"]["line"])
     assert code == 2 and refused == NOT_ENFORCED, refused
     assert {each["code"] for each in found if each["code"][0] == "E"} == {"E0110"}, found
-    print("baseline and example hold; seven leaks with classes; the full policy is refused for what is not enforced")
+    code, found = findings(weir, root / "rules/examples/budgets/policy.toml")
+    assert code == 0 and {each["code"] for each in found} == {"W0110"}, found
+    print("baseline and examples hold; seven leaks with classes; the full policy is refused for what is not enforced")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // Writes docs/image.md from the table of sections, or says whether the page still is what the table makes.
 // usage: image_page PAGE [--write]
+#include "control/compile/charges.hpp"
 #include "dataplane/base/limits.hpp"
 #include "dataplane/policy/image.hpp"
 #include "tests/house/page.hpp"
@@ -63,12 +64,30 @@ source zone, target zone and service. Rules with neighbouring targets share word
 packet meet in few words whatever the number of rules. A set stores only the words that are not zero, found by the
 bits of a summary; rules for every target have words of their own, which a source lists.
 
+## How bytes are charged and connections limited
+
+Places that some budget or limit tells apart are different zones, and a zone's facts say what it is to them: as a
+source an index of `charge_sources`, as a target a number; target 0 is what is in no segment. A service leads to a
+column the same way. The source's list of targets, or its row for all others, and the column give a **charge**:
+accounts that bytes going that way draw on, all or none, and limits that connections dialled that way meet. A flow
+asks twice when it begins, once for each direction; a source that may not be where it is, and a frame without an
+address, are charged as the port's class. To nowhere, every budget of the source counts, whatever its targets and
+services.
+
+A budget has one account, or one for each segment of its `from`; with `scope = "host"` each of these stands for as
+many accounts as the segment has hosts. Amounts are those of one of `instances` enforcement points, rounded down. What
+an account covers are ranges of `covers`: its sources, and its budget's targets and services. A place is a port and an
+address or network; who is known by one of them has every one of the other. Two accounts whose sources, targets and
+services all meet share what was spent, whichever policies they are of ([decision
+11](adr/0011-budgets-in-the-image.md)). A side of more than 256 ranges is widened until it has so many.
+
 ## What verification checks
 
-Everything that a reader follows: the frame, the checksum, that sections have the sizes that the counts in `meta` imply,
-and that every index in every table names something. The tries must be numbered breadth first without gaps, so that
-every node has one parent and the depth is bounded by the address. Decisions of one rule each come first, a chain of
-expiring ones only goes down, and a decision must agree with its rule about being a forbid. What verification cannot
+Everything that a reader follows: the frame, the checksum, that sections have the sizes that the counts in `meta`
+imply, and that every index in every table names something. The tries must be numbered breadth first without gaps, so
+that every node has one parent and the depth is bounded by the address. Decisions of one rule each come first, a chain
+of expiring ones only goes down, a source's targets ascend, accounts belong to one budget each, amounts are within
+what counters are built for, and a decision must agree with its rule about being a forbid. What verification cannot
 know is whether the tables mean what the rules said: that is what tests compare, table by table, with naive twins.
 
 ## Limits
@@ -94,6 +113,10 @@ std::string page() {
   text += fmt::format("| zones of sources, of targets | {} | E0606 |\n", zones_max);
   text += fmt::format("| networks in `vni` | {} | E0610 |\n", networks_max);
   text += fmt::format("| reserves | {} | E0609 |\n", image::reserve_classes - 1);
+  text += fmt::format("| budgets | {} | E0612 |\n", budgets_max);
+  text += fmt::format("| limits | {} | E0612 |\n", limits_max);
+  text += fmt::format("| accounts, hosts included | {} | E0611 |\n", accounts_max);
+  text += fmt::format("| cells of charges | {} | E0615 |\n", control::charge_cells_max);
   text += fmt::format("| bytes | {} | E0608 |\n", image_bytes_max);
   return text;
 }

@@ -1,6 +1,6 @@
 // Every question that a Policy answers, with drawn arguments: what a sound image of any contents must survive.
 #pragma once
-#include "dataplane/policy/policy.hpp"
+#include "dataplane/policy/charges.hpp"
 
 namespace weir {
 
@@ -36,6 +36,20 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
     const u16 to = policy.target_segment(question.target_class, target);
     sum += policy.segment_name(from).size() + policy.segment_name(to).size();
     sum += policy.source_allowed(question.source_class, source);
+    const Charges charges(policy);
+    const FlowCharges both = charges.of(question);
+    for (const u32 charge : {both.forward, both.reverse, charges.of_port(question.source_class),
+                             charges.of_way(question, question.target_class, target, question.source_class, source)}) {
+      for (const image::ChargeAccount& one : charges.accounts(charge)) {
+        const image::Account& account = policy.view().accounts[one.account];
+        const image::Budget& budget = policy.view().budgets[account.budget];
+        sum += policy.text(budget.name).size() + policy.view().windows[budget.windows_first].bytes;
+        const auto covers = [&](u32 first, u32 count) { return policy.view().covers.subspan(first, count); };
+        sum += places_meet(covers(account.sources_first, account.sources_count),
+                           covers(budget.targets_first, budget.targets_count));
+      }
+      for (const u32 limit : charges.limits(charge)) sum += policy.text(policy.view().limits[limit].name).size();
+    }
     const u64 mac = draw();
     sum += policy.mac_allowed(question.source_class, reinterpret_cast<const u8*>(&mac));
     sum += policy.port_class(policy.text(policy.view().port_classes[question.source_class].pattern));

@@ -23,6 +23,7 @@ std::vector<std::vector<std::byte>> sound_images() {
     naive::Draw draw(seed);
     control::Model model = naive::random_model(draw);
     if (model.segments.size() < 5 || model.statements.size() < 8) continue;
+    naive::add_budgets(draw, model);
     for (control::PortPin& pin : model.ports) pin.macs.push_back({2, 0, 0, 0, 0, static_cast<u8>(seed)});
     for (const auto form : {control::DecisionForm::matrix, control::DecisionForm::vectors})
       images.push_back(control::compile(model, seed, form)->image);

@@ -55,20 +55,6 @@ bool in_ranges(const std::vector<PortRange>& ranges, u32 number) {
   return false;
 }
 
-bool has_service(const ServiceSet& set, const Packet& packet) {
-  for (const u8 protocol : set.protocols)
-    if (protocol == packet.protocol) return true;
-  const u32 icmp = packet.icmp_type * 256u + packet.icmp_code;
-  switch (packet.protocol) {
-    case 6: return in_ranges(set.tcp, packet.target_port);
-    case 17: return in_ranges(set.udp, packet.target_port);
-    case 132: return in_ranges(set.sctp, packet.target_port);
-    case 1: return packet.is_ipv4 && in_ranges(set.icmp4, icmp);
-    case 58: return !packet.is_ipv4 && in_ranges(set.icmp6, icmp);
-    default: return false;
-  }
-}
-
 u64 points(const ServiceSet& set) {
   const auto total = [&](const std::vector<PortRange>& ranges, u8 protocol) {
     if (std::count(set.protocols.begin(), set.protocols.end(), protocol) > 0) return u64{65536};
@@ -129,6 +115,20 @@ std::vector<u32> multiply(u128 a, u128 b) {
 }
 
 }  // namespace
+
+bool has_service(const ServiceSet& set, const Packet& packet) {
+  for (const u8 protocol : set.protocols)
+    if (protocol == packet.protocol) return true;
+  const u32 icmp = packet.icmp_type * 256u + packet.icmp_code;
+  switch (packet.protocol) {
+    case 6: return in_ranges(set.tcp, packet.target_port);
+    case 17: return in_ranges(set.udp, packet.target_port);
+    case 132: return in_ranges(set.sctp, packet.target_port);
+    case 1: return packet.is_ipv4 && in_ranges(set.icmp4, icmp);
+    case 58: return !packet.is_ipv4 && in_ranges(set.icmp6, icmp);
+    default: return false;
+  }
+}
 
 Policy::Policy(const Model& model) : model_(model) {
   for (const Statement& statement : model.statements)
@@ -192,6 +192,13 @@ std::vector<u32> Policy::known_by_port(const std::string& port) const {
   std::vector<u32> result;
   for (u32 i = 0; i < model_.segments.size(); ++i)
     if (!model_.segments[i].has_addresses && attached(model_.segments[i], port)) result.push_back(i);
+  return result;
+}
+
+std::vector<u32> Policy::attached_to(const std::string& port) const {
+  std::vector<u32> result;
+  for (u32 i = 0; i < model_.segments.size(); ++i)
+    if (attached(model_.segments[i], port)) result.push_back(i);
   return result;
 }
 

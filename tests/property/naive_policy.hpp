@@ -32,6 +32,9 @@ struct Facts {
   bool operator==(const Facts&) const = default;
 };
 
+// Whether the packet, the first of its connection, is of one of the services.
+bool has_service(const control::ServiceSet& set, const Packet& packet);
+
 class Policy {
  public:
   explicit Policy(const control::Model& model);
@@ -45,6 +48,7 @@ class Policy {
   std::vector<u32> target_of(const Packet& packet) const { return targets(packet); }
   // Segments that a port alone says.
   std::vector<u32> known_by_port(const std::string& port) const;
+  std::vector<u32> attached_to(const std::string& port) const;
 
  private:
   using Wide = std::vector<u32>;  // a natural number, least significant first, eight digits

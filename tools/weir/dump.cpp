@@ -4,6 +4,7 @@
 #include "control/report/report.hpp"
 #include "dataplane/policy/lookup.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/dump_budgets.hpp"
 #include "tools/weir/dump_tracking.hpp"
 #include "tools/weir/policy_file.hpp"
 #include "tools/weir/rules.hpp"
@@ -251,7 +252,10 @@ Json dump_json(const Policy& policy) {
           {"decisions", decisions(policy)},
           {"matrix", matrix(policy, texts)},
           {"tracking", tracking_lines(policy)},
-          {"zone facts", zone_facts_lines(policy)}};
+          {"zone facts", zone_facts_lines(policy)},
+          {"budgets", budget_lines(policy)},
+          {"limits", limit_lines(policy)},
+          {"charges", charge_lines(policy)}};
 }
 
 void print_table(const Json& dump) {

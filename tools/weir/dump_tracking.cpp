@@ -64,10 +64,11 @@ std::vector<std::string> zone_facts_lines(const Policy& policy) {
   std::vector<std::string> out;
   const auto put = [&](std::string_view side, std::span<const image::ZoneFacts> facts) {
     for (u64 zone = 0; zone < facts.size(); ++zone) {
-      if (facts[zone].reserve == 0 && facts[zone].reject == 0) continue;
+      if (facts[zone].reserve == 0 && facts[zone].reject == 0 && facts[zone].charge == 0) continue;
       std::string line = fmt::format("{} zone {}:", side, zone);
       if (facts[zone].reserve != 0) line += fmt::format(" reserve {}", facts[zone].reserve);
       if (facts[zone].reject != 0) line += " reject";
+      if (facts[zone].charge != 0) line += fmt::format(" charged as {}", facts[zone].charge);
       out.push_back(line);
     }
   };
