@@ -116,7 +116,7 @@ AssetBound Bounds::of(u32 asset, const std::vector<u32>& also_to) const {
       continue;
     }
     for (const u32 holder : holders) {
-      if (holders.size() == 1) break;
+      if (holders.size() == 1 || holders.size() * model_.segments.size() > pairs_max) break;
       Ends of = from_holders(asset, holder);
       mark_lower(asset, holder, of);
       const bool asked = std::ranges::find(also_to, exit) != also_to.end();

@@ -9,6 +9,9 @@
 
 namespace weir::control {
 
+// Holders times segments: above this, holders are not asked one by one; all of them together bound each.
+inline constexpr std::size_t pairs_max = 256;
+
 inline constexpr std::array<u64, 4> horizons_s{3'600, 86'400, 30 * 86'400, ever};
 
 // From one or all holders to one or all exits.
@@ -25,7 +28,7 @@ struct AssetBound {
   u32 asset = 0;                          // of Model::assets
   Passage whole;                          // all holders, all exits
   std::vector<Passage> exits;             // all holders, each exit that any bytes reach
-  std::vector<Passage> pairs;             // each holder alone to each of them; empty with one holder
+  std::vector<Passage> pairs;             // each holder alone to each; empty with one holder or above pairs_max
   std::vector<u32> closed;                // exits that nothing reaches
 };
 
