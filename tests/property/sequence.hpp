@@ -80,8 +80,9 @@ class Sequence {
   static constexpr u32 flows_max = 4096;
   static constexpr u64 start_us = 1'700'000'000'000'000;
 
-  // One under which the sketches of scans tell apart the few ports and addresses of these sequences.
-  static constexpr HashKey secret{{0x9e37, 0x79b9'7f4a'7c15'f39c, 0xdaa6'6d2c'7ddf'7442, 0xbf58'476d'1ce4'e5b9}};
+  // One under which the sketches of scans, which have 128 bits, tell apart every port, message and address that these
+  // sequences make.
+  static constexpr HashKey secret{{0x9e37, 0x5121'0fe2'12bf'6c42, 0xe114'b56d'be3d'6501, 0x632f'63b0'2d00'ac52}};
 
   struct Waiting {
     Waiting(const naive::MeantPacket& what, std::vector<std::byte> bytes, u64 name)
