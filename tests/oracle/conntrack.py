@@ -59,6 +59,7 @@ class Harness:
         self.counts, self.verdicts = collections.Counter(), collections.Counter()
         self.unexplained, self.packets, self.asked = [], 0, 0
         self.reasons, self.rounds = collections.Counter(), 0
+        self.lately = collections.Counter()  # rows that explained something in this round
 
     def ask_both(self, order):
         """Frames sent, what Linux let out for each, and Weir's (verdict, reason, rule) of each, in this order."""
@@ -103,6 +104,7 @@ class Harness:
                 row = name
                 out.add(id(cause))
                 self.counts[name] += 1
+                self.lately[name] += 1
                 self.packets += 1
                 if cause is not case.packet:
                     break
@@ -121,6 +123,7 @@ class Harness:
         """Asks these conversations, and those `left` from others, once; returns what is left of them."""
         drawn = [*left, *(talks.talk(seed, number) for number in numbers)]
         self.rounds += 1
+        self.lately.clear()
         draw = random.Random(f"{seed}:{self.rounds}:order")
         return self.round(draw, [kind for kind, _ in drawn], [packets for _, packets in drawn])
 
@@ -130,7 +133,9 @@ class Harness:
             if not left:
                 return
             left = self.ask(seed, [], left)
-        sys.exit(f"seed {seed}: {len(left)} conversations still differ after {ROUNDS_MOST} rounds")
+        lately = ", ".join(f"`{name}`" for name in sorted(self.lately))
+        sys.exit(f"seed {seed}: {len(left)} conversations ({', '.join(kind for kind, _ in left)}) still differ after "
+                 f"{ROUNDS_MOST} rounds, explained by {lately}")
 
 
 def chosen_arguments():
