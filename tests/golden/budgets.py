@@ -45,7 +45,7 @@ def main(weir, make_ledger):
         subprocess.run([make_ledger, home, key], check=True)
 
         def verify(*more, key_file=key):
-            command = [weir, "budgets", "--verify", "ledger", "--key", key_file, *more]
+            command = [os.path.abspath(weir), "budgets", "--verify", "ledger", "--key", key_file, *more]
             return subprocess.run(command, cwd=home, text=True, capture_output=True, timeout=60, check=False)
 
         def says(what, code, *words, **options):

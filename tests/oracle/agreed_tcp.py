@@ -18,8 +18,10 @@ def row(name, weir, why):
             if not isinstance(segment, Segment):
                 return False
             flow = watch.flow_of(before, segment)
-            return flow is not None and holds(segment, flow, flow.direction(segment.source),
-                                              flow.direction(segment.target))
+            cause = flow is not None and holds(segment, flow, flow.direction(segment.source),
+                                               flow.direction(segment.target))
+            # What an error quotes nobody has said: it is no cause of anything.
+            return cause if segment is case.packet or cause is not segment else False
         return add(name, weir, why)(asked)
     return decorate
 
@@ -244,6 +246,14 @@ def _(segment, flow, own, peer):
      "as well, so that it begins anew (RFC 9293, 3.5.1). Linux keeps the old one at times.")
 def _(segment, flow, own, peer):
     return flow.anew if not flow.stands() else None
+
+
+@row("SYN in the middle of a connection: it is refused", "forwards flow_established",
+     "A RST of exactly the SYN that the opener sent in the middle comes from a replier that knows of no connection "
+     "(RFC 9293, 3.10.7.1), so there is none. Linux compares its sequence number, which is zero, with the old ones.")
+def _(segment, flow, own, peer):
+    return segment.flags & RST and segment.flags & ACK and not flow.is_opener(segment.source) and \
+        flow.asked_by(segment) is not None
 
 
 @row("two openings in one name", "forwards",
