@@ -172,13 +172,15 @@ struct Asset {
 };
 
 // One [[invariant]]: either `never`, or `asset` with at least one of the two bounds.
+// A pair of which no packet may be forwarded.
+struct Never {
+  std::vector<std::uint32_t> from, to;
+  bool via_any = false;               // over any number of hops that policy allows
+};
+
 struct Invariant {
   std::string name;
   Span span;
-  struct Never {
-    std::vector<std::uint32_t> from, to;
-    bool via_any = false;             // over any number of hops that policy allows
-  };
   std::optional<Never> never;
   std::optional<std::uint32_t> asset;     // index in Model::assets
   std::vector<std::uint32_t> to;          // exits: segment indices, sorted, unique
