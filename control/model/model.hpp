@@ -171,13 +171,13 @@ struct Asset {
   std::uint32_t compression_thousandths = 100'000;  // the ratio an attacker is thought to reach
 };
 
-// One [[invariant]]: either `never`, or `asset` with at least one of the two bounds.
 // A pair of which no packet may be forwarded.
 struct Never {
   std::vector<std::uint32_t> from, to;
   bool via_any = false;               // over any number of hops that policy allows
 };
 
+// One [[invariant]]: either `never`, or `asset` with at least one of the two bounds.
 struct Invariant {
   std::string name;
   Span span;
