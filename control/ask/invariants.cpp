@@ -25,7 +25,7 @@ class Never {
       : model_(checked.model), asker_(asker), now_(now), out_(out) {}
 
   void judge(const Invariant& invariant) {
-    const Never& never = *invariant.never;
+    const NeverPair& never = *invariant.never;
     if (model_.monitor && !model_.monitor_until_s) {
       out_.add("E0504", invariant.span,
                fmt::format("`{}` does not hold: the policy is in monitor mode", invariant.name), "nothing is denied");

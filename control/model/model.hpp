@@ -172,7 +172,7 @@ struct Asset {
 };
 
 // A pair of which no packet may be forwarded.
-struct Never {
+struct NeverPair {
   std::vector<std::uint32_t> from, to;
   bool via_any = false;               // over any number of hops that policy allows
 };
@@ -181,7 +181,7 @@ struct Never {
 struct Invariant {
   std::string name;
   Span span;
-  std::optional<Never> never;
+  std::optional<NeverPair> never;
   std::optional<std::uint32_t> asset;     // index in Model::assets
   std::vector<std::uint32_t> to;          // exits: segment indices, sorted, unique
   bool to_any = false;                    // key omitted: everywhere that is of a lower class, or of none
