@@ -161,6 +161,12 @@ std::vector<Endpoint> Asker::places(const std::vector<std::uint32_t>& segments) 
   return found;
 }
 
+Example Asker::judged(const Endpoint& source, const Endpoint& target, const Probe& probe, Tick now) const {
+  const Question question{source.address, target.address,  source.port_class, target.port_class,
+                          probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
+  return {question, policy_.judge(question, now)};
+}
+
 std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources, const std::vector<Endpoint>& targets,
                                             const ServiceSet& services, Tick now) const {
   std::vector<Probe> probes_of[2];
@@ -175,9 +181,7 @@ std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources
     for (const Endpoint& target : targets) {
       if (apart(source, target)) continue;
       for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
-        const Question question{source.address, target.address,  source.port_class, target.port_class,
-                                probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
-        const Example one{question, policy_.judge(question, now)};
+        const Example one = judged(source, target, probe, now);
         if (one.allowed()) return one;
       }
     }
@@ -203,9 +207,7 @@ Answer Asker::ask(const Party& from, const Party& to, const ServiceSet& services
     for (const Endpoint& target : targets) {
       if (apart(source, target)) continue;
       for (const Probe& probe : probes_of[source.address.is_ipv4()]) {
-        const Question question{source.address, target.address,  source.port_class, target.port_class,
-                                probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
-        const Example one{question, policy_.judge(question, now)};
+        const Example one = judged(source, target, probe, now);
         ++answer.asked;
         answer.allowed += one.allowed() ? 1 : 0;
         const bool known = std::ranges::any_of(answer.examples, [&](const Example& other) {

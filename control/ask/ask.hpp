@@ -72,6 +72,7 @@ class Asker {
     std::uint8_t protocol, icmp_type, icmp_code;
     std::uint16_t port;
   };
+  Example judged(const Endpoint& source, const Endpoint& target, const Probe& probe, Tick now) const;
   // Whether no packet between the two crosses this firewall.
   bool apart(const Endpoint& source, const Endpoint& target) const;
   std::vector<Endpoint> endpoints(const Party& party, std::optional<std::uint16_t> only_class, bool in_networks) const;
