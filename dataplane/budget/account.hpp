@@ -14,7 +14,7 @@
 
 namespace weir {
 
-inline constexpr u32 account_windows_max = 8, account_alerts_max = 8;
+inline constexpr u32 account_windows_max = budget_windows_max, account_alerts_max = 8;
 
 enum class Exceed : u8 { deny, throttle, alert };
 
