@@ -78,7 +78,11 @@ u32 Worker::receive(const Port& port) {
   std::array<rte_mbuf*, burst_packets_max> mbufs;
   const u16 count = rte_eth_rx_burst(port.id, static_cast<u16>(core_.self()), mbufs.data(), burst_packets_max);
   for (u16 i = 0; i < count; ++i) mbufs[i]->port = port.index;  // inside Weir a frame carries Weir's port index
-  if (count != 0) judge({mbufs.data(), count});
+  if (count == 0) return 0;
+  judge({mbufs.data(), count});
+  // Where no more is waiting there is nothing to overlap with: frames go on while they are in the cache.
+  while (count < burst_packets_max && !core_.pipeline().idle()) judge({});
+  transmit_.flush();
   return count;
 }
 
