@@ -35,7 +35,7 @@ std::size_t standings_bytes(u32 capacity) { return std::size_t{capacity} + stand
 std::size_t FlowTable::bytes_needed(u32 capacity) {
   WEIR_CHECK(capacity != 0 && capacity <= capacity_max);
   return std::size_t{buckets_for(capacity)} * sizeof(FlowBucket) + std::size_t{capacity} * sizeof(FlowRecord) +
-         looks_bytes(capacity) + std::size_t{capacity} * sizeof(u32) + standings_bytes(capacity);
+         looks_bytes(capacity) + 2 * std::size_t{capacity} * sizeof(u32) + standings_bytes(capacity);
 }
 
 FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
@@ -45,7 +45,8 @@ FlowTable::FlowTable(std::span<std::byte> memory, u32 capacity)
   records_ = reinterpret_cast<FlowRecord*>(memory.data() + std::size_t{index_.buckets_count()} * sizeof(FlowBucket));
   looks_ = reinterpret_cast<Beat*>(records_ + capacity);
   offsets_ = reinterpret_cast<u32*>(reinterpret_cast<std::byte*>(looks_) + looks_bytes(capacity));
-  standings_ = reinterpret_cast<u8*>(offsets_ + capacity);
+  bills_of_ = offsets_ + capacity;
+  standings_ = reinterpret_cast<u8*>(bills_of_ + capacity);
 }
 
 u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing) {
@@ -72,6 +73,7 @@ u32 FlowTable::insert(const FlowKey& key, u64 hash, Beat deadline, u8 standing) 
 void FlowTable::erase(u32 flow, u64 hash) {
   index_.erase(hash, flow);
   if (census_ != nullptr) census_->leave(records_[flow]);
+  if (bills_ != nullptr) set_bill(flow, no_bill);
   records_[flow].key.scope = scope_free;
   records_[flow].next_free() = free_;
   looks_[flow] = look_never;
@@ -131,6 +133,8 @@ u32 FlowTable::age_stretch(Beat now, u32 from, u32 count, const HashKey& secret)
 void FlowTable::clear() {
   index_.clear();
   if (census_ != nullptr) census_->clear();
+  for (u32 flow = 0; bills_ != nullptr && bills_->live() != 0 && flow < fresh_; ++flow)
+    if (is_live(flow)) set_bill(flow, no_bill);
   std::memset(looks_, 0, std::size_t{fresh_} * sizeof(Beat));
   std::memset(standings_, 0, fresh_);
   shares_.forget_flows();

@@ -8,6 +8,8 @@
 // A third array has a byte per flow, its standing (dataplane/flow/standing.hpp): what a full table may take. A fuller
 // table also shortens idle times, linearly, so that room is made before it is short of it (pf's adaptive timeouts).
 //
+// A fourth has a word per flow, its bill (dataplane/flow/bills.hpp): read only where policy has budgets or limits.
+//
 // A record's deadline stands in the record, so that a packet that renews it touches no third line. The dense array
 // holds a time not after it: the deadline as it was when ageing last came by, or a shorter one set since.
 //
@@ -20,6 +22,7 @@
 // Threads: one. Memory: lent by the caller for the table's life, zeroed, 64-byte aligned.
 #pragma once
 #include "dataplane/base/tick.hpp"
+#include "dataplane/flow/bills.hpp"
 #include "dataplane/flow/census.hpp"
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/index.hpp"
@@ -44,7 +47,7 @@ class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
 
-  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 83 per flow, and a few hundred.
+  // Bytes to lend for `capacity` flows (1 .. capacity_max): below 87 per flow, and a few hundred.
   static std::size_t bytes_needed(u32 capacity);
 
   // Takes `memory` of at least bytes_needed(capacity) bytes.
@@ -81,6 +84,19 @@ class FlowTable {
   bool is_live(u32 flow) const { return looks_[flow] != look_never; }
   // The caller's, for a record that is `translated` (dataplane/flow/translation.hpp); of any other it means nothing.
   u32& offset(u32 flow) { return offsets_[flow]; }
+
+  // What the flow is charged to, of a table that charge_with() was said to; else no_bill.
+  u32 bill(u32 flow) const { return bills_of_[flow]; }
+  void prefetch_bill(u32 guess) const {
+    if (guess != no_flow) __builtin_prefetch(bills_of_ + guess, 0, 3);
+  }
+  // The flow takes it over, and releases the one that it had.
+  void set_bill(u32 flow, u32 bill) {
+    if (bills_of_[flow] != no_bill) bills_->release(bills_of_[flow]);
+    bills_of_[flow] = bill;
+  }
+  // From now on flows have bills of these. The table is empty.
+  void charge_with(Bills& bills) { bills_ = &bills; }
 
   // Of a live record. Beats modulo 2^16 (dataplane/base/tick.hpp).
   Beat deadline(u32 flow) const { return records_[flow].deadline; }
@@ -154,9 +170,11 @@ class FlowTable {
 
   FlowIndex index_;
   FlowCensus* census_ = nullptr;
+  Bills* bills_ = nullptr;
   FlowRecord* records_;
   Beat* looks_;          // by record: when to look at it, or look_never
   u32* offsets_;         // by record
+  u32* bills_of_;        // by record
   u8* standings_;        // by record
   Shares shares_;
   IdleTimes idle_;

@@ -105,6 +105,13 @@ enum class Verdict : u8 {
   X(flood_half_open, drop, flood, "too many half-open flows, in all or toward its target")                         \
   X(flood_udp, drop, flood, "too many UDP flows")                                                                  \
   X(scan_blocked, drop, flood, "its source has been recognised as a scanner and may open nothing for a time")      \
+  X(limit_bytes, drop, limit, "its connection's limit has no bytes left for now")                                  \
+  X(limit_packets, drop, limit, "its connection's limit has no packets left for now")                              \
+  X(limit_new, drop, limit, "a limit on new connections has none left for now")                                    \
+  X(limit_connections, drop, limit, "a limit's connections are all in use")                                        \
+  X(budget_spent, drop, budget, "a budget that covers it has less left than it takes, or nothing lent yet")        \
+  X(budget_closed, drop, budget, "a budget that covers it has no account: no ledger, or more hosts than stated")   \
+  X(budget_crowded, drop, budget, "no room to remember what it would be charged to")                               \
   X(port_unknown, drop, engine, "a port outside every pair")                                                       \
   X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                     \
   X(rejected_reset, answer, policy, "denied, and answered by a TCP reset as policy asks")                          \

@@ -27,6 +27,8 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
     : config_(config), table_(table), counters_(counters), packets_until_ageing_(packets_per_ageing) {
   WEIR_CHECK(config.workers >= 1 && config.workers <= workers_max && config.self < config.workers);
   if (config.floods != nullptr) table_.count_with(config.floods->census());
+  WEIR_CHECK((config.till == nullptr) == (config.bills == nullptr));
+  if (config.bills != nullptr) table_.charge_with(*config.bills);
   table_.shorten_when_filling();
 }
 
@@ -121,6 +123,7 @@ inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) 
   outcome.token = entry.packet.token;
   if (policy != nullptr) [[likely]] {
     decide_packet(entry, *policy, outcome);
+    if (policy->has_charges) charge(entry, *policy, outcome);
   } else {
     outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
   }
@@ -220,6 +223,7 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
 
 void Pipeline::decide_whole(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   decide_packet(entry, installed, outcome);
+  if (installed.has_charges) charge(entry, installed, outcome);
 }
 
 void Pipeline::count_outcome(const Entry& entry, const Outcome& outcome) {

@@ -9,6 +9,7 @@
 // Threads: one per Pipeline. Memory: all lent. No clock, heap, log, exception or system call.
 #pragma once
 #include "dataplane/base/limits.hpp"
+#include "dataplane/flow/bills.hpp"
 #include "dataplane/flow/asked.hpp"
 #include "dataplane/flow/cookie.hpp"
 #include "dataplane/flow/idle_times.hpp"
@@ -72,6 +73,8 @@ struct PipelineConfig {
   EventRing* events = nullptr; // lent; null: no events
   Floods* floods = nullptr;    // lent, this pipeline's alone; null: where policy states a ceiling, no flow opens
   Reassembly* fragments = nullptr;  // lent, this pipeline's alone; null: fragments are dropped
+  Till* till = nullptr;    // lent, this pipeline's alone; null: what a budget covers is dropped
+  Bills* bills = nullptr;  // likewise, where there is a till; null: what a budget or a limit covers is dropped
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
@@ -148,7 +151,7 @@ class Pipeline {
   void begin_epoch(const InstalledPolicy& installed);
   void sweep(const InstalledPolicy& installed, u32 records, bool all);
   void judge_group(const InstalledPolicy& installed, u32 first, u32 count, bool all);
-  void allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
+  bool allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void revoke(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -164,6 +167,8 @@ class Pipeline {
   void tcp_rest(const Entry& entry, const InstalledPolicy& installed, u32 flow, TcpFate fate, Outcome& outcome);
   bool answers_asked(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void pick_up(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  static Question question_of(const InstalledPolicy& installed, const Entry& entry, bool from_opener);
+  static Question question_of(const InstalledPolicy& installed, const FlowRecord& record);
   Judgement judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const;
   void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
                  Outcome& outcome);
@@ -186,6 +191,17 @@ class Pipeline {
   void stand(u32 flow);
   void state_moved(u32 flow, u32 before);
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  struct Due;
+  Load load_of(const Entry& entry) const;
+  bool may_pay(const Entry& entry, const InstalledPolicy& installed, u32 bill, u32 from);
+  void drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason);
+  Reason pay_flow(const InstalledPolicy& installed, u32 bill, u32 from, const Load& load);
+  void charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
+  void gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
+  Reason make_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, Bill& bill);
+  Reason open_bill(const Entry& entry, const InstalledPolicy& installed, bool from_opener, u32& bill);
+  bool bill_again(const InstalledPolicy& installed, u32 flow, const Question& question, u32 opener_port);
   void count_outcome(const Entry& entry, const Outcome& outcome);
   void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
@@ -211,6 +227,8 @@ class Pipeline {
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
   Tick late_ = ~Tick{0};       // when held frames must end
+  u64 datagram_bytes_ = 0;     // of all its frames, while a datagram is decided that came in fragments
+  u32 datagram_frames_ = 0;
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes
   Misdirected* astray_ = nullptr;  // likewise
   AskedSyns asked_;

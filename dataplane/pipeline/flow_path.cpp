@@ -48,6 +48,10 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
 
 // What policy says of a packet as the opening of a flow, or as the answer to one the other way round.
 Judgement Pipeline::judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const {
+  return installed.policy.judge(question_of(installed, entry, from_opener), entry.packet.time);
+}
+
+Question Pipeline::question_of(const InstalledPolicy& installed, const Entry& entry, bool from_opener) {
   const Headers& headers = entry.headers;
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   Question question{headers.source, headers.target, classes.source, classes.target, headers.protocol,
@@ -57,7 +61,7 @@ Judgement Pipeline::judge_packet(const Entry& entry, const InstalledPolicy& inst
     std::swap(question.source_class, question.target_class);
     question.target_port = headers.source_port;
   }
-  return installed.policy.judge(question, entry.packet.time);
+  return question;
 }
 
 // A record for a flow that policy allows, made of its first packet, which comes from the opener, or, where a connection
@@ -67,8 +71,18 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   const Headers& headers = entry.headers;
   const bool from_inside = (entry.packet.port & 1) == 0;
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
+  u32 bill = no_bill;
+  if (installed.has_charges) {
+    const Reason no = open_bill(entry, installed, from_opener, bill);
+    if (no != Reason::undecided) outcome.reason = no;
+    if (no != Reason::undecided) return;
+  }
   const u32 flow = insert(entry, installed, judgement, outcome);
-  if (flow == no_flow) return;
+  if (flow == no_flow) {
+    if (bill != no_bill) config_.bills->release(bill);
+    return;
+  }
+  if (bill != no_bill) table_.set_bill(flow, bill);
   FlowRecord& record = table_.record(flow);
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;

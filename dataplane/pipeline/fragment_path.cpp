@@ -89,8 +89,11 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
                          datagram_intact(whole.headers, pieces, installed.has_wide_vectors);
     whole.packet.checksum = is_good ? Checksum::good : Checksum::bad;
   }
+  for (const Piece& piece : pieces) datagram_bytes_ += piece.frame_bytes;
+  datagram_frames_ = static_cast<u32>(pieces.size());
   Outcome outcome;
   decide_whole(whole, installed, outcome);
+  datagram_bytes_ = datagram_frames_ = 0;
   if (config_.name_segments) name_segments(whole, installed, outcome);
   for (const Piece& piece : pieces) {
     outcome.token = piece.token;

@@ -25,8 +25,10 @@ bool has_ports(const FlowKey& key) { return !is_icmp(key.flow_class()) && key.fl
 
 u32 opener_port(const FlowRecord& record) { return record.key.pair() * 2 + (record.opener_on_inside ? 0 : 1); }
 
+}  // namespace
+
 // What the flow's first packet asked.
-Question question_of(const InstalledPolicy& installed, const FlowRecord& record) {
+Question Pipeline::question_of(const InstalledPolicy& installed, const FlowRecord& record) {
   const FlowKey& key = record.key;
   const bool icmp = is_icmp(key.flow_class());
   const Classes classes = classes_of(installed, key.place(), opener_port(record));
@@ -41,6 +43,8 @@ Question question_of(const InstalledPolicy& installed, const FlowRecord& record)
       .target_port = has_ports(key) ? swap(record.opener_is_a ? key.b_number : key.a_number) : u16{0},
   };
 }
+
+namespace {
 
 Reason denial_of(const Judgement& judgement) {
   return judgement.reason == Reason::expired ? Reason::expired : Reason::revoked;
@@ -65,7 +69,12 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   const Question question = question_of(installed, record);
   counters_.flows_judged_again.add(record.epoch != epoch_stale);
   const Judgement judgement = installed.policy.judge(question, now_);
-  if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement), true;
+  if (judgement.reason == Reason::flow_new) {
+    if (allow_again(installed, flow, question, judgement)) return true;
+    outcome.reason = Reason::budget_closed;
+    outcome.rule = judgement.rule;
+    return false;
+  }
   revoke(installed, flow, question, judgement);
   outcome.reason = denial_of(judgement);
   outcome.rule = judgement.rule;
@@ -78,13 +87,21 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   return false;
 }
 
-void Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question,
+// False when the policy's limits and budgets have no room for it yet: it is asked again on its next packet.
+bool Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question,
                            const Judgement& judgement) {
   FlowRecord& record = table_.record(flow);
+  if ((installed.has_charges || table_.bill(flow) != no_bill) &&
+      !bill_again(installed, flow, question, opener_port(record))) {
+    record.epoch = epoch_stale;
+    stand(flow);
+    return false;
+  }
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
   record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
   table_.set_standing(flow, present_standing(installed.policy, judgement, record));
+  return true;
 }
 
 // Once for each time that a flow is taken back: later packets of it are named, not told again.
@@ -114,7 +131,7 @@ void Pipeline::wake(const InstalledPolicy& installed) {
 
 void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   epoch_installation_ = installed.installation;
-  epoch_ends_ = installed.policy.next_expiry(now_);
+  epoch_ends_ = std::min(installed.policy.next_expiry(now_), installed.charges.next_change(now_));
   const image::Tracking& tracking = installed.policy.tracking();
   idle_ = IdleTimes(tracking.timeout_ms);
   table_.set_idle_times(idle_);

@@ -131,4 +131,22 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
 }
 
+inline Reason reason_of(LimitCells::Answer answer) {
+  constexpr Reason reasons[] = {Reason::undecided, Reason::limit_bytes, Reason::limit_packets, Reason::limit_new,
+                                Reason::limit_connections};
+  return reasons[static_cast<u8>(answer)];
+}
+
+// Headers that are parsed and checked are no payload; options, extensions and padding are.
+inline Load Pipeline::load_of(const Entry& entry) const {
+  const Headers& headers = entry.headers;
+  const u64 frame_bytes = datagram_frames_ != 0 ? datagram_bytes_ : entry.packet.bytes;
+  const u32 frames = datagram_frames_ != 0 ? datagram_frames_ : 1;
+  const bool has_no_flow = headers.kind != PacketKind::flow || headers.tunnels != 0;
+  const u64 network = headers.l3_offset + (headers.is_ipv4 ? 20u : 40u);
+  const u64 transport = headers.protocol == protocol_tcp ? 20 : headers.protocol == protocol_udp ? 8 : 0;
+  const u64 checked = has_no_flow ? 0 : frames * network + transport;
+  return {frame_bytes, frame_bytes - std::min(checked, frame_bytes), frames};
+}
+
 }  // namespace weir

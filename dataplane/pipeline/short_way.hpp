@@ -15,6 +15,17 @@ inline bool is_intact(const Packet& packet, const Headers& headers, const Instal
          checksum_holds(headers, packet.data, installed.has_wide_vectors);
 }
 
+// Whether a packet of this bill would leave, all else agreed.
+inline bool Pipeline::may_pay(const Entry& entry, const InstalledPolicy& installed, u32 bill, u32 from) {
+  const Bill& owed = (*config_.bills)[bill];
+  const Load load = load_of(entry);
+  for (const LimitUse& use : owed.limits())
+    if (config_.bills->limits().would_take(use.cell, installed.limit_rates[use.limit], load.frame_bytes, 1, now_) !=
+        LimitCells::Answer::conforms)
+      return false;
+  return config_.till->affords(owed.draws(from), load);
+}
+
 // The order of the questions is free: none leaves a trace, but for the last.
 inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPolicy& installed) {
   const Packet& packet = entry.packet;
@@ -31,6 +42,9 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     return false;
   if (!is_intact(packet, headers, installed)) [[unlikely]]
     return false;
+  const u32 bill = installed.has_charges ? table_.bill(entry.guess) : no_bill;
+  if (bill != no_bill && !may_pay(entry, installed, bill, from)) [[unlikely]]
+    return false;
   Beat idle;
   if (headers.protocol == protocol_tcp) [[likely]] {
     const u8* tcp = reinterpret_cast<const u8*>(packet.data) + headers.l4_offset;
@@ -43,6 +57,11 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     idle = idle_.of_exchange(FlowClass::udp, state);
   }
   table_.set_deadline(entry.guess, record, static_cast<Beat>(now_beat_ + idle));
+  if (bill != no_bill) {
+    const Reason no = pay_flow(installed, bill, from, load_of(entry));
+    if (no != Reason::undecided) [[unlikely]]
+      return drop_unpaid(entry, installed, no), true;
+  }
   ++established_packets_;
   established_bytes_ += packet.bytes;
   *out_++ = {.token = packet.token,

@@ -7,6 +7,9 @@
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/flow/window.hpp"
+#include "dataplane/budget/limit_cells.hpp"
+#include "dataplane/budget/till.hpp"
+#include "dataplane/policy/charges.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <array>
@@ -31,6 +34,11 @@ struct InstalledPolicy {
   bool trusts_checksums = false;          // what no port has verified is taken for good
   bool has_wide_vectors = false;          // machine_has_vectors_256(), asked once
   bool holds_fragments = false;           // for their datagram; else they are dropped
+  Charges charges = Charges(policy);
+  bool has_charges = charges.any();
+  // Lent by who installs, for as long as the policy is. Without seats every account is closed.
+  std::span<const AccountSeat> seats = {};      // by account
+  std::span<const LimitRate> limit_rates = {};  // by limit; as many as the policy has, where it has any
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

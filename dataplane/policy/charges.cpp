@@ -27,6 +27,17 @@ u32 Charges::of_port(u16 port_class) const {
   return find(view().port_classes[port_class].charge, image::charge_nowhere, 0);
 }
 
+u32 Charges::of_source(u16 port_class, const Address& source) const {
+  return find(source_of(port_class, image::atom_of(view(), source, source.is_ipv4())), image::charge_nowhere, 0);
+}
+
+Tick Charges::next_change(Tick now) const {
+  Tick next = ~Tick{0};
+  for (const image::Budget& budget : view().budgets)
+    if (budget.monitor_until > now && budget.monitor_until < next) next = budget.monitor_until;
+  return next;
+}
+
 // What a port may not claim is charged to whoever is behind the port.
 u32 Charges::source_of(u16 port_class, u32 atom) const {
   WEIR_CHECK(port_class < view().port_classes.size());

@@ -25,10 +25,16 @@ class Charges {
   // Frames without addresses, and frames for no segment, from a port of this class: every budget of whoever is there.
   u32 of_port(u16 port_class) const;
 
+  // The same of who has an address there: a frame from it that is for no segment, such as ARP.
+  u32 of_source(u16 port_class, const Address& source) const;
+
   std::span<const image::ChargeAccount> accounts(u32 charge) const {
     const image::Charge& one = view().charges[checked(charge)];
     return view().charge_accounts.subspan(one.accounts_first, one.accounts_count);
   }
+  // The earliest tick after `now` at which a budget begins to refuse that only counted, or the largest Tick.
+  Tick next_change(Tick now) const;
+  const image::Budget& budget_of(u32 account) const { return view().budgets[view().accounts[account].budget]; }
   std::span<const u32> limits(u32 charge) const {
     const image::Charge& one = view().charges[checked(charge)];
     return view().charge_limits.subspan(one.limits_first, one.limits_count);

@@ -15,7 +15,7 @@ CONTROL_ENGINE = ENGINE_LOW + ("dataplane/policy",)
 MAY_INCLUDE = {
     "dataplane/base": (),
     "dataplane/packet": ("dataplane/base",),
-    "dataplane/flow": ENGINE_LOW,
+    "dataplane/flow": ENGINE_LOW + ("dataplane/budget",),
     "dataplane/policy": ENGINE_LOW,
     "dataplane/budget": ENGINE_LOW,
     "dataplane/pipeline": ENGINE,

@@ -32,6 +32,8 @@ constexpr Stage stages[] = {
     {"policy", "Policy: the rules"},
     {"state", "State: flows"},
     {"flood", "Flood: ceilings on what opens flows"},
+    {"limit", "Limits: how fast"},
+    {"budget", "Budgets: how much"},
     {"engine", "Engine"},
 };
 

@@ -1,0 +1,274 @@
+// The last question before a packet leaves: whether limits and budgets let it. A flow's bill says what it draws on, and
+// is made when the flow begins and whenever policy is asked again; what no flow carries is looked up packet by packet.
+// Every byte that leaves is debited before, at the size of its frame: tunnels once, at the outer size; fragments each;
+// what Weir itself writes, to the segment it claims to come from. Whatever cannot be charged does not leave.
+#include "dataplane/pipeline/known_flow.hpp"
+
+namespace weir {
+namespace {
+
+// A host is its port where that is attached to a segment, else its address, IPv6 by /64. No packet has such an address:
+// it would be a multicast one of reserved flags.
+constexpr u64 port_mark = 0xffff'ffff'ffff'fffe;
+
+Address host_of(const InstalledPolicy& installed, u16 port_class, u32 port, const Address& address) {
+  const bool is_attached = port_class != 0 && port_class < installed.policy.view().port_classes_count;
+  if (is_attached) return {port_mark, port};
+  return address.is_ipv4() ? address : Address{address.high, 0};
+}
+
+// One direction: who sends, and by which charge.
+struct Way {
+  u32 charge;
+  u16 port_class;
+  u32 port;
+  Address source;
+};
+
+// Writes what the account asks of one direction, by `add`; false where a host has no purses yet.
+template <class Add>
+bool add_account(const InstalledPolicy& installed, Till* till, const image::ChargeAccount& one, const Way& way,
+                 Tick now, const Add& add) {
+  const image::Budget& budget = installed.charges.budget_of(one.account);
+  const AccountSeat seat = one.account < installed.seats.size() ? installed.seats[one.account] : AccountSeat{};
+  Draw draw{};
+  draw.counts_payload = budget.count == image::Count::payload;
+  draw.surcharge = budget.surcharge & surcharge_max;
+  draw.is_open = budget.on_exceed == image::Exceed::alert || now < budget.monitor_until;
+  const Address host = host_of(installed, way.port_class, way.port, way.source);
+  const auto of_host = [&](u32 number) { return till == nullptr ? no_purse : till->host_purse(number, host); };
+  const u32 first = seat.seat != 0 ? of_host(seat.seat) : seat.first;
+  const u32 share = seat.share_seat != 0 ? of_host(seat.share_seat) : no_purse;
+  if ((first == no_purse || (seat.share_seat != 0 && share == no_purse)) && !draw.is_open) return false;
+  if (first == no_purse) return add(draw), true;
+  const auto put = [&](u32 part, bool or_next, bool is_bucket) {
+    Draw made = draw;
+    made.purse = first + part;
+    made.or_next = or_next;
+    made.is_bucket = is_bucket;
+    add(made);
+  };
+  for (u32 reserve = 0; reserve < budget.reserves_count; ++reserve)
+    if (one.reserves >> reserve & 1) put(reserve, true, false);
+  const bool throttles = budget.on_exceed == image::Exceed::throttle;
+  put(budget.reserves_count, throttles, false);
+  if (throttles) put(budget.reserves_count + 1, false, true);
+  if (share == no_purse) return true;
+  draw.purse = share;
+  return add(draw), true;
+}
+
+template <class Add>
+bool add_way(const InstalledPolicy& installed, Till* till, const Way& way, Tick now, const Add& add) {
+  bool all = true;
+  for (const image::ChargeAccount& one : installed.charges.accounts(way.charge))
+    all = add_account(installed, till, one, way, now, add) && all;
+  return all;
+}
+
+u64 limit_key(const LimitRate& rate, const Question& question, const HashKey& secret) {
+  enum { rule, source, target, pair };
+  u64 key = fold_multiply(rate.identity ^ secret.words[0], secret.words[1] ^ rate.per);
+  const auto add = [&](const Address& one, u32 side) {
+    key = fold_multiply(key ^ source_hash(one, side, secret), secret.words[2]);
+  };
+  if (rate.per == source || rate.per == pair) add(question.source, 1);
+  if (rate.per == target || rate.per == pair) add(question.target, 2);
+  return key;
+}
+
+}  // namespace
+
+// What a packet without a bill owes, and each of an outer packet: of several ways an account counts once.
+struct Pipeline::Due {
+  static constexpr u32 draws_max = 96;
+  Draw draws[draws_max];
+  u32 count = 0;
+  bool is_closed = false;
+
+  void add(std::span<const Draw> group) {
+    for (u32 i = 0; i < count; ++i)
+      if (draws[i].purse == group[0].purse && group[0].purse != no_purse) return;
+    if (count + group.size() > draws_max) is_closed = true;
+    else for (const Draw& draw : group) draws[count++] = draw;
+  }
+  void add_all(std::span<const Draw> all) {
+    while (!all.empty()) {
+      const std::size_t group = alternatives(all);
+      add(all.first(group));
+      all = all.subspan(group);
+    }
+  }
+  void add(const InstalledPolicy& installed, Till* till, const Way& way, Tick now) {
+    Bill bill{};
+    is_closed |= !add_way(installed, till, way, now, [&](const Draw& draw) { bill.add(0, draw); }) || bill.is_full;
+    add_all(bill.draws(0));
+  }
+  std::span<const Draw> all() const { return {draws, count}; }
+};
+
+// What flows of this question are charged to, with cells of its limits, in which nothing is counted yet.
+Reason Pipeline::make_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, Bill& bill) {
+  const FlowCharges charges = installed.charges.of(question);
+  const auto limits = installed.charges.limits(charges.forward);
+  if ((charges.forward | charges.reverse) != 0 && config_.bills == nullptr) return Reason::budget_closed;
+  for (const u32 limit : limits) {
+    const u64 key = limit_key(installed.limit_rates[limit], question, config_.secret);
+    bill.add(LimitUse{config_.bills->limits().cell_of(key, now_), limit});
+  }
+  const Way ways[2] = {{charges.forward, question.source_class, opener_port, question.source},
+                       {charges.reverse, question.target_class, opener_port ^ 1, question.target}};
+  bool all = true;
+  for (u32 from = 0; from < 2; ++from)
+    all = add_way(installed, config_.till, ways[from], now_, [&](const Draw& draw) { bill.add(from, draw); }) && all;
+  if (bill.is_full) return Reason::budget_crowded;
+  return all ? Reason::undecided : Reason::budget_closed;
+}
+
+// Of a flow that is about to begin: its bill, its connection counted; or why it does not begin.
+Reason Pipeline::open_bill(const Entry& entry, const InstalledPolicy& installed, bool from_opener, u32& bill) {
+  const u32 opener_port = entry.packet.port ^ (from_opener ? 0u : 1u);
+  Bill content{};
+  const Question question = question_of(installed, entry, from_opener);
+  if (const Reason no = make_bill(installed, question, opener_port, content); no != Reason::undecided) return no;
+  if (content.is_empty()) return Reason::undecided;
+  if (!config_.till->affords(content.draws(from_opener ? 0 : 1), load_of(entry))) return Reason::budget_spent;
+  LimitCells& cells = config_.bills->limits();
+  const auto limits = content.limits();
+  for (u32 i = 0; i < limits.size(); ++i) {
+    const LimitRate& rate = installed.limit_rates[limits[i].limit];
+    const LimitCells::Answer answer = cells.open(limits[i].cell, rate, now_);
+    if (answer == LimitCells::Answer::conforms) continue;
+    if (now_ < rate.monitor_until) {
+      cells.enter(limits[i].cell);
+      continue;
+    }
+    while (i != 0) cells.leave(limits[--i].cell);
+    return reason_of(answer);
+  }
+  bill = config_.bills->take(content);
+  if (bill != bill_refused) return Reason::undecided;
+  bill = no_bill;
+  for (const LimitUse& use : limits) cells.leave(use.cell);
+  return Reason::budget_crowded;
+}
+
+// A flow that another policy let begin; false: it cannot be charged for now.
+bool Pipeline::bill_again(const InstalledPolicy& installed, u32 flow, const Question& question, u32 opener_port) {
+  if (!installed.has_charges) {
+    table_.set_bill(flow, no_bill);
+    return true;
+  }
+  Bill content{};
+  if (make_bill(installed, question, opener_port, content) != Reason::undecided) return false;
+  u32 bill = no_bill;
+  if (!content.is_empty()) {
+    for (const LimitUse& use : content.limits()) config_.bills->limits().enter(use.cell);
+    bill = config_.bills->take(content);
+    if (bill == bill_refused) {
+      for (const LimitUse& use : content.limits()) config_.bills->limits().leave(use.cell);
+      return false;
+    }
+  }
+  table_.set_bill(flow, bill);
+  return true;
+}
+
+// Counts a packet of a flow and debits it; or says why it does not leave.
+Reason Pipeline::pay_flow(const InstalledPolicy& installed, u32 bill, u32 from, const Load& load) {
+  const Bill& owed = (*config_.bills)[bill];
+  LimitCells& cells = config_.bills->limits();
+  for (const bool counts : {false, true}) {
+    for (const LimitUse& use : owed.limits()) {
+      const LimitRate& rate = installed.limit_rates[use.limit];
+      const LimitCells::Answer answer = counts ? cells.take(use.cell, rate, load.frame_bytes, load.frames, now_)
+                                               : cells.would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
+      if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
+    }
+    if (!counts && !config_.till->affords(owed.draws(from), load)) return Reason::budget_spent;
+  }
+  config_.till->spend(owed.draws(from), load);
+  return Reason::undecided;
+}
+
+// Another worker has taken what a limit still had between the question and the count.
+void Pipeline::drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason) {
+  Outcome& outcome = *out_++;
+  outcome = {.token = entry.packet.token, .generation = installed.generation, .flow = entry.guess, .reason = reason};
+  outcome.rule = installed.policy.rule_of(table_.record(entry.guess).decision);
+  count_outcome(entry, outcome);
+}
+
+// After everything else has said that the packet leaves.
+void Pipeline::charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  if (outcome.verdict == Verdict::drop || outcome.verdict == Verdict::hold) return;
+  Reason no = Reason::undecided;
+  Load load = load_of(entry);
+  if (outcome.verdict == Verdict::rewrite) load.frame_bytes += outcome.frame_bytes - entry.packet.bytes;
+  const Load answer_load{outcome.answer_bytes, outcome.answer_bytes, 1};
+  Due due, answer_due;
+  const bool is_plain = entry.headers.kind == PacketKind::flow && entry.headers.tunnels == 0 && outcome.flow != no_flow;
+  if (outcome.answer_bytes != 0) gather_answer(entry, installed, outcome, answer_due);
+  if (!is_plain && outcome.verdict != Verdict::answer) gather(entry, installed, outcome, due);
+  if (due.is_closed || answer_due.is_closed) no = Reason::budget_closed;
+  else if (config_.till == nullptr && due.count + answer_due.count != 0) no = Reason::budget_closed;
+  else if (answer_due.count != 0 && !config_.till->affords(answer_due.all(), answer_load)) no = Reason::budget_spent;
+  else if (due.count != 0 && !config_.till->affords(due.all(), load)) no = Reason::budget_spent;
+  if (no == Reason::undecided && outcome.flow != no_flow && outcome.verdict != Verdict::answer &&
+      entry.headers.kind == PacketKind::flow && table_.bill(outcome.flow) != no_bill) {
+    const u32 from = came_from_opener(entry.headers, table_.record(outcome.flow)) ? 0 : 1;
+    no = pay_flow(installed, table_.bill(outcome.flow), from, load);
+  }
+  if (no == Reason::undecided) {
+    if (due.count != 0) config_.till->spend(due.all(), load);
+    if (answer_due.count != 0) config_.till->spend(answer_due.all(), answer_load);
+    return;
+  }
+  outcome.verdict = Verdict::drop;
+  outcome.reason = no;
+  outcome.answer_bytes = 0;
+  outcome.frame_bytes = 0;
+}
+
+// What a packet owes beside its flow's bill: for the packets around it, for an error, for what the link needs.
+void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
+  const Headers& headers = entry.headers;
+  const u32 port = entry.packet.port;
+  for (u8 depth = 0; depth < headers.tunnels; ++depth) {
+    const Outside& outside = headers.outsides[depth];
+    const Classes classes = classes_of(installed, outside.place, port);
+    const Question question{outside.source, outside.target, classes.source, classes.target,
+                            outside.protocol, 0, 0, outside.target_port};
+    due.add(installed, config_.till, {installed.charges.of(question).forward, classes.source, port, outside.source},
+            now_);
+  }
+  if (headers.kind == PacketKind::flow) return;
+  const Classes classes = classes_of(installed, place_of(headers), port);
+  Way way{installed.charges.of_source(classes.source, headers.source), classes.source, port, headers.source};
+  // An error belongs to the connection that it quotes, and to that of the error itself: it is both.
+  if (headers.kind == PacketKind::icmp_error) {
+    const Question own{headers.source, headers.target, classes.source, classes.target, headers.protocol,
+                       headers.icmp_type, headers.icmp_code, 0};
+    way.charge = installed.charges.of(own).forward;
+    due.add(installed, config_.till, way, now_);
+    if (outcome.flow == no_flow) return;
+    const Question quoted = question_of(installed, table_.record(outcome.flow));
+    way.charge = installed.charges.of_way(quoted, classes.source, headers.source, classes.target, headers.target);
+  }
+  due.add(installed, config_.till, way, now_);
+}
+
+// An answer claims to come from whom the packet was for.
+void Pipeline::gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
+  const Headers& headers = entry.headers;
+  if (outcome.flow != no_flow && headers.kind == PacketKind::flow) {
+    const u32 from = came_from_opener(headers, table_.record(outcome.flow)) ? 0 : 1;
+    return due.add_all((*config_.bills)[table_.bill(outcome.flow)].draws(from ^ 1));
+  }
+  const Question question = question_of(installed, entry, true);
+  due.add(installed, config_.till,
+          {installed.charges.of(question).reverse, question.target_class, entry.packet.port ^ 1u, question.target},
+          now_);
+}
+
+}  // namespace weir
