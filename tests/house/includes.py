@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "dataplane/pipeline": ENGINE,
     "dataplane/share": ENGINE,
     "dataplane/edge": ENGINE + ("dataplane/ledger",),
-    "dataplane/ledger": ENGINE_LOW + ("dataplane/budget",),
+    "dataplane/ledger": ENGINE_LOW + ("dataplane/budget", "dataplane/policy"),
     "control/model": (),
     "control/source": ("control/model",),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source", "control/compile"),
