@@ -89,7 +89,6 @@ LimitCells::Answer LimitCells::would_take(u32 cell, const LimitRate& rate, u64 b
 }
 
 LimitCells::Answer LimitCells::take(u32 cell, const LimitRate& rate, u64 bytes, u32 packets, Tick now) {
-  if (const Answer no = would_take(cell, rate, bytes, packets, now); no != Answer::conforms) return no;
   Cell& at = cells_[cell];
   if (!take_from(at.bytes_due, cell_time(now), cost_of(rate.byte_cost, bytes), rate.bytes_ahead)) return Answer::bytes;
   if (!take_from(at.packets_due, cell_time(now), rate.packet_cost * packets, rate.packets_ahead))

@@ -57,7 +57,7 @@ class LimitCells {
 
   // Whether a packet of so many bytes would conform.
   Answer would_take(u32 cell, const LimitRate& rate, u64 bytes, u32 packets, Tick now) const;
-  // And counts it, if it does.
+  // And counts it, if it does: bytes first, which stay counted where packets do not conform.
   Answer take(u32 cell, const LimitRate& rate, u64 bytes, u32 packets, Tick now);
   // A connection begins: counted in every respect, or not at all; and ends.
   Answer open(u32 cell, const LimitRate& rate, Tick now);

@@ -45,6 +45,7 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   const u32 taken = static_cast<u32>(packets.size()), matched = matching.count, decided = deciding.count;
   entering.count = 0;
   settled_ = ~Tick{0};
+  const bool charges = policy != nullptr && policy->has_charges && config_.bills != nullptr;
   // The stages take turns, a few packets each, so that the lines one asks for are spread over the work of the others.
   for (u32 first = 0; first < burst_packets_max; first += packets_per_turn) {
     const u32 end = first + packets_per_turn;
@@ -56,6 +57,8 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
     for (u32 i = had; i < entering.count; ++i) table_.prefetch_bucket(entering.entries[i].headers.hash);
     for (u32 i = first; i < std::min(end, matched); ++i)
       matching.entries[i].guess = table_.guess(matching.entries[i].headers.hash);
+    if (charges) [[unlikely]]
+      fetch_charges(matching, deciding, first);
     for (u32 i = first; i < std::min(end, decided); ++i) table_.prefetch_record(deciding.entries[i].guess);
     for (u32 i = first; i < std::min(end, decided); ++i) decide(deciding.entries[i], policy);
   }
@@ -63,6 +66,25 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   const auto handed_over = static_cast<u32>(astray_ - misdirected.data());
   count_burst(taken, handed_over);
   return {static_cast<u32>(out_ - outcomes.data()), handed_over};
+}
+
+// A flow's bill is found by three loads, each from the one before: its number starts loading when the flow is guessed,
+// the bill at the end of that call, and what the bill names a turn before the packet is decided.
+void Pipeline::fetch_charges(const Stage& matching, const Stage& deciding, u32 first) {
+  const auto in_turn = [&](const Stage& stage, u32 from, u32 end, auto&& fetch) {
+    for (u32 i = from; i < std::min(end, stage.count); ++i)
+      if (stage.entries[i].guess != no_flow) fetch(stage.entries[i].guess);
+  };
+  const u32 next = first + packets_per_turn;
+  in_turn(deciding, first == 0 ? 0 : next, next + packets_per_turn, [&](u32 guess) {
+    const Bill& bill = (*config_.bills)[table_.bill(guess)];
+    for (const LimitUse& use : bill.limits()) config_.bills->limits().prefetch(use.cell);
+    for (const u32 from : {0u, 1u})
+      if (!bill.draws(from).empty()) config_.till->prefetch(bill.draws(from)[0]);
+  });
+  in_turn(matching, first, next, [&](u32 guess) { table_.prefetch_bill(guess); });
+  if (next == burst_packets_max)
+    in_turn(matching, 0, next, [&](u32 guess) { config_.bills->prefetch(table_.bill(guess)); });
 }
 
 u32 Pipeline::drain(const InstalledPolicy* policy, std::span<Outcome> outcomes) {

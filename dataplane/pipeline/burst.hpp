@@ -130,6 +130,7 @@ class Pipeline {
   };
 
   u32 take(const Packet& packet, Stage& into);
+  void fetch_charges(const Stage& matching, const Stage& deciding, u32 first);
   void decide(const Entry& entry, const InstalledPolicy* policy);
   bool goes_the_short_way(const Entry& entry, const InstalledPolicy& installed);
   void decide_whole_way(const Entry& entry, const InstalledPolicy* policy);
@@ -193,9 +194,10 @@ class Pipeline {
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   struct Due;
   Load load_of(const Entry& entry) const;
-  bool may_pay(const Entry& entry, const InstalledPolicy& installed, u32 bill, u32 from);
+  bool may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
   void drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason);
-  Reason pay_flow(const InstalledPolicy& installed, u32 bill, u32 from, const Load& load);
+  Reason pay_flow(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
+  Reason pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
   void charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   void gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);

@@ -2,7 +2,7 @@
 // is made when the flow begins and whenever policy is asked again; what no flow carries is looked up packet by packet.
 // Every byte that leaves is debited before, at the size of its frame: tunnels once, at the outer size; fragments each;
 // what Weir itself writes, to the segment it claims to come from. Whatever cannot be charged does not leave.
-#include "dataplane/pipeline/known_flow.hpp"
+#include "dataplane/pipeline/short_way.hpp"
 
 namespace weir {
 namespace {
@@ -175,20 +175,15 @@ bool Pipeline::bill_again(const InstalledPolicy& installed, u32 flow, const Ques
 }
 
 // Counts a packet of a flow and debits it; or says why it does not leave.
-Reason Pipeline::pay_flow(const InstalledPolicy& installed, u32 bill, u32 from, const Load& load) {
-  const Bill& owed = (*config_.bills)[bill];
-  LimitCells& cells = config_.bills->limits();
-  for (const bool counts : {false, true}) {
-    for (const LimitUse& use : owed.limits()) {
-      const LimitRate& rate = installed.limit_rates[use.limit];
-      const LimitCells::Answer answer = counts ? cells.take(use.cell, rate, load.frame_bytes, load.frames, now_)
-                                               : cells.would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
-      if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
-    }
-    if (!counts && !config_.till->affords(owed.draws(from), load)) return Reason::budget_spent;
+Reason Pipeline::pay_flow(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
+  for (const LimitUse& use : owed.limits()) {
+    const LimitRate& rate = installed.limit_rates[use.limit];
+    const LimitCells::Answer answer =
+        config_.bills->limits().would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
+    if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
   }
-  config_.till->spend(owed.draws(from), load);
-  return Reason::undecided;
+  if (!config_.till->affords(owed.draws(from), load)) return Reason::budget_spent;
+  return pay(installed, owed, from, load);
 }
 
 // Another worker has taken what a limit still had between the question and the count.
@@ -217,7 +212,7 @@ void Pipeline::charge(const Entry& entry, const InstalledPolicy& installed, Outc
   if (no == Reason::undecided && outcome.flow != no_flow && outcome.verdict != Verdict::answer &&
       entry.headers.kind == PacketKind::flow && table_.bill(outcome.flow) != no_bill) {
     const u32 from = came_from_opener(entry.headers, table_.record(outcome.flow)) ? 0 : 1;
-    no = pay_flow(installed, table_.bill(outcome.flow), from, load);
+    no = pay_flow(installed, (*config_.bills)[table_.bill(outcome.flow)], from, load);
   }
   if (no == Reason::undecided) {
     if (due.count != 0) config_.till->spend(due.all(), load);

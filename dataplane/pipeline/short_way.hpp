@@ -16,14 +16,24 @@ inline bool is_intact(const Packet& packet, const Headers& headers, const Instal
 }
 
 // Whether a packet of this bill would leave, all else agreed.
-inline bool Pipeline::may_pay(const Entry& entry, const InstalledPolicy& installed, u32 bill, u32 from) {
-  const Bill& owed = (*config_.bills)[bill];
-  const Load load = load_of(entry);
+inline bool Pipeline::may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
   for (const LimitUse& use : owed.limits())
-    if (config_.bills->limits().would_take(use.cell, installed.limit_rates[use.limit], load.frame_bytes, 1, now_) !=
-        LimitCells::Answer::conforms)
+    if (config_.bills->limits().would_take(use.cell, installed.limit_rates[use.limit], load.frame_bytes, load.frames,
+                                           now_) != LimitCells::Answer::conforms)
       return false;
   return config_.till->affords(owed.draws(from), load);
+}
+
+// Counts it and debits it, after may_pay().
+inline Reason Pipeline::pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
+  for (const LimitUse& use : owed.limits()) {
+    const LimitRate& rate = installed.limit_rates[use.limit];
+    const LimitCells::Answer answer =
+        config_.bills->limits().take(use.cell, rate, load.frame_bytes, load.frames, now_);
+    if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
+  }
+  config_.till->spend(owed.draws(from), load);
+  return Reason::undecided;
 }
 
 // The order of the questions is free: none leaves a trace, but for the last.
@@ -43,7 +53,8 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
   if (!is_intact(packet, headers, installed)) [[unlikely]]
     return false;
   const u32 bill = installed.has_charges ? table_.bill(entry.guess) : no_bill;
-  if (bill != no_bill && !may_pay(entry, installed, bill, from)) [[unlikely]]
+  const Load load = load_of(entry);
+  if (bill != no_bill && !may_pay(installed, (*config_.bills)[bill], from, load)) [[unlikely]]
     return false;
   Beat idle;
   if (headers.protocol == protocol_tcp) [[likely]] {
@@ -58,7 +69,7 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
   }
   table_.set_deadline(entry.guess, record, static_cast<Beat>(now_beat_ + idle));
   if (bill != no_bill) {
-    const Reason no = pay_flow(installed, bill, from, load_of(entry));
+    const Reason no = pay(installed, (*config_.bills)[bill], from, load);
     if (no != Reason::undecided) [[unlikely]]
       return drop_unpaid(entry, installed, no), true;
   }

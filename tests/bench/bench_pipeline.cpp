@@ -1,5 +1,6 @@
 // P3 and P4: the whole pipeline against parse alone and against parse and lookup, on the same synthetic frames, whose
-// making is part of every contender. `bench_pipeline [flows] [rounds]`.
+// making is part of every contender; and the same where every flow has a budget, a limit, or both.
+// `bench_pipeline [flows] [rounds]`.
 #include "control/compile/compile.hpp"
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/pipeline/burst.hpp"
@@ -80,7 +81,10 @@ class FrameSource {
   u32 at_ = 0, sequence_ = 0, buffer_ = 0;
 };
 
-control::Model small_policy() {
+// What every packet is charged to.
+enum class Charged { nothing, budget, budget_and_limit, limit_by_source };
+
+control::Model small_policy(Charged charged) {
   control::Model model;
   model.name = "bench";
   model.files = {"bench.toml"};
@@ -97,34 +101,71 @@ control::Model small_policy() {
   allow.from = {0}, allow.to = {1};
   allow.services.tcp = {{80, 80}};
   model.statements = {allow};
+  if (charged == Charged::budget || charged == Charged::budget_and_limit) {
+    control::Budget budget;
+    budget.name = "budget";
+    budget.from = {0}, budget.to_any = budget.any_service = true;
+    budget.windows = {{u64{1} << 50, 3600, {}}};
+    model.budgets = {budget};
+  }
+  if (charged == Charged::budget_and_limit || charged == Charged::limit_by_source) {
+    control::Limit limit;
+    limit.name = "limit";
+    limit.from = {0}, limit.to_any = limit.any_service = true;
+    limit.rate_bits_per_s = u64{400} * 1'000'000'000, limit.burst_bytes = u64{1} << 40;
+    if (charged == Charged::limit_by_source) limit.per = control::Limit::Per::source;
+    model.limits = {limit};
+  }
   return model;
 }
 
+constexpr std::size_t cells_count = 1 << 18, cell_bytes = cells_count * sizeof(LimitCells::Cell);
+constexpr u32 bills_count = 1 << 17;
+constexpr std::size_t pages_begun = 6 << 20;  // what three mappings begin of a page
+
 struct Bench {
   u32 flows;
+  Charged charged;
   FrameSource source{flows};
-  bench::PageReserve reserve{FlowTable::bytes_needed(flows + flows / 4)};
+  bench::PageReserve reserve{FlowTable::bytes_needed(flows + flows / 4) + cell_bytes +
+                             Bills::bytes_needed(bills_count) + pages_begun};
   bench::Pages memory{FlowTable::bytes_needed(flows + flows / 4), reserve.enough()};
   FlowTable table{memory.span(), flows + flows / 4};
   WorkerCounters counters;
-  std::unique_ptr<Pipeline> pipeline = std::make_unique<Pipeline>(PipelineConfig{.secret = secret}, table, counters);
+  bench::Pages cell_memory{cell_bytes, reserve.enough()};
+  LimitCells cells{{reinterpret_cast<LimitCells::Cell*>(cell_memory.span().data()), cells_count}};
+  bench::Pages bill_memory{Bills::bytes_needed(bills_count), reserve.enough()};
+  bench::Pages till_memory{Till::bytes_needed(), false};
+  Bills bills{bill_memory.span(), bills_count, cells};
+  Till till{till_memory.span()};
+  std::unique_ptr<Pipeline> pipeline =
+      std::make_unique<Pipeline>(PipelineConfig{.secret = secret, .till = &till, .bills = &bills}, table, counters);
   bench::Pages image{2 << 20, false};
   std::unique_ptr<InstalledPolicy> policy;
   Outcome outcomes[outcomes_max];
+  AccountSeat seats[1] = {{0, 1, 0}};
+  LimitRate rates[1] = {};
   u64 sum = 0;
 
-  explicit Bench(u32 count) : flows(count) {
+  explicit Bench(u32 count, Charged what) : flows(count), charged(what) {
+    till.put(1, u64{1} << 60);
     install();
     open();
   }
   void install() {
-    const auto compiled = control::compile(small_policy(), 1);
+    const auto compiled = control::compile(small_policy(charged), 1);
     if (!compiled) std::exit(1);
     const std::size_t bytes = compiled->image.size();
     if (bytes > image.span().size()) std::exit(1);
     std::memcpy(image.span().data(), compiled->image.data(), bytes);
     const std::string_view names[] = {"inside", "outside"};
     policy = std::make_unique<InstalledPolicy>(bind_ports(verify(image.span().first(bytes)).value(), names));
+    policy->seats = seats;
+    policy->limit_rates = rates;
+    for (const image::Limit& limit : policy->policy.view().limits) {
+      rates[0] = limit_rate(limit.rate_bits_per_s, limit.burst_bytes, limit.packets, limit.new_connections);
+      rates[0].per = limit.per;
+    }
   }
   void open() {
     for (u32 i = 0; i < flows; i += burst_packets_max)
@@ -192,19 +233,29 @@ struct Bench {
 int main(int count, char** words) {
   const u32 flows = count > 1 ? static_cast<u32>(std::atol(words[1])) : 1 << 20;
   const u32 rounds = std::max(count > 2 ? static_cast<u32>(std::atol(words[2])) : 9u, 7u);
-  auto bench = std::make_unique<Bench>(flows);
+  auto bench = std::make_unique<Bench>(flows, Charged::nothing);
+  auto budget = std::make_unique<Bench>(flows, Charged::budget);
+  auto both = std::make_unique<Bench>(flows, Charged::budget_and_limit);
+  auto by_source = std::make_unique<Bench>(flows, Charged::limit_by_source);
   std::printf("%u flows, %u packets a round, table on %s pages\n", flows, packets_per_round,
               bench->reserve.enough() ? "2 MiB" : "4 KiB");
-  const auto each = [&](void (Bench::*work)()) {
-    return [&, work] { return bench::timed_ns([&] { (bench.get()->*work)(); }) / packets_per_round; };
+  const auto of = [](Bench& which, void (Bench::*work)()) {
+    return [&which, work] { return bench::timed_ns([&] { (which.*work)(); }) / packets_per_round; };
   };
+  const auto each = [&](void (Bench::*work)()) { return of(*bench, work); };
   const bench::Rounds measured({{"source and parse", each(&Bench::parse_only)},
                                 {"source, parse and lookup", each(&Bench::parse_and_lookup)},
                                 {"source and whole pipeline", each(&Bench::whole)},
-                                {"the same, checksums by software", each(&Bench::whole_summed)}},
+                                {"the same, checksums by software", each(&Bench::whole_summed)},
+                                {"whole, a budget on every flow", of(*budget, &Bench::whole)},
+                                {"whole, a budget and a limit", of(*both, &Bench::whole)},
+                                {"whole, a limit for each source", of(*by_source, &Bench::whole)}},
                                rounds);
   measured.print_costs();
   measured.print_ratio("P3 whole pipeline / parse and lookup", 2, 1, "gate 1.5, aim 1.25");
+  measured.print_ratio("P3 with a budget on every flow", 4, 1, "figure");
+  measured.print_ratio("P3 with a budget and a limit on every flow", 5, 1, "figure");
+  measured.print_ratio("P3 with a limit for each source", 6, 1, "figure");
   measured.print_ratio("P4 whole pipeline / parse", 2, 0, "gate 3.0, aim 2.2");
   measured.print_ratio("checksums by software / by the port", 3, 2, "64-byte frames");
   const u64 established = bench->counters.reasons[static_cast<u8>(Reason::flow_established)].packets.read();
