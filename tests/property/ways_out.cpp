@@ -89,7 +89,12 @@ class World {
         table_(aligned(), flows),
         floods_(flood_memory_.bytes(), secret),
         fragments_(secret),
-        pipeline_({.secret = secret, .floods = &floods_, .fragments = &fragments_, .till = &till_, .bills = &bills_}, table_, counters_) {}
+        pipeline_({.secret = secret,
+                   .floods = &floods_,
+                   .fragments = &fragments_,
+                   .till = &till_,
+                   .bills = &bills_},
+                  table_, counters_) {}
 
   struct Left {
     u64 out = 0, in = 0, debited = 0;
@@ -143,7 +148,8 @@ class World {
     u16 port;
   };
   struct SparseMemory {
-    explicit SparseMemory(std::size_t bytes) : memory(static_cast<std::byte*>(std::calloc(bytes + 64, 1))), size(bytes) {}
+    explicit SparseMemory(std::size_t bytes)
+        : memory(static_cast<std::byte*>(std::calloc(bytes + 64, 1))), size(bytes) {}
     ~SparseMemory() { std::free(memory); }
     std::span<std::byte> bytes() {
       return {memory + (64 - reinterpret_cast<std::uintptr_t>(memory) % 64) % 64, size};
@@ -231,7 +237,8 @@ std::vector<std::string> rows() {
 // Frames of every EtherType and of every IP protocol, some of them whole.
 std::vector<std::vector<u8>> sweeps() {
   std::vector<std::vector<u8>> all;
-  for (u32 type = 0; type < 0x10000; ++type) all.push_back(test::frame_of(fmt::format("eth type={:04x} / zero 46", type)));
+  for (u32 type = 0; type < 0x10000; ++type)
+    all.push_back(test::frame_of(fmt::format("eth type={:04x} / zero 46", type)));
   for (u32 protocol = 0; protocol < 256; ++protocol)
     for (const u32 bytes : {0u, 8u, 24u, 200u}) {
       all.push_back(test::frame_of(fmt::format("ip4 10.0.0.1 10.1.0.2 proto={} / zero {}", protocol, bytes)));
