@@ -55,16 +55,16 @@ constexpr TableRow tables_[] = {
     {"allow", array, false, true, "`from` may open connections to `to`; replies follow by state."},
     {"forbid", array, false, true, "Beats every allow, in any file."},
     {"test", array, false, true, "A claim about the policy that `check` and `test` verify on the compiled image."},
-    {"limit", array, false, false, "How fast: a token bucket over the connections that `from` dials."},
-    {"budget", array, false, false, "How much: a hard cap on the bytes that leave `from` for `to`."},
-    {"asset", named, true, false, "Something whose copying out is measured: a model's weights, a data set."},
-    {"invariant", array, true, false, "A property of the whole policy that must hold."},
+    {"limit", array, false, true, "How fast: a token bucket over the connections that `from` dials."},
+    {"budget", array, false, true, "How much: a hard cap on the bytes that leave `from` for `to`."},
+    {"asset", named, true, true, "Something whose copying out is measured: a model's weights, a data set."},
+    {"invariant", array, true, true, "A property of the whole policy that must hold."},
     {"inspect", named, false, false, "What traffic may look like: signatures and tensor tests."},
     {"inspect.pattern", inner, false, false, "One signature."},
     {"job", named, false, false, "A training job: a closed set of members that learn their queue pairs, then seal."},
-    {"fleet", single, true, false, "How many enforcement points share the policy's budgets."},
+    {"fleet", single, true, true, "How many enforcement points share the policy's budgets."},
     {"delegate", named, true, false, "Limits a team's files to statements inside its own segments."},
-    {"invariant.never", inner, false, false, "A pair of which no packet may be forwarded."},
+    {"invariant.never", inner, false, true, "A pair of which no packet may be forwarded."},
 };
 
 #define GOVERNANCE(table)                                                         \
@@ -76,9 +76,9 @@ constexpr TableRow tables_[] = {
       {table, "to", names, false, true, "", "", to_doc}, {                                                   \
     table, "with", names, false, true, "", "", with_doc                                                      \
   }
-#define MODE(table)                                                                                           \
-  {table, "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."}, \
-      {table, "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."}
+#define MODE(table, deferred, is_enforced)                                                                   \
+  {table, "mode", choice, false, true, "enforce|monitor", deferred, "Monitor counts and logs, and passes."}, \
+      {table, "monitor_until", date, false, is_enforced, "", "", "When monitor becomes enforce; at most 30 days."}
 #define BURSTING(key, doc)                                \
   {"flood", key, frequency, false, true, "", "", doc}, { \
     "flood", key "_burst", integer, false, true, "", "", "At once; one second of it without this key." }
@@ -94,7 +94,7 @@ constexpr KeyRow keys_[] = {
     {"policy", "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."},
     {"policy", "require", texts, false, true, "", "",
      "Governance keys that every allow must state: `owner`, `why`, `ticket`, `expires`."},
-    {"policy", "pins", choice, false, false, "required|optional", "",
+    {"policy", "pins", choice, false, true, "required|optional", "",
      "Whether an attached port of a segment that holds an asset may go without a pin."},
     {"policy", "about", text, false, true, "", "", "For people."},
 
@@ -105,8 +105,9 @@ constexpr KeyRow keys_[] = {
      "Port names, or beginnings of them with `*`, that belong to it. With `cidr` both must hold."},
     {"segment", "class", choice, false, true, "public|internal|restricted|secret", "",
      "How sensitive it is. Bytes flow down only under a budget (E0301)."},
-    {"segment", "rate", rate, false, false, "", "", "The most that can leave it at all, for `bound`."},
-    {"segment", "hosts", integer, false, false, "", "", "How many hosts it has, for budgets per host."},
+    {"segment", "rate", rate, false, true, "", "",
+     "The most that its links carry, whatever policy says: a fact that bounds use and nothing enforces."},
+    {"segment", "hosts", integer, false, true, "", "", "How many hosts it has, for budgets per host."},
     {"segment", "reserve", percent, false, true, "", "",
      "The share of the flow table that flows of no such segment cannot take."},
     {"segment", "vni", integers, false, true, "", "",
@@ -203,7 +204,7 @@ constexpr KeyRow keys_[] = {
     {"forbid", "reject", boolean, false, true, "", "",
      "Whether what it denies is answered, by a TCP reset or an ICMP unreachable."},
     {"forbid", "log", choice, false, true, "none|opened|all", "", "What to report."},
-    MODE("forbid"),
+    MODE("forbid", "monitor", false),
     {"forbid", "about", text, false, true, "", "", "For people."},
     GOVERNANCE("forbid"),
 
@@ -225,7 +226,7 @@ constexpr KeyRow keys_[] = {
     {"limit", "new_connections", frequency, false, true, "", "", "New connections over time."},
     {"limit", "connections", integer, false, true, "", "", "Connections at once."},
     {"limit", "per", choice, false, true, "source|target|pair|rule", "", "What has a bucket of its own."},
-    MODE("limit"),
+    MODE("limit", "monitor", false),
     GOVERNANCE("limit"),
 
     {"budget", "name", text, false, true, "", "", "Shown in decisions and counters."},
@@ -242,7 +243,7 @@ constexpr KeyRow keys_[] = {
     {"budget", "max_share", percent, false, true, "", "", "The most of a window that one host may spend."},
     {"budget", "reserve", map, false, true, "", "", "Parts that only one segment or service may use."},
     {"budget", "opening", choice, false, true, "empty|spent", "", "How a new budget's first window begins."},
-    MODE("budget"),
+    MODE("budget", "", true),
     GOVERNANCE("budget"),
 
     {"asset", "size", size, true, true, "", "", "Of one copy."},
@@ -270,7 +271,7 @@ constexpr KeyRow keys_[] = {
     {"inspect", "tensors", boolean, false, true, "", "", "Whether to run the tensor tests."},
     {"inspect", "max_quarantined", percent, false, true, "", "", "Hosts that may be cut off at once."},
     {"inspect", "pattern", tables, false, true, "", "", "Signatures of its own."},
-    MODE("inspect"),
+    MODE("inspect", "monitor", false),
     {"inspect", "about", text, false, true, "", "", "For people."},
     {"inspect.pattern", "name", text, false, true, "", "", "Shown when it matches."},
     {"inspect.pattern", "hex", text, false, true, "", "", "Bytes."},
@@ -318,10 +319,9 @@ const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_ke
 
 bool is_read(std::string_view word) {
   constexpr std::string_view words[] = {
-      "limit",         "budget",        "asset",        "invariant",   "fleet",        "inspect",
-      "allow.inspect", "segment.rate",  "segment.hosts", "service.rdma", "policy.mode", "policy.monitor_until",
-      "policy.pins",   "forbid.mode",   "limit.mode",   "budget.mode", "inspect.mode", "forbid.monitor_until",
-      "link.rate",     "link.budget",   "limit.monitor_until", "budget.monitor_until", "inspect.monitor_until"};
+      "inspect",     "allow.inspect",        "service.rdma",        "policy.mode",         "policy.monitor_until",
+      "forbid.mode", "forbid.monitor_until", "limit.mode",          "limit.monitor_until", "link.rate",
+      "link.budget"};
   return std::ranges::find(words, word) != std::end(words);
 }
 

@@ -74,7 +74,7 @@ const KeyRow* find_key(std::string_view table, std::string_view key);
 
 // What a policy is checked for: `enforce`, to be compiled for a dataplane; `read`, to be judged and compared.
 enum class Purpose : std::uint8_t { enforce, read };
-// Whether a word that is not enforced ("limit", "service.rdma") may stay in a policy that is only read: the model has
+// Whether a word that is not enforced ("inspect", "service.rdma") may stay in a policy that is only read: the model has
 // its meaning, or leaving it out makes every bound larger and never smaller.
 bool is_read(std::string_view word);
 

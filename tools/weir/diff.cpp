@@ -270,10 +270,7 @@ void print_json(const DiffOptions& options, const Pair& pair) {
 
 // Words that either policy uses, that this version does not enforce and that a Model does not have either.
 std::vector<std::string> not_compared(const Pair& pair) {
-  constexpr std::string_view modelled[] = {
-      "[[budget]]",  "[[limit]]",           "[[invariant]]", "[asset.", "[fleet]",      "budget.",
-      "limit.",      "invariant.",          "asset.",        "fleet.",  "segment.rate", "segment.hosts",
-      "policy.mode", "policy.monitor_until"};
+  constexpr std::string_view modelled[] = {"limit.", "policy.mode", "policy.monitor_until"};
   std::set<std::string> words;
   for (const Rules& rules : pair.rules)
     for (const control::Diagnostic& one : rules.checked.diagnostics.all) {
