@@ -34,9 +34,10 @@ void widen(FlowRecord& record, u32 from, u32 window) {
 
 bool in_window(const FlowRecord& record, u32 from, const TcpNumbers& segment, u32 limit) {
   const u32 oldest = record.end[from] - reach_of(record, from ^ 1) - old_slack;
-  // Not by the end of the data, which may lie half a round ahead and look old.
+  // Not by the end of the data, which may lie half a round ahead and look old. What has room ends before that.
   const auto room = static_cast<std::int32_t>(limit - segment.sequence);
-  return room >= static_cast<std::int32_t>(segment.payload) && at_or_after(segment.sequence, oldest);
+  return room >= static_cast<std::int32_t>(segment.payload) &&
+         at_or_after(segment.sequence + segment.payload, oldest);
 }
 bool ack_in_range(const FlowRecord& record, u32 from, u32 acknowledgement) {
   const u32 sent = record.end[from ^ 1], oldest = sent - ack_reach_of(reach_of(record, from)) - old_slack;

@@ -3,9 +3,10 @@
 //
 // Kept per direction: `end`, one past the highest number sent; `edge`, the highest that the other side's
 // acknowledgements and windows have permitted; the scale of its windows and the widest of them. A segment of right
-// numbers starts no more than the receiver's widest window before `end`, carries no data beyond `edge`, and
-// acknowledges nothing beyond the other side's `end`. The widest window is kept as a power of two, rounded up: that
-// lets segments be older, never newer. A FIN needs no room, so it may stand one beyond `edge`.
+// numbers ends no more than the receiver's widest window before `end` (it has all that is older, but not always what
+// begins there), carries no data beyond `edge`, and acknowledges nothing beyond the other side's `end`. The widest
+// window is kept as a power of two, rounded up: that lets segments be older, never newer. A FIN needs no room, so it
+// may stand one beyond `edge`.
 //
 // Sources: RFC 9293, section 3.10.7; RFC 5961 (RST, SYN, acknowledgements); RFC 7323, section 2 (scaling).
 #pragma once

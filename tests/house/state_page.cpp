@@ -37,9 +37,8 @@ Of each side Weir keeps `end`, one past the highest sequence number it has sent,
 acknowledgements and windows have permitted, the scale of its windows and the widest of them, rounded up to a power of
 two. Windows are scaled once both SYNs have offered a scale (RFC 7323); those in SYN and SYN-ACK never are.
 
-- **Data** starts at most the other's widest window (and two) before the sender's `end`, and ends at most at its
-  `edge`; a closed window takes one byte, a FIN may stand one beyond. After a FIN nothing goes beyond it. Else
-  `tcp_window`.
+- **Data** ends at most the other's widest window (and two) before the sender's `end`, and at most at its `edge`; a
+  closed window takes one byte, a FIN may stand one beyond. After a FIN nothing goes beyond it. Else `tcp_window`.
 - **A FIN** stands after all the data sent, or on the last number, since a later acknowledgement may have overtaken it,
   and always in the same place. Else `tcp_window`.
 - **An acknowledgement** is at most the other's `end`, and at least twice the sender's widest window before it: once for

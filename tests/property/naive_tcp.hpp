@@ -139,7 +139,8 @@ class Tcp {
   }
   bool fits(int from, const Segment& segment, std::int64_t limit) const {
     const std::int64_t at = sequence_of(from, segment);
-    return at >= oldest(from) && at + segment.bytes <= limit;
+    // The receiver wants it if any of it lies in its window (RFC 9293, 3.10.7.4).
+    return at + segment.bytes >= oldest(from) && at + segment.bytes <= limit;
   }
   bool acknowledges_sent(int from, const Segment& segment) const {
     const std::int64_t sent = sides_[1 - from].next, at = near(segment.acknowledgement, sent);
