@@ -161,7 +161,8 @@ void Pipeline::proxied_packet(const Entry& entry, const InstalledPolicy& install
   outcome.reason = Reason::flow_translated;
 }
 
-// Before the server has answered, a client may ask again or give up.
+// Before the server has answered, a client may ask again or give up. What it stated last of its window counts, also
+// where that is less (RFC 9293, section 3.10.7.4: of equal numbers the later one).
 void Pipeline::pending_client(const Entry& entry, u32 flow, Outcome& outcome) {
   FlowRecord& record = table_.record(flow);
   const TcpNumbers segment = tcp_numbers(entry.packet, entry.headers);
@@ -178,6 +179,9 @@ void Pipeline::pending_client(const Entry& entry, u32 flow, Outcome& outcome) {
   }
   if (!is_bare_ack(segment.flags) || segment.payload > probe_bytes_max) return;
   if (segment.acknowledgement != record.end[1] || record.end[0] - segment.sequence > 1) return;
+  const u32 window = window_bytes(record.opener_scale, static_cast<u16>(segment.window));
+  record.edge[1] = record.end[1] + window;
+  record.opener_window_log2 = log2_of(window) & 31;
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   ask_server(entry, outcome);
 }

@@ -167,6 +167,25 @@ TEST_CASE("before the server answers, only asking again and giving up are heard"
   CHECK((play.across->flags == ideal::rst && play.across->sequence == client_isn + 1));
 }
 
+TEST_CASE("the server is granted the window that the client stated last, be it less") {
+  for (const u16 window : {u16{1}, u16{200}, u16{6000}}) {
+    Play play(false);
+    const u32 cookie = play.open();
+    CHECK(play.across->window == 65535);  // 5000 units of 128
+    CHECK(play.client(said(ideal::ack, client_isn + 1, cookie + 1, window)) == Reason::syn_proxy_opened);
+    CHECK(play.across->window == std::min(u32{window} << 7, 65535u));
+    // Not what comes with a wrong number.
+    CHECK(play.client(said(ideal::ack, client_isn + 1, cookie + 2, 9000)) == Reason::syn_proxy_pending);
+    const Segment answer = said(ideal::syn | ideal::ack, server_isn, client_isn + 1, 60000);
+    CHECK(play.server(with_options(answer, 9)) == Reason::syn_proxy_joined);
+    CHECK(play.back->window == window);
+    // As far as that goes, and no further.
+    const u32 edge = server_isn + 1 + (u32{window} << 7);
+    CHECK(play.server(said(ideal::ack, edge, client_isn + 1, 9, {1})) == Reason::tcp_window);
+    CHECK(play.server(said(ideal::ack, edge - 1, client_isn + 1, 9, {1})) == Reason::flow_translated);
+  }
+}
+
 TEST_CASE("a server that refuses is heard in the client's numbers") {
   Play play(true);
   const u32 cookie = play.open();
