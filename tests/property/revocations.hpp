@@ -1,10 +1,16 @@
 // Watches that flows which policy takes back are told: each once for each time, by a packet or by the sweep, and none
 // that policy allows. ICMP's events do not say the identifier, so its flows are not looked at.
+//
+// An event names a flow by its ends, and these may have one after the other without a change of policy: one that
+// policy allows takes the place of one that it denies, and is taken back itself when what allows it expires. So what is
+// counted is how many may still be told of. A burst's events come before its outcomes: hence the count is asked after.
 #pragma once
 #include "dataplane/pipeline/burst.hpp"
 #include "tests/property/naive_firewall.hpp"
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 namespace weir {
 
@@ -19,21 +25,30 @@ class Revocations {
     opening.source_port = event.source_port, opening.target_port = event.target_port;
     opening.protocol = event.protocol, opening.time_us = event.time;
     if (!naive::Firewall::is_denied(opening, model)) return "a revoked flow is denied";
-    const auto told = told_.find(naive::Firewall::key_of(opening));
-    if (told != told_.end() && told->second.change == change) return "a flow is revoked once";
-    told_[naive::Firewall::key_of(opening)] = {event.time, change};
+    Ends& ends = ends_[naive::Firewall::key_of(opening)];
+    if (ends.change != change) ends.untold = 1, ends.change = change;
+    --ends.untold, ends.told_us = event.time, ends.told = true;
+    told_now_.push_back(&ends);
     return nullptr;
+  }
+
+  // What the events break that came since the last call, or null, once their outcomes have been seen.
+  const char* settle() {
+    const bool twice = std::ranges::any_of(told_now_, [](const Ends* ends) { return ends->untold < 0; });
+    told_now_.clear();
+    return twice ? "a flow is revoked once" : nullptr;
   }
 
   // What an outcome breaks, or null: a denied flow's packet is told of since the flow's last packet passed.
   const char* see(const Outcome& outcome, const naive::MeantPacket& meant) {
     if (meant.quotes || meant.protocol == 1 || meant.protocol == 58) return nullptr;
-    const auto key = naive::Firewall::key_of(meant);
-    if (outcome.reason == Reason::flow_new || outcome.reason == Reason::flow_established) passed_[key] = meant.time_us;
+    Ends& ends = ends_[naive::Firewall::key_of(meant)];
+    if (outcome.flow_is_new) ends.untold = std::min(ends.untold + 1, 1);
+    const bool passed = outcome.reason == Reason::flow_new || outcome.reason == Reason::flow_established;
+    if (passed) ends.passed_us = meant.time_us;
     if (outcome.flow == no_flow || (outcome.reason != Reason::revoked && outcome.reason != Reason::expired))
       return nullptr;
-    const auto told = told_.find(key);
-    return told != told_.end() && told->second.time_us >= passed_[key] ? nullptr : "a revoked flow is told";
+    return ends.told && ends.told_us >= ends.passed_us ? nullptr : "a revoked flow is told";
   }
 
  private:
@@ -42,11 +57,14 @@ class Revocations {
     return control::Ipv6Number{swap(address.high)} << 64 | swap(address.low);
   }
 
-  struct Told {
-    u64 time_us, change;
+  struct Ends {
+    u64 told_us = 0, passed_us = 0;  // when last
+    u64 change = 0;                  // the policy's, of the last event
+    int untold = 0;                  // flows that it may still tell of: below zero when it told of one twice
+    bool told = false;
   };
-  std::map<naive::Firewall::Key, Told> told_;
-  std::map<naive::Firewall::Key, u64> passed_;  // when a packet of theirs last did
+  std::map<naive::Firewall::Key, Ends> ends_;  // whose entries stay where they are
+  std::vector<Ends*> told_now_;
 };
 
 }  // namespace weir

@@ -27,6 +27,38 @@ TEST_CASE("the short way leaves what the whole way leaves") {
   }
 }
 
+TEST_CASE("a revocation is told once of each flow, also of one in a revoked one's place") {
+  const Policies policies;
+  const u64 expiry_us = Policies::first_expiry_s * 1'000'000;
+  naive::MeantPacket inward;  // port 80 at both ends, so that either may open
+  inward.source = 0x0a010001, inward.target = 0x0a000001, inward.source_port = inward.target_port = 80;
+  inward.tcp_flags = 2, inward.from_inside = false, inward.time_us = expiry_us - 10;
+  naive::MeantPacket outward = inward;
+  std::swap(outward.source, outward.target), outward.from_inside = true;
+  Event first{}, second{};
+  first.kind = EventKind::flow_revoked, first.protocol = 6, first.source_port = first.target_port = 80;
+  first.source = Address::ipv4(swap(u32{0x0a010001})), first.target = Address::ipv4(swap(u32{0x0a000001}));
+  first.time = expiry_us - 5, second = first;
+  std::swap(second.source, second.target), second.time = expiry_us + 5;
+  Outcome opened;
+  opened.reason = Reason::flow_new, opened.flow = 1, opened.flow_is_new = true;
+  const control::Model& takes_back = policies[2].model;
+
+  for (const u32 told_of_second : {1, 2}) {
+    Revocations watch;
+    watch.see(opened, inward);
+    CHECK(watch.tell(first, takes_back, 1) == nullptr);
+    CHECK(watch.settle() == nullptr);
+    for (u32 i = 0; i < told_of_second; ++i) CHECK(watch.tell(second, takes_back, 1) == nullptr);
+    CHECK(watch.see(opened, outward) == nullptr);  // in the burst of the events
+    CHECK((watch.settle() == nullptr) == (told_of_second == 1));
+  }
+  Revocations watch;
+  watch.see(opened, outward);
+  second.time = expiry_us - 5;
+  CHECK(watch.tell(second, takes_back, 1) != nullptr);  // it is allowed
+}
+
 TEST_CASE("several workers decide as one does, whoever receives what") {
   const Policies policies;
   std::mt19937_64 random(20260303);

@@ -132,6 +132,7 @@ class Sequence {
       for (const auto& worker : workers_)  // nothing while packets are inside
         worker->pipeline.age(now_us_, policies_[policy_].installed.get());
       take_events();
+      expect(revocations_.settle() == nullptr, "revocations are told once", 0);
     }
   }
 
@@ -314,6 +315,7 @@ class Sequence {
     for (u32 i = 0; i < result.misdirected; ++i) hand_over(worker, misdirected[i]);
     take_events();
     for (u32 i = 0; i < result.outcomes; ++i) compare(worker, outcomes[i]);
+    expect(revocations_.settle() == nullptr, "revocations are told once", 0);
   }
 
   void hand_over(Worker& worker, const Misdirected& packet) {
