@@ -106,6 +106,8 @@ class Till {
   u32 host_purse(u32 seat, const Address& host);
 
   void take(const PurseGift& gift);
+  // So many gifts may be taken now: what is asked back is answered by a note each.
+  u32 room() const { return notes_max - notes_count_; }
   // What there is to tell, at most news.size() of it; returns how much. To be called after the frames of a burst were
   // handed to their ports. `now` beats time: purses in use are told of ten times a second, idle ones go back.
   u32 tell(Tick now, std::span<PurseNews> news);

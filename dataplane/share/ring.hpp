@@ -36,6 +36,13 @@ class Ring {
   }
   bool put(const T& item) { return put(std::span<const T>(&item, 1)) == 1; }
 
+  // Whose side puts: for how many there is room at least.
+  std::size_t room() {
+    const u64 at = put_.load(std::memory_order_relaxed);
+    if (at == seen_taken_ + mask_ + 1) seen_taken_ = taken_.load(std::memory_order_acquire);
+    return seen_taken_ + mask_ + 1 - at;
+  }
+
   // Takes up to items.size(), in order; returns how many.
   std::size_t take(std::span<T> items) {
     const u64 at = taken_.load(std::memory_order_relaxed);

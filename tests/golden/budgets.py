@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""`weir budgets --verify`: a sound ledger as text and as JSON, a torn one, damaged ones, wrong keys, and what it says.
-The older slot is rounded up to its unit of 16 bytes.
+"""`weir budgets`: --verify on a sound ledger as text and as JSON, a torn one, damaged ones, wrong keys, and what it
+says; --begin and --forgive, and when they are refused. The older slot is rounded up to its unit of 16 bytes.
 
     tests/golden/budgets.py WEIR MAKE_LEDGER
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -34,6 +35,35 @@ failures = []
 def expect(what, holds):
     if not holds:
         failures.append(what)
+
+
+def acts(home, weir):
+    """On the ledger in `home`, and on new ones."""
+    def act(what, code, words, *arguments):
+        done = subprocess.run([os.path.abspath(weir), "budgets", *arguments, "--key", "key"], cwd=home, text=True,
+                              capture_output=True, timeout=60, check=False)
+        expect(f"{what}: exit {done.returncode}: {done.stderr}{done.stdout}",
+               done.returncode == code and words in done.stderr + done.stdout)
+
+    forgive = ("--forgive", "inference-egress", "--ledger", ".")
+    act("no reason", 1, "--why TEXT", *forgive)
+    act("nobody's name", 1, "no account is of `inference`", "--forgive", "inference", "--ledger", ".", "--why", "x")
+    folder = os.open(home, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    act("one in use", 1, "cannot lock", *forgive, "--why", "a false alarm")
+    os.close(folder)
+    act("a reason", 0, "1 account of `inference-egress`", *forgive, "--why", "a false alarm")
+    act("the reason stays", 0, "forgave inference-egress: a false alarm", "--verify", "ledger")
+    act("what left stays, and counts no more", 0, "0 of 100000", "--verify", "ledger")
+    act("a first one where one is", 1, "it is not the first one", "--begin", ".", "--first")
+    act("a new one with no reason", 1, "--why TEXT", "--begin", "new")
+    act("first and a reason", 2, "excludes", "--begin", "new", "--first", "--why", "x")
+    act("the first one", 0, "nothing has left yet", "--begin", "new", "--first", "--anchor", "anchor")
+    act("what the anchor has seen", 1, "has seen a ledger", "--begin", "other-new", "--first", "--anchor", "anchor")
+    act("after a loss", 0, "opens as spent", "--begin", "new", "--why", "the disk broke", "--anchor", "anchor")
+    act("its reason", 0, "began: after a loss: the disk broke", "--verify", "new/ledger")
+    aside = [name for name in os.listdir(home / "new") if name.startswith("ledger.before-")]
+    expect(f"the older one is set aside: {os.listdir(home / 'new')}", len(aside) == 1)
 
 
 def main(weir, make_ledger):
@@ -75,6 +105,7 @@ def main(weir, make_ledger):
         os.chmod(other, 0o644)
         says("an open key", 2, "chmod 600", key_file=other)
         says("no key", 2, "nokey", key_file="nokey")
+        acts(home, weir)
         ledger.unlink()
         says("no ledger", 2, "cannot read ledger")
     for failure in failures:

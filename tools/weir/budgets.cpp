@@ -3,6 +3,7 @@
 #include "control/report/report.hpp"
 #include "dataplane/ledger/books.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/ledger_acts.hpp"
 #include "tools/weir/rules.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 
 struct BudgetsOptions {
   std::string file, key, output = "table";
+  LedgerAct act;
 };
 
 constexpr u64 second_us = 1'000'000;
@@ -139,7 +141,7 @@ void print_table(const Json& made) {
   }
 }
 
-int run_budgets(const BudgetsOptions& options) {
+int run_verify(const BudgetsOptions& options) {
   bool is_usage = false;
   const auto verified = verify_ledger(options, is_usage);
   if (!verified) {
@@ -152,13 +154,35 @@ int run_budgets(const BudgetsOptions& options) {
   return exit_yes;
 }
 
+int run_budgets(BudgetsOptions& options) {
+  if (!options.file.empty()) return run_verify(options);
+  options.act.places.key = options.key;
+  const auto done = act_on_ledger(options.act);
+  if (!done) {
+    fmt::print(stderr, "weir: {}\n", control::harmless(done.error().sentence));
+    return exit_no;
+  }
+  fmt::print("{}\n", control::harmless(*done));
+  return exit_yes;
+}
+
 }  // namespace
 
 void add_budgets(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<BudgetsOptions>();
-  CLI::App* command = app.add_subcommand("budgets", "Verify a ledger: what left, and when");
-  command->add_option("--verify", options->file, "A ledger's file, which nobody need be running")->required();
+  CLI::App* command = app.add_subcommand("budgets", "Verify a ledger: what left, and when. Begin one; forgive");
+  CLI::App* what = command->add_option_group("what", "One of:")->require_option(1);
+  what->add_option("--verify", options->file, "A ledger's file, which nobody need be running");
+  CLI::Option* begin = what->add_option("--begin", options->act.begin, "A folder, in which to begin a new ledger");
+  CLI::Option* forgive =
+      what->add_option("--forgive", options->act.forgive,
+                       "A budget's name: what left of it counts no more. The ledger is in --ledger, and not in use");
   command->add_option("--key", options->key, "The file of its key")->required();
+  command->add_option("--ledger", options->act.places.folder, "The folder of the ledger")->needs(forgive);
+  command->add_option("--anchor", options->act.places.anchor, "The folder of its anchor, on another device");
+  CLI::Option* first =
+      command->add_flag("--first", options->act.is_first, "There has been none: nothing left before it")->needs(begin);
+  command->add_option("--why", options->act.why, "What the ledger keeps of your reasons")->excludes(first);
   command->add_option("-o,--output", options->output, "table, json or jsonl")
       ->check(CLI::IsMember({"table", "json", "jsonl"}));
   command->callback([options, &exit_code] { exit_code = run_budgets(*options); });

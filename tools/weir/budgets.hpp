@@ -1,4 +1,5 @@
-// `weir budgets --verify FILE --key FILE`: what a ledger says, and whether it may be believed.
+// `weir budgets`: what a ledger says, and whether it may be believed (--verify); and what an operator may do to one
+// that is not in use (--begin, --forgive).
 #pragma once
 
 namespace CLI {
