@@ -17,6 +17,7 @@ bool Till::some_holds(std::span<const Draw> alternatives, const Load& load) {
 
 // A debit has left little: the keeper hears of it before there is nothing. An open purse only has to be told of.
 void Till::used_up(const Draw& draw, u64 bytes) {
+  if (draw.purse == no_purse) return;
   if (draw.is_open) {
     if (slots_[draw.purse].over != 0) use(draw.purse);
     if (lender_.lend != nullptr) lender_.lend(lender_.self, *this, draw.purse, 0);
@@ -44,8 +45,13 @@ void Till::use(u32 purse) {
   slots_[purse].place = active_count_ & (purses_max * 2 - 1);
 }
 
+u64 Till::hash_of(u32 seat, const Address& host) const {
+  const u64 mixed = fold_multiply(host.high ^ secret_.words[0] ^ 0x9e37'79b9'7f4a'7c15, host.low ^ secret_.words[1]);
+  return fold_multiply(mixed ^ seat ^ secret_.words[2], secret_.words[3] ^ 0xc2b2'ae3d'27d4'eb4f);
+}
+
 u32 Till::host_purse(u32 seat, const Address& host) {
-  const u64 hash = fold_multiply(host.high ^ (u64{seat} << 32 | 0x9e3779b9), host.low ^ 0xc2b2ae3d27d4eb4f);
+  const u64 hash = hash_of(seat, host);
   Host* place = nullptr;
   for (u32 i = 0; i < host_probes; ++i) {
     Host& one = hosts_[(hash + i) & (hosts_max - 1)];
@@ -71,8 +77,7 @@ u32 Till::host_purse(u32 seat, const Address& host) {
 
 void Till::take(const PurseGift& gift) {
   if (gift.kind == PurseGift::Kind::host) {
-    const u64 hash = fold_multiply(gift.host.high ^ (u64{gift.number} << 32 | 0x9e3779b9),
-                                   gift.host.low ^ 0xc2b2ae3d27d4eb4f);
+    const u64 hash = hash_of(gift.number, gift.host);
     for (u32 i = 0; i < host_probes; ++i) {
       Host& one = hosts_[(hash + i) & (hosts_max - 1)];
       if (one.seat == gift.number && one.host == gift.host) one.first = static_cast<u32>(gift.bytes);

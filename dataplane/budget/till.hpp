@@ -86,7 +86,9 @@ class Till {
     return purses_max * (sizeof(Slot) + sizeof(u32)) + hosts_max * sizeof(Host) + notes_max * sizeof(Note);
   }
 
-  explicit Till(std::span<std::byte> memory, const Lender& lender = {}) : lender_(lender) {
+  // The secret finds hosts, so that nobody can choose addresses that crowd others out.
+  explicit Till(std::span<std::byte> memory, const Lender& lender = {}, const HashKey& secret = {})
+      : lender_(lender), secret_(secret) {
     WEIR_CHECK(memory.size() >= bytes_needed());
     slots_ = reinterpret_cast<Slot*>(memory.data());
     hosts_ = reinterpret_cast<Host*>(slots_ + purses_max);
@@ -157,7 +159,10 @@ class Till {
   PurseNews idle_news_of(u32 purse);
   void leave(u32 purse);
 
+  u64 hash_of(u32 seat, const Address& host) const;
+
   Lender lender_;
+  HashKey secret_;
   Slot* slots_;
   Host* hosts_;
   Note* notes_;
