@@ -188,16 +188,19 @@ inline bool Till::affords(std::span<const Draw> draws, const Load& load) {
 }
 
 inline void Till::spend(std::span<const Draw> draws, const Load& load) {
-  for (bool paid = false; !draws.empty(); draws = draws.subspan(1)) {
-    const u64 bytes = bytes_of(draws[0], load);
-    Slot& slot = slots_[draws[0].purse];
-    if (!paid && holds(draws[0], bytes)) {
+  bool paid = false;
+  for (const Draw& draw : draws) {
+    const u64 bytes = bytes_of(draw, load);
+    if (!paid && holds(draw, bytes)) {
+      Slot& slot = slots_[draw.purse];
       if (!slot.purse.spend(bytes)) slot.over += bytes;
-      if (slot.purse.left() < slot.low || draws[0].is_open) [[unlikely]]
-        used_up(draws[0], bytes);
+      if (slot.purse.left() < slot.low || draw.is_open) [[unlikely]]
+        used_up(draw, bytes);
       paid = true;
     }
-    paid = paid && draws[0].or_next;
+    if (draw.or_next) continue;
+    WEIR_CHECK(paid);
+    paid = false;
   }
 }
 

@@ -196,7 +196,8 @@ class Pipeline {
   Load load_of(const Entry& entry) const;
   bool may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
   void drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason);
-  Reason pay_flow(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
+  Reason limit_refusal(const InstalledPolicy& installed, const LimitUse& use, const Load& load, bool counts);
+  Reason pay(const InstalledPolicy& installed, const Due& due, const Load& load);
   Reason pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
   void charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);

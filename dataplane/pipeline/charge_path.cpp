@@ -85,6 +85,7 @@ struct Pipeline::Due {
   Draw draws[draws_max];
   u32 count = 0;
   bool is_closed = false;
+  std::span<const LimitUse> limits;
 
   void add(std::span<const Draw> group) {
     for (u32 i = 0; i < count; ++i)
@@ -105,6 +106,7 @@ struct Pipeline::Due {
     add_all(bill.draws(0));
   }
   std::span<const Draw> all() const { return {draws, count}; }
+  bool is_nothing() const { return count == 0 && limits.empty(); }
 };
 
 // What flows of this question are charged to, with cells of its limits, in which nothing is counted yet.
@@ -174,18 +176,6 @@ bool Pipeline::bill_again(const InstalledPolicy& installed, u32 flow, const Ques
   return true;
 }
 
-// Counts a packet of a flow and debits it; or says why it does not leave.
-Reason Pipeline::pay_flow(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
-  for (const LimitUse& use : owed.limits()) {
-    const LimitRate& rate = installed.limit_rates[use.limit];
-    const LimitCells::Answer answer =
-        config_.bills->limits().would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
-    if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
-  }
-  if (!config_.till->affords(owed.draws(from), load)) return Reason::budget_spent;
-  return pay(installed, owed, from, load);
-}
-
 // Another worker has taken what a limit still had between the question and the count.
 void Pipeline::drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason) {
   Outcome& outcome = *out_++;
@@ -194,38 +184,39 @@ void Pipeline::drop_unpaid(const Entry& entry, const InstalledPolicy& installed,
   count_outcome(entry, outcome);
 }
 
-// After everything else has said that the packet leaves.
+// After everything else has said that the packet leaves. An answer pays first: what it has paid stays paid where the
+// packet then cannot.
 void Pipeline::charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   if (outcome.verdict == Verdict::drop || outcome.verdict == Verdict::hold) return;
-  Reason no = Reason::undecided;
+  const bool crosses = outcome.verdict != Verdict::answer, answers = outcome.answer_bytes != 0;
+  Due across, back;
+  if (crosses) gather(entry, installed, outcome, across);
+  if (answers) gather_answer(entry, installed, outcome, back);
   Load load = load_of(entry);
   if (outcome.verdict == Verdict::rewrite) load.frame_bytes += outcome.frame_bytes - entry.packet.bytes;
-  const Load answer_load{outcome.answer_bytes, outcome.answer_bytes, 1};
-  Due due, answer_due;
-  const bool is_plain = entry.headers.kind == PacketKind::flow && entry.headers.tunnels == 0 && outcome.flow != no_flow;
-  if (outcome.answer_bytes != 0) gather_answer(entry, installed, outcome, answer_due);
-  if (!is_plain && outcome.verdict != Verdict::answer) gather(entry, installed, outcome, due);
-  if (due.is_closed || answer_due.is_closed) no = Reason::budget_closed;
-  else if (config_.till == nullptr && due.count + answer_due.count != 0) no = Reason::budget_closed;
-  else if (answer_due.count != 0 && !config_.till->affords(answer_due.all(), answer_load)) no = Reason::budget_spent;
-  else if (due.count != 0 && !config_.till->affords(due.all(), load)) no = Reason::budget_spent;
-  if (no == Reason::undecided && outcome.flow != no_flow && outcome.verdict != Verdict::answer &&
-      entry.headers.kind == PacketKind::flow && table_.bill(outcome.flow) != no_bill) {
-    const u32 from = came_from_opener(entry.headers, table_.record(outcome.flow)) ? 0 : 1;
-    no = pay_flow(installed, (*config_.bills)[table_.bill(outcome.flow)], from, load);
-  }
-  if (no == Reason::undecided) {
-    if (due.count != 0) config_.till->spend(due.all(), load);
-    if (answer_due.count != 0) config_.till->spend(answer_due.all(), answer_load);
-    return;
-  }
+  Reason no = across.is_closed || back.is_closed ? Reason::budget_closed : Reason::undecided;
+  if (no == Reason::undecided && answers) no = pay(installed, back, {outcome.answer_bytes, outcome.answer_bytes, 1});
+  if (no == Reason::undecided && crosses) no = pay(installed, across, load);
+  if (no == Reason::undecided) return;
   outcome.verdict = Verdict::drop;
   outcome.reason = no;
   outcome.answer_bytes = 0;
   outcome.frame_bytes = 0;
 }
 
-// What a packet owes beside its flow's bill: for the packets around it, for an error, for what the link needs.
+Reason Pipeline::pay(const InstalledPolicy& installed, const Due& due, const Load& load) {
+  if (due.is_nothing()) return Reason::undecided;
+  if (config_.till == nullptr) return Reason::budget_closed;
+  for (const LimitUse& use : due.limits)
+    if (const Reason no = limit_refusal(installed, use, load, false); no != Reason::undecided) return no;
+  if (!config_.till->affords(due.all(), load)) return Reason::budget_spent;
+  for (const LimitUse& use : due.limits)
+    if (const Reason no = limit_refusal(installed, use, load, true); no != Reason::undecided) return no;
+  config_.till->spend(due.all(), load);
+  return Reason::undecided;
+}
+
+// What a packet owes: by its flow's bill, for the packets around it, for an error, for what the link needs.
 void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
   const Headers& headers = entry.headers;
   const u32 port = entry.packet.port;
@@ -237,7 +228,12 @@ void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, cons
     due.add(installed, config_.till, {installed.charges.of(question).forward, classes.source, port, outside.source},
             now_);
   }
-  if (headers.kind == PacketKind::flow) return;
+  if (headers.kind == PacketKind::flow) {
+    if (outcome.flow == no_flow || table_.bill(outcome.flow) == no_bill) return;
+    const Bill& owed = (*config_.bills)[table_.bill(outcome.flow)];
+    due.limits = owed.limits();
+    return due.add_all(owed.draws(came_from_opener(headers, table_.record(outcome.flow)) ? 0 : 1));
+  }
   const Classes classes = classes_of(installed, place_of(headers), port);
   Way way{installed.charges.of_source(classes.source, headers.source), classes.source, port, headers.source};
   // An error belongs to the connection that it quotes, and to that of the error itself: it is both.

@@ -15,23 +15,27 @@ inline bool is_intact(const Packet& packet, const Headers& headers, const Instal
          checksum_holds(headers, packet.data, installed.has_wide_vectors);
 }
 
+// Why a limit does not let it pass: asked, or counted. What only counts (monitor mode) never refuses.
+inline Reason Pipeline::limit_refusal(const InstalledPolicy& installed, const LimitUse& use, const Load& load,
+                                      bool counts) {
+  const LimitRate& rate = installed.limit_rates[use.limit];
+  LimitCells& cells = config_.bills->limits();
+  const LimitCells::Answer answer = counts ? cells.take(use.cell, rate, load.frame_bytes, load.frames, now_)
+                                           : cells.would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
+  return answer == LimitCells::Answer::conforms || now_ < rate.monitor_until ? Reason::undecided : reason_of(answer);
+}
+
 // Whether a packet of this bill would leave, all else agreed.
 inline bool Pipeline::may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
   for (const LimitUse& use : owed.limits())
-    if (config_.bills->limits().would_take(use.cell, installed.limit_rates[use.limit], load.frame_bytes, load.frames,
-                                           now_) != LimitCells::Answer::conforms)
-      return false;
+    if (limit_refusal(installed, use, load, false) != Reason::undecided) return false;
   return config_.till->affords(owed.draws(from), load);
 }
 
 // Counts it and debits it, after may_pay().
 inline Reason Pipeline::pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
-  for (const LimitUse& use : owed.limits()) {
-    const LimitRate& rate = installed.limit_rates[use.limit];
-    const LimitCells::Answer answer =
-        config_.bills->limits().take(use.cell, rate, load.frame_bytes, load.frames, now_);
-    if (answer != LimitCells::Answer::conforms && now_ >= rate.monitor_until) return reason_of(answer);
-  }
+  for (const LimitUse& use : owed.limits())
+    if (const Reason no = limit_refusal(installed, use, load, true); no != Reason::undecided) return no;
   config_.till->spend(owed.draws(from), load);
   return Reason::undecided;
 }

@@ -73,7 +73,7 @@ struct Bank {
   static void lend(void* self, Till& till, u32 purse, u64 least) {
     Bank& bank = *static_cast<Bank*>(self);
     bank.spent += till.report(purse).spent;
-    if (bank.lends) till.put(purse, least);
+    if (bank.lends) till.put(purse, least + 10'000);  // so that who pays twice can
   }
   u64 spent = 0;
   bool lends = true;
@@ -386,6 +386,22 @@ TEST_CASE("what Weir itself writes is charged to whom it speaks for") {
     speak_tcp(world, 1, 2001, "inward");
     CHECK(world.reached.contains(proxies ? Reason::syn_proxy_answered : Reason::rejected_reset));
   }
+}
+
+TEST_CASE("a tunnel is charged once, by its outer size, for whoever of the vault is in any of its layers") {
+  const control::Model model = model_of(Known::by_address, false);
+  const Installed installed(model);
+  World world(*installed);
+  const std::string inner = "ip4 10.0.0.1 10.1.0.2 / udp 7 8 / zero 20";
+  const std::string strange = "ip4 10.1.0.7 10.1.0.2 / udp 7 8 / zero 9";
+  const std::string outer = "ip4 10.0.0.1 10.1.0.2 / gre / ", foreign = "ip4 10.1.0.7 10.1.0.2 / gre / ";
+  for (const std::string& frame : {outer + inner, foreign + inner, outer + strange, outer + outer + inner}) {
+    const World::Left left = world.send(frame, 0);
+    REQUIRE(left.out != 0);
+    check_exact(left, frame);
+  }
+  const World::Left left = world.send(foreign + strange, 0);
+  CHECK((left.out != 0 && left.debited == 0));
 }
 
 TEST_CASE("without accounts everything that a budget covers is closed") {
