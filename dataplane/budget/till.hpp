@@ -82,7 +82,7 @@ struct Lender {
 class Till {
  public:
   static constexpr u32 purses_max = 1u << 22, hosts_max = 1u << 22, notes_max = 4096;
-  static std::size_t bytes_needed() {
+  static constexpr std::size_t bytes_needed() {
     return purses_max * (sizeof(Slot) + sizeof(u32)) + hosts_max * sizeof(Host) + notes_max * sizeof(Note);
   }
 
@@ -116,6 +116,7 @@ class Till {
 
   // For lenders: what was spent since the last time; and bytes that may be.
   Purse::Report report(u32 purse) { return slots_[purse].purse.report(); }
+  Purse::Report give_back(u32 purse) { return slots_[purse].purse.give_back(); }
   u64 take_over(u32 purse) { return std::exchange(slots_[purse].over, 0); }
   void put(u32 purse, u64 bytes) { slots_[checked(purse)].purse.put(bytes); }
   u64 left(u32 purse) const { return slots_[purse].purse.left(); }

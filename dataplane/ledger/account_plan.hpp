@@ -20,24 +20,34 @@ struct AddressOrder {
   }
 };
 
-// Which bytes an account counts, and how.
-struct AccountCover {
-  std::vector<image::Cover> sources, targets, services;
-  u8 counts_payload = 0;
+struct AccountFacts {
   u32 surcharge = 0;
-  bool skips_throttled = false;  // what leaves through the bucket is in no window
-  bool is_by_host = false;
-  bool is_share = false;         // counts what an account beside it counts as well
+  u32 parts = 0;            // accounts of a cell: reserves and the rest
+  u8 counts_payload = 0;
+  u8 skips_throttled = 0;   // what leaves through the bucket is in no window
+  u8 is_by_host = 0;
+  u8 is_share = 0;          // counts what an account beside it counts as well
+};
+
+// Which bytes an account counts, and how. The ledger's file keeps it for all accounts that it knows.
+struct AccountCover : AccountFacts {
+  using Facts = AccountFacts;
+  std::vector<image::Cover> sources, targets, services;
+  std::vector<u64> host_parents;  // plans by host: what a host's account inherits from, when the host first speaks
 
   bool meets(const AccountCover& other) const;
 };
+Bytes bytes_of(const AccountCover& cover);
+std::optional<AccountCover> cover_of(std::span<const std::byte> bytes);
 
+// Whether it counts each byte that `other` counts, in the same way.
+bool covers_all(const AccountCover& cover, const AccountCover& other);
 // Whether every byte that `cover` counts is counted by some of `others` in the same way.
 bool cover_all_of(const AccountCover& cover, std::span<const AccountCover* const> others);
 
 inline constexpr u32 part_of_seat = 0xff;        // the account that stands for hosts who have not spoken
 inline constexpr u32 share_hosts_max = 1u << 16;  // of one max_share
-inline constexpr u32 throttle_burst_bytes = 10'000;  // the largest frame that a port hands over
+inline constexpr u32 throttle_burst_bytes = 1u << 16;  // the largest frame, as `weir bound` counts it
 inline constexpr u32 account_slots = 64;         // of a window
 
 struct AccountPlan {
@@ -55,9 +65,6 @@ struct AccountPlan {
   u32 purses() const { return static_cast<u32>(parts.size()) + has_bucket; }
   Identity identity(u32 part, const HostKey& host = {}) const;
 };
-
-// The part of an identity that a plan's accounts have in common.
-inline u64 plan_id_of(const Identity& identity) { return load<u64>(identity.bytes.data() + 8); }
 
 // In order of the image's accounts; behind each that has a max_share, the plan of it.
 std::vector<AccountPlan> account_plans(const Policy& policy, Tick wall_now);

@@ -1,5 +1,7 @@
 #include "dataplane/ledger/books.hpp"
 
+#include <unordered_set>
+
 namespace weir::ledger {
 
 Number Books::open(BudgetTime now, const Identity& identity, std::shared_ptr<const Statement> statement,
@@ -132,6 +134,9 @@ void Books::forget_retired(BudgetTime now) {
     book = Book{};
     free_.push_back(number);
   }
+  std::unordered_set<u64> known;
+  for (const auto& [identity, number] : numbers_) known.insert(identity.plan());
+  std::erase_if(descriptions_, [&](const auto& one) { return !known.contains(one.first); });
 }
 
 }  // namespace weir::ledger

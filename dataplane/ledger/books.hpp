@@ -16,6 +16,8 @@ namespace weir::ledger {
 // policies. A rename changes it not; whatever changes it opens another account.
 struct Identity {
   std::array<u8, 16> bytes{};
+  // What the accounts of one plan have in common, such as all hosts of a segment.
+  u64 plan() const { return load<u64>(bytes.data() + 8); }
   auto operator<=>(const Identity&) const = default;
   struct Hash {
     std::size_t operator()(const Identity& identity) const { return load<std::size_t>(identity.bytes.data()); }
@@ -82,6 +84,9 @@ class Books {
   void retire(BudgetTime now, Number number);
   void forgive(Number number);
   void note(Note note);
+  // What the accounts of a plan cover, in their keeper's words; kept as long as one of them is known.
+  void describe(u64 plan, Bytes words) { descriptions_[plan] = std::move(words); }
+  const std::map<u64, Bytes>& descriptions() const { return descriptions_; }
   const std::vector<Note>& notes() const { return notes_; }
   // All that is leased has left: nobody knows better after a crash.
   void lose_leases(BudgetTime now);
@@ -95,6 +100,7 @@ class Books {
   void write(ItemWriter& to, Number number, Sheet& sheet) const;
   void write_begin(ItemWriter& to) const;  // and the notes
   static void write_note(ItemWriter& to, const Note& note);
+  static void write_description(ItemWriter& to, u64 plan, const Bytes& words);
 
  private:
   void take_over(BudgetTime now, Book& book, const Opening& opening, bool is_new);
@@ -104,11 +110,13 @@ class Books {
   const char* apply_account(ItemReader& item);
   const char* apply_entry(const Entry& entry, BudgetTime at);
   const char* apply_note(ItemReader& item);
+  const char* apply_description(ItemReader& item);
   const char* apply_item(ItemKind kind, ItemReader& item, BudgetTime at);
 
   std::vector<Book> books_;
   std::vector<Number> free_;
   std::vector<Note> notes_;
+  std::map<u64, Bytes> descriptions_;
   std::unordered_map<Identity, Number, Identity::Hash> numbers_;
   // Of the file that is being read: its own numbers.
   std::unordered_map<u32, std::shared_ptr<const Statement>> statements_;

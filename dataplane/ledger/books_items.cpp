@@ -78,6 +78,13 @@ void Books::write_note(ItemWriter& to, const Note& note) {
   to.end();
 }
 
+void Books::write_description(ItemWriter& to, u64 plan, const Bytes& words) {
+  to.begin(ItemKind::description);
+  to.put(plan);
+  to.put_text(std::string(reinterpret_cast<const char*>(words.data()), words.size()));
+  to.end();
+}
+
 const char* Books::apply_rule(ItemReader& item) {
   Statement statement;
   AccountRule& rule = statement.rule;
@@ -170,6 +177,15 @@ const char* Books::apply_note(ItemReader& item) {
   return nullptr;
 }
 
+const char* Books::apply_description(ItemReader& item) {
+  const u64 plan = item.get<u64>();
+  const std::string words = item.get_text();
+  if (!item.is_sound()) return "an unsound description";
+  const auto* bytes = reinterpret_cast<const std::byte*>(words.data());
+  describe(plan, Bytes(bytes, bytes + words.size()));
+  return nullptr;
+}
+
 const char* Books::apply_item(ItemKind kind, ItemReader& item, BudgetTime at) {
   switch (kind) {
     case ItemKind::begin:
@@ -184,6 +200,7 @@ const char* Books::apply_item(ItemKind kind, ItemReader& item, BudgetTime at) {
           return wrong;
       return nullptr;
     case ItemKind::note: return apply_note(item);
+    case ItemKind::description: return apply_description(item);
   }
   return "an unknown item";
 }

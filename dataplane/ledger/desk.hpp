@@ -15,6 +15,8 @@
 #include "dataplane/ledger/account_plan.hpp"
 #include "dataplane/ledger/ledger.hpp"
 
+#include <unordered_set>
+
 namespace weir::ledger {
 
 struct DeskTerms {
@@ -72,25 +74,22 @@ class Desk {
   std::vector<Notice> notices();
 
  private:
-  struct Run {  // of one cell: its purses are first, first + 1, ...; reserves, general, bucket
+  struct Run {  // of one cell: its purses are first, first + 1, ...: reserves, the rest, the bucket
     u32 first = no_purse;
     std::vector<Number> numbers;  // by part
   };
   struct Seat {
-    AccountPlan plan;
-    u32 number = 0;            // of accounts by host
-    bool is_leaving = false;
-    BudgetTime opened_at = 0;  // by this prepare(): nothing was counted before the flip
-    Run run;                   // not by host; or, by host, the account that stands for those who have not spoken
+    AccountPlan plan, after;  // as it is stated; and once it refuses what it only counts now
+    u32 number = 0;           // of accounts by host
+    bool is_leaving = false, is_full = false;
+    BudgetTime opened_at = 0;  // by this prepare(): nothing was counted between that and the flip
+    Run run;                   // by host: the account that stands for hosts who have not spoken
     std::map<Address, Run, AddressOrder> hosts;
-    std::vector<u64> host_parents;  // seats by host whose accounts of a host this one's inherit from
-    u32 hosts_known = 0;       // to the ledger, those included that have not spoken since the start
-    bool told_full = false;
+    u64 hosts_known = 0;       // to the ledger: those included that have not spoken since the start
   };
   struct PurseEntry {
     Seat* seat = nullptr;
     Number number = 0;
-    u8 part = 0;
     bool is_bucket = false, was_lent = false;
     LeaseSize size;
   };
@@ -99,39 +98,52 @@ class Desk {
     u64 least, most;  // most 0: as LeaseSize says
   };
   struct Greeting {  // of a host
-    u32 worker, seat;
+    u32 worker, seat, first;
     Address host;
-    u32 first;
   };
 
-  bool replaces(const std::vector<AccountPlan>& plans, const Seat& old) const;
-  bool is_new(const AccountPlan& plan) const;
-  void add_purses(const Run& run, const AccountPlan& plan, std::vector<u32>& to) const;
-  void each_run(const Seat& seat, const std::function<void(const Run&, const Address*)>& visit) const;
-  Opening opening_of(const AccountPlan& plan, std::vector<u64>& host_parents) const;
-  Opening opening_of_host(const Seat& seat, const HostKey& host) const;
-  void state_again(Seat& seat, AccountPlan plan);
-  std::expected<Run, Error> new_run(Seat& seat);
-  std::expected<void, Error> open(AccountPlan plan);
-  void retire(u64 id);
-  AccountSeat seat_of(const AccountPlan& plan, const AccountPlan* share) const;
+  struct Known {  // to the ledger, of a plan
+    AccountCover cover;
+    bool is_live = false;
+    std::vector<Number> numbers;
+  };
+
+  // desk.cpp
   void hear_host(u32 worker, const PurseNews& news);
+  u32 first_of_host(Seat& seat, const Address& host);
   void count_over(const PurseEntry& entry, u64 bytes);
+  u64 most_of(PurseEntry& entry, const Want& want);
   HostKey key_of(const Address& host) const;
+  // desk_install.cpp
+  void look_around();
+  bool is_open(u64 id) const;
+  bool is_replaced(const Seat& seat, std::span<const AccountPlan> plans) const;
+  void purses_of(const Seat& seat, std::vector<u32>& to) const;
+  void add_parents(Opening& opening, AccountPlan& plan, u64 id, const Known& parent) const;
+  Opening opening_of(AccountPlan& plan) const;
+  Opening opening_of_host(const Seat& seat, const HostKey& host) const;
+  Done open(AccountPlan plan, AccountPlan after, const Opening& opening);
+  void keep(Seat& seat, AccountPlan plan, AccountPlan after);
+  void restate(Number number, const std::shared_ptr<const Statement>& statement);
+  void retire(u64 id);
+  void end_or_leave(const std::unordered_set<u64>& named, std::span<const u64> replaced);
+  u32 take_run(const Seat& seat);
+  void name_purses(Seat& seat, const Run& run);
+  void leave_run(const Run& run, u32 purses);
 
   Ledger& ledger_;
   DeskTerms terms_;
   std::vector<std::string> port_names_;
-  std::map<u64, Seat> seats_;              // live, by AccountPlan::id
-  std::map<u32, Seat*> by_number_;
-  std::map<u64, AccountCover> retired_;    // what accounts covered that the ledger still knows
-  std::vector<PurseEntry> purses_;         // by number
-  std::map<u32, std::vector<u32>> resting_, free_;  // firsts of runs, by purses: nobody's since this install, since longer
+  std::map<u64, Known> known_;      // by plan
+  std::map<u64, Seat> seats_;       // live, by plan
+  std::map<u32, Seat*> by_number_;  // those by host
+  std::vector<PurseEntry> purses_ = std::vector<PurseEntry>(1);     // by number
+  std::map<u32, std::vector<u32>> resting_, free_;  // runs by purses: nobody's since this install, or for longer
   std::vector<AccountSeat> image_seats_[2];
   u32 newest_seats_ = 0, last_seat_ = 0;
   std::vector<Want> wants_;
   std::vector<Greeting> greetings_;
-  std::vector<Number> settled_;            // since notices()
+  std::vector<Number> settled_;  // since notices()
   std::vector<Notice> notices_;
 };
 

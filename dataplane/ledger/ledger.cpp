@@ -120,10 +120,21 @@ Number Ledger::account(const Identity& identity, const std::shared_ptr<const Sta
   const Number number = books_.open(now(), identity, statement, opening);
   seal_entries();
   books_.write(pending_, number, sheet_);
+  write_if_much();
+  return number;
+}
+
+void Ledger::describe(u64 plan, const Bytes& words) {
+  seal_entries();
+  books_.describe(plan, words);
+  Books::write_description(pending_, plan, words);
+  write_if_much();
+}
+
+void Ledger::write_if_much() {
   must_write_ = true;
   if (pending_.bytes().size() > pending_bytes_most && !closed_)
     if (const Done done = write_pending(); !done) close(done.error());
-  return number;
 }
 
 void Ledger::retire(Number number) {
@@ -234,13 +245,21 @@ Done Ledger::write_file() {
   file_bytes_ = 0;
   if (const Done done = disk.create(fresh); !done) return done;
   ItemWriter items;
+  const auto write_much = [&] {
+    if (items.bytes().size() < pending_bytes_most) return Done{};
+    const Done done = write_frame(fresh, FrameKind::snapshot, items.bytes());
+    items.clear();
+    return done;
+  };
   books_.write_begin(items);
+  for (const auto& [plan, words] : books_.descriptions()) {
+    Books::write_description(items, plan, words);
+    if (const Done done = write_much(); !done) return done;
+  }
   for (Number number = 0; number < books_.all().size(); ++number) {
     if (books_.all()[number].statement == nullptr) continue;
     books_.write(items, number, sheet_);
-    if (items.bytes().size() < pending_bytes_most) continue;
-    if (const Done done = write_frame(fresh, FrameKind::snapshot, items.bytes()); !done) return done;
-    items.clear();
+    if (const Done done = write_much(); !done) return done;
   }
   const Done done =
       in_turn([&] { return write_frame(fresh, FrameKind::last_snapshot, items.bytes()); },

@@ -47,6 +47,7 @@ class Ledger {
   // At install: opens accounts, retires those that no policy names, forgives by an operator's command. All of it holds
   // after commit(). Before an account is retired, and before its limits fall, workers have given its leases back.
   Number account(const Identity& identity, const std::shared_ptr<const Statement>& statement, const Opening& opening);
+  void describe(u64 plan, const Bytes& words);
   void retire(Number number);
   void forgive(Number number, const std::string& why);
   Account view(Number number) { return books_[number].account(); }
@@ -79,6 +80,7 @@ class Ledger {
   Done anchor_head();
   void put_entry(Number number, What what, u64 bytes);
   void seal_entries();
+  void write_if_much();
   Error close(Error error);
 
   Settings settings_;

@@ -59,7 +59,7 @@ struct Walk {
 std::expected<Walk, Error> walk(const std::string& file, std::span<const std::byte> bytes, const Key& key,
                                 const std::function<Done(const Frame&)>& visit);
 
-enum class ItemKind : u16 { begin = 1, rule, account, entries, note };
+enum class ItemKind : u16 { begin = 1, rule, account, entries, note, description };
 
 enum class What : u32 {
   grant = 1,  // a lease: bytes that may leave from here on
