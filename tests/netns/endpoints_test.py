@@ -139,8 +139,9 @@ def case_path_mtu(world, family):
     """Behind Weir the MTU is smaller than both hosts believe: each learns it from the hop's errors, through Weir."""
     mtu = world.wish["mtu"]
     assert f"pmtu {mtu}" in case_tracepath(world, family), "tracepath does not see the hop's MTU"
-    world.call("left", "ip", "route", "flush", "cache")
-    world.call("left", "ip", "-6", "route", "flush", "cache")
+    for side in ("left", "right"):  # the right one too: it states no larger segments than it knows to pass
+        world.call(side, "ip", "route", "flush", "cache")
+        world.call(side, "ip", "-6", "route", "flush", "cache")
     case_curl(world, family)
     shown = world.call("left", "ip", "route", "get", RIGHT[family])
     assert f"mtu {mtu}" in shown, f"the left host has not learnt the path's MTU: {shown}"
