@@ -65,7 +65,7 @@ class Sentences {
     if (const u64 protocols = link_protocols(model_.link); protocols > 0)
       say(fmt::format(
           "[link] opens {} of ARP, ND, RA and DHCP: {} a day of each are counted on each of at most {} ports "
-          "of an enforcement point, to everybody",
+          "of an enforcement point, to everybody; a start of Weir gives each 64 KiB of them anew",
           protocols, show_bytes(model_.link.bytes_a_day), ports_max));
   }
 

@@ -218,6 +218,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   Contents contents;
   contents.meta.push_back({});
   contents.meta[0].link = link_bits(model.link);
+  contents.meta[0].link_kib_a_day = static_cast<u32>(std::min<u64>(model.link.bytes_a_day / 1024, ~u32{0}));
   put_tries(atoms, contents);
   put_ports(model, zones, contents);
   put_decisions(*tables, contents);

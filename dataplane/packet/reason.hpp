@@ -81,6 +81,7 @@ enum class Verdict : u8 {
   X(link_dhcp_bad, drop, link, "DHCP that would leave the link, or between ports of no client and server")         \
   X(link_nd_bad, drop, link, "neighbour discovery off the link (hop limit), malformed or spoofed")                 \
   X(link_arp_spoofed, drop, link, "ARP whose sender is not what its port may claim")                               \
+  X(link_spent, drop, link, "its port has sent as much of its kind in a day as [link] budget lets it")             \
   X(no_allow, drop, policy, "no allow covers it")                                                                  \
   X(forbidden, drop, policy, "a forbid covers it")                                                                 \
   X(expired, drop, policy, "the allow that covered it has expired")                                                \

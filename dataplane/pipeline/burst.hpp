@@ -192,6 +192,9 @@ class Pipeline {
   void stand(u32 flow);
   void state_moved(u32 flow, u32 before);
   void link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void judge_link(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void begin_link(const LinkRules& link);
+  bool link_affords(const Entry& entry, u32 kind);
   struct Due;
   Load load_of(const Entry& entry) const;
   bool may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
@@ -230,6 +233,8 @@ class Pipeline {
   Tick now_ = 0;               // of the packet being decided
   Beat now_beat_ = 0;          // the same as deadlines count it
   Tick late_ = ~Tick{0};       // when held frames must end
+  u64 link_byte_us_ = 0, link_ahead_us_ = 0;  // what a byte of a kind of [link] takes of a day, and how far it may run
+  Tick link_due_[ports_max][4] = {};          // by port and kind: when the next byte is due
   u64 datagram_bytes_ = 0;     // of all its frames, while a datagram is decided that came in fragments
   u32 datagram_frames_ = 0;
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes

@@ -135,6 +135,7 @@ void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   const image::Tracking& tracking = installed.policy.tracking();
   idle_ = IdleTimes(tracking.timeout_ms);
   table_.set_idle_times(idle_);
+  begin_link(installed.policy.link());
   table_.shares().set(tracking.reserve_share, image::reserve_whole, table_.capacity());
   if (config_.floods != nullptr) config_.floods->begin(installed.policy);
   const bool is_outrun = sweep_.begin(now_, table_.used(), Tick{tracking.sweep_ms} * 1000);

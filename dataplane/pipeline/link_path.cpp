@@ -3,9 +3,12 @@
 // Sources: RFC 826, 5227 (ARP probes), 4861 (neighbour discovery), 2131, 8415 (DHCP).
 #include "dataplane/pipeline/known_flow.hpp"
 
+#include <algorithm>
+
 namespace weir {
 namespace {
 
+constexpr u64 link_first_bytes = 65536;  // a thousand questions of ARP
 constexpr u8 nd_router_advertisement = 134;
 constexpr u8 nd_neighbour_advertisement = 136;
 constexpr u32 nd_target_at = 8;  // of NS and NA, from the ICMPv6 header
@@ -63,7 +66,34 @@ Reason dhcp(const Headers& headers, const Packet& packet, const InstalledPolicy&
 
 }  // namespace
 
+// Half of a day's bytes at once and half as the day goes by: so never more than a day's in any day. Each worker has its
+// share. A start begins with little of it.
+bool Pipeline::link_affords(const Entry& entry, u32 kind) {
+  Tick& due = link_due_[entry.packet.port][kind];
+  if (due == 0) due = now_ + link_ahead_us_ - std::min(link_ahead_us_, link_first_bytes * link_byte_us_);
+  const u64 ahead = due > now_ ? std::min(due - now_, link_ahead_us_) : 0;
+  const u64 cost = link_byte_us_ * entry.packet.bytes;
+  if (ahead + cost > link_ahead_us_) return false;
+  due = now_ + ahead + cost;
+  return true;
+}
+
+void Pipeline::begin_link(const LinkRules& link) {
+  constexpr u64 day_us = u64{86'400} * tick_second;
+  const u64 half = link.bytes_a_day / 2 / config_.workers;
+  link_byte_us_ = half == 0 ? day_us : (day_us - 1) / half + 1;
+  link_ahead_us_ = half * link_byte_us_;
+}
+
 void Pipeline::link_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  judge_link(entry, installed, outcome);
+  if (verdict_of(outcome.reason) != Verdict::forward) return;
+  const u32 kind = outcome.reason == Reason::link_arp ? 0 : outcome.reason == Reason::link_nd ? 1
+                   : outcome.reason == Reason::link_ra ? 2 : 3;
+  if (!link_affords(entry, kind)) outcome.reason = Reason::link_spent;
+}
+
+void Pipeline::judge_link(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const Headers& headers = entry.headers;
   switch (headers.kind) {
     case PacketKind::arp:

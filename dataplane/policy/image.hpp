@@ -16,7 +16,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 3;
+inline constexpr u32 version = 4;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -61,7 +61,7 @@ struct Meta {
   u32 ipv4_root_bits, ipv6_root_bits;
   u32 charge_services_count;  // services that some budget or limit tells apart
   u32 instances;              // enforcement points that share every budget; amounts are those of one
-  u32 zero;
+  u32 link_kib_a_day;         // of each kind of [link], per port
 };
 
 // Longest-prefix structure (the construction of "Poptrie", Asai and Ohara 2015): a direct root, then 64-way nodes.

@@ -66,7 +66,7 @@ u16 Policy::network_class(u32 number) const {
 LinkRules Policy::link() const {
   const u32 link = view_.meta[0].link;
   return {(link & image::link_arp) != 0, (link & image::link_nd) != 0, (link & image::link_ra) != 0,
-          (link & image::link_dhcp) != 0};
+          (link & image::link_dhcp) != 0, u64{view_.meta[0].link_kib_a_day} * 1024};
 }
 
 Tick Policy::next_expiry(Tick now) const {

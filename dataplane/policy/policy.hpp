@@ -43,6 +43,7 @@ struct RuleView {
 
 struct LinkRules {
   bool arp, nd, ra, dhcp;
+  u64 bytes_a_day;  // of each of them, per port
 };
 
 // Logging asked for by the rule that decided.

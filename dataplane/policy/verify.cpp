@@ -87,7 +87,6 @@ Sentence check_meta(View& view) {
   if (meta.charge_services_count == 0 || meta.charge_services_count > services_max)
     return "counts no services of charges or too many";
   if (meta.instances == 0) return "is of no instance";
-  if (meta.zero != 0) return "has a reserved field that is not zero";
   view.atoms_count = meta.atoms_count;
   view.target_zones_count = meta.target_zones_count;
   view.services_count = meta.services_count;

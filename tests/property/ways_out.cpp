@@ -404,6 +404,31 @@ TEST_CASE("a tunnel is charged once, by its outer size, for whoever of the vault
   CHECK((left.out != 0 && left.debited == 0));
 }
 
+TEST_CASE("what the link needs never is more than its bytes a day, and does not begin with all of them") {
+  control::Model model = model_of(Known::by_address, false);
+  model.link.bytes_a_day = 200'000;
+  const Installed installed(model);
+  World world(*installed);
+  const std::vector<u8> request = test::frame_of("arp 1 10.0.0.1 10.1.0.2");
+  std::map<u64, u64> by_hour;
+  for (u64 seconds = 0; seconds < 3 * 86'400; seconds += 10) {
+    world.now = began + seconds * tick_second;
+    by_hour[seconds / 3600] += world.send(request, 0).out;
+    if (seconds == 0)
+      for (u32 i = 0; i < 1000; ++i) by_hour[0] += world.send(request, 0).out;
+  }
+  CHECK(by_hour[0] < 75'000);
+  u64 most = 0, sum = 0;
+  for (u64 hour = 0; hour < 72; ++hour) {
+    sum += by_hour[hour];
+    if (hour >= 24) sum -= by_hour[hour - 24];
+    most = std::max(most, sum);
+  }
+  CHECK(most <= 200'000);
+  CHECK(most > 90'000);
+  CHECK(world.reached.contains(Reason::link_spent));
+}
+
 TEST_CASE("without accounts everything that a budget covers is closed") {
   const control::Model model = model_of(Known::by_port, true);
   const Installed installed(model);

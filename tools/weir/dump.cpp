@@ -240,7 +240,7 @@ Json dump_json(const Policy& policy) {
             {"bytes", header.total_bytes},
             {"checksum", fmt::format("{:016x}", header.checksum)},
             {"form", policy.view().form == image::Form::matrix ? "matrix" : "vectors"},
-            {"link", {{"arp", link.arp}, {"nd", link.nd}, {"ra", link.ra}, {"dhcp", link.dhcp}}}}},
+            {"link", {{"arp", link.arp}, {"nd", link.nd}, {"ra", link.ra}, {"dhcp", link.dhcp}, {"bytes_a_day", link.bytes_a_day}}}}},
           {"sections", sections(policy)},
           {"ipv4", ranges_of<u32>(image::ipv4_trie(policy.view()))},
           {"ipv6", ranges_of<Ipv6Number>(image::ipv6_trie(policy.view()))},
