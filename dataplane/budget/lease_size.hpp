@@ -22,7 +22,7 @@ class LeaseSize {
   }
 
  private:
-  static constexpr u64 quick_us = 5'000, slow_us = 50'000;
+  static constexpr u64 quick_us = 25'000, slow_us = 250'000;  // a commit may take some milliseconds
   static constexpr u32 least_size = 4096;
   BudgetTime asked_at_ = 0;
   u64 size_ = least_size;
