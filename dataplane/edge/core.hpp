@@ -1,12 +1,13 @@
-// The judging part of a worker, whatever feeds it: its flow table, its pipeline, and its duties to the door between
-// two bursts. It moves no frame.
+// The judging part of a worker, whatever feeds it: its flow table, what it charges with, its pipeline, and its duties
+// to the door and to the keeper of accounts between two bursts. It moves no frame.
 //
 // Threads: made by main, then used by its worker alone.
 #pragma once
 #include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/keeper_line.hpp"
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
-#include "dataplane/pipeline/burst.hpp"
+#include "dataplane/pipeline/charging.hpp"
 
 namespace weir::edge {
 
@@ -16,6 +17,8 @@ struct CoreConfig {
   u32 workers, self;
   u32 flows;           // capacity of this worker's table
   bool name_segments;  // for decision lines
+  LimitCells* limits;  // of all workers
+  Lender lender = {};  // of captures, whose time stands still while it lends
 };
 
 class Core {
@@ -23,15 +26,21 @@ class Core {
   // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in.
   static std::size_t bytes_needed(u32 flows) { return flood_offset(flows) + Floods::bytes_needed; }
 
-  Core(const CoreConfig& config, Mapping flow_memory, PolicySlot& slot, FlushBell& bell, const StatsSegment& stats)
+  // And the memory of what it charges with: address space, touched where flows are charged.
+  static std::size_t charging_bytes_needed(u32 flows) { return Charging::bytes_needed(flows); }
+
+  Core(const CoreConfig& config, Mapping flow_memory, Mapping charging_memory, PolicySlot& slot, FlushBell& bell,
+       const StatsSegment& stats)
       : self_(config.self),
         flow_memory_(std::move(flow_memory)),
+        charging_memory_(std::move(charging_memory)),
         slot_(slot),
         bell_(bell),
         counters_(stats.counters(config.self)),
         table_(flow_memory_.bytes(), config.flows),
         floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
         fragments_(config.secret),
+        charging_(charging_memory_.bytes(), config.flows, *config.limits, config.secret, config.lender),
         pipeline_({.secret = config.secret,
                    .cookie_secret = config.cookie_secret,
                    .workers = config.workers,
@@ -39,6 +48,8 @@ class Core {
                    .events = &stats.events(config.self),
                    .floods = &floods_,
                    .fragments = &fragments_,
+                   .till = &charging_.till(),
+                   .bills = &charging_.bills(),
                    .name_segments = config.name_segments},
                   table_, counters_) {}
 
@@ -54,6 +65,13 @@ class Core {
     return policy;
   }
 
+  // After the frames of a round were handed to their ports: what they spent is told, what is lent is taken.
+  void end_round(Tick now) {
+    if (line_ != nullptr) line_->talk(charging_.till(), now);
+  }
+  // Before it runs: to the keeper of accounts, which outlives it. Without one nothing is ever lent.
+  void connect(KeeperLine& line) { line_ = &line; }
+
   Pipeline& pipeline() { return pipeline_; }
   WorkerCounters& counters() { return counters_; }
   u32 self() const { return self_; }
@@ -62,13 +80,15 @@ class Core {
   static std::size_t flood_offset(u32 flows) { return (FlowTable::bytes_needed(flows) + 63) / 64 * 64; }
 
   const u32 self_;
-  Mapping flow_memory_;
+  Mapping flow_memory_, charging_memory_;
   PolicySlot& slot_;
   FlushBell& bell_;
   WorkerCounters& counters_;
   FlowTable table_;
   Floods floods_;
   Reassembly fragments_;
+  Charging charging_;
+  KeeperLine* line_ = nullptr;
   Pipeline pipeline_;
 };
 

@@ -11,6 +11,8 @@
 namespace weir::edge {
 namespace {
 
+constexpr u32 limit_cells = 1u << 20;
+
 u32 flows_of_worker(const Options& options) { return (options.flows + options.workers - 1) / options.workers; }
 
 struct Secrets {
@@ -57,8 +59,16 @@ std::expected<void, Error> Dataplane::make_judges() {
   InstallConfig config{{}, options_.workers, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
   installer_.emplace(config, slot_, stats_->header());
+  if (!captures_) make_keeper(config.port_names);
   was_refused_ = !start_policy();
   return make_cores();
+}
+
+void Dataplane::make_keeper(const std::vector<std::string>& port_names) {
+  const ledger::Places places{options_.ledger_path, options_.ledger_key_path, options_.ledger_anchor_path};
+  keeper_ = std::make_unique<Keeper>(KeeperConfig{places, options_.workers, port_names}, slot_, clock_, ordinary_);
+  installer_->open_accounts = [this](const Policy& policy) { return keeper_->prepare(policy); };
+  installer_->flipped = [this](const InstalledPolicy* policy) { keeper_->flipped(policy); };
 }
 
 // False when a policy was given and is not in force. Either way everything that it does not allow is denied, and where
@@ -81,13 +91,21 @@ bool Dataplane::start_policy() {
 
 std::expected<void, Error> Dataplane::make_cores() {
   const u32 flows = flows_of_worker(options_);
+  auto limits = Mapping::sparse(limit_cells * sizeof(LimitCells::Cell));
+  if (!limits) return std::unexpected(limits.error());
+  limit_memory_ = std::move(*limits);
+  limits_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(limit_memory_.bytes().data()), limit_cells});
   bool all_huge = true;
   for (u32 self = 0; self < options_.workers; ++self) {
     auto memory = Mapping::anonymous(Core::bytes_needed(flows));
-    if (!memory) return std::unexpected(memory.error());
+    auto charging = Mapping::sparse(Core::charging_bytes_needed(flows));
+    if (!memory || !charging) return std::unexpected(memory ? charging.error() : memory.error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
-    const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows, !options_.decisions_path.empty()};
-    cores_.push_back(std::make_unique<Core>(config, std::move(*memory), slot_, bell_, *stats_));
+    const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
+                            !options_.decisions_path.empty(), &limits_};
+    cores_.push_back(
+        std::make_unique<Core>(config, std::move(*memory), std::move(*charging), slot_, bell_, *stats_));
+    if (keeper_) cores_.back()->connect(keeper_->line(self));
   }
   if (!all_huge)
     say(fmt::format("flow tables stand in ordinary pages: no free huge pages of {} KiB (slower, nothing else)",
@@ -116,7 +134,7 @@ std::expected<void, Error> Dataplane::start_ports() {
 
 std::expected<void, Error> Dataplane::open_door() {
   if (options_.door_path.empty()) return {};
-  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, ordinary_);
+  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};
@@ -124,13 +142,12 @@ std::expected<void, Error> Dataplane::open_door() {
 
 std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
   const u32 workers = options_.workers;
-  const LiveClock clock = LiveClock::start();
   Handover handover(workers);
   std::vector<std::unique_ptr<Worker>> all;
   for (auto& core : cores_) {
     auto frames = FrameRoom::make(Worker::frames_max);
     if (!frames) return std::unexpected(frames.error());
-    all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock));
+    all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
   run_on_lcores(workers, [&](u32 worker) { all[worker]->run(stop); });
   return {};

@@ -3,6 +3,7 @@
 #pragma once
 #include "dataplane/edge/capture_run.hpp"
 #include "dataplane/edge/door_server.hpp"
+#include "dataplane/edge/keeper.hpp"
 
 #include <optional>
 
@@ -22,6 +23,7 @@ class Dataplane {
  private:
   std::expected<void, Error> make_judges();  // policy, tables and counters
   std::expected<void, Error> make_cores();
+  void make_keeper(const std::vector<std::string>& port_names);
   bool start_policy();
   std::expected<void, Error> start_ports();
   std::expected<void, Error> open_door();
@@ -37,8 +39,12 @@ class Dataplane {
   PolicySlot slot_;
   FlushBell bell_;
   std::optional<StatsSegment> stats_;
+  LiveClock clock_ = LiveClock::start();
+  std::unique_ptr<Keeper> keeper_;  // on live ports
   std::optional<Installer> installer_;
   bool was_refused_ = false;  // the policy to start with
+  Mapping limit_memory_;
+  LimitCells limits_;  // of all workers
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

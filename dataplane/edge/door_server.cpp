@@ -88,15 +88,15 @@ std::expected<int, Error> listen_at(const std::string& path) {
 
 std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::string& path, Installer& installer,
                                                                    FlushBell& bell, const StatsSegment& stats,
-                                                                   const OrdinaryCores& ordinary) {
+                                                                   Keeper* keeper, const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
-  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, ordinary));
+  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, keeper, ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-                       const OrdinaryCores& ordinary)
-    : listener_(listener), path_(std::move(path)), installer_(installer), bell_(bell), stats_(stats) {
+                       Keeper* keeper, const OrdinaryCores& ordinary)
+    : listener_(listener), path_(std::move(path)), installer_(installer), bell_(bell), stats_(stats), keeper_(keeper) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -140,16 +140,11 @@ bool DoorServer::serve_one(int client) {
   door::Answer reply = answer(door::Result::malformed);
   write_text(reply.section, "request");
   write_text(reply.sentence, "not a request of this version");
-  bool has_status = false;
   if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
   if (is_request && request.act == door::Act::flush) reply = flush();
-  if (is_request && request.act == door::Act::status) {
-    reply = answer(door::Result::done);
-    reply.workers = stats_.workers();
-    has_status = true;
-  }
   for (const int descriptor : received.descriptors) close(descriptor);
-  return send_message(client, reply) && (!has_status || send_status(client));
+  if (is_request && request.act == door::Act::status) return send_status(client);
+  return send_message(client, reply);
 }
 
 door::Answer DoorServer::install(const door::Request& request, std::span<const int> descriptors) {
@@ -199,7 +194,24 @@ door::Answer DoorServer::answer(door::Result result) const {
   return reply;
 }
 
-bool DoorServer::send_status(int client) const {
+bool DoorServer::send_status(int client) {
+  const LedgerStatus ledger = keeper_ == nullptr ? LedgerStatus{} : keeper_->status();
+  door::Answer reply = answer(door::Result::done);
+  reply.workers = stats_.workers();
+  reply.ledger = ledger.state;
+  reply.budgets = static_cast<u32>(ledger.budgets.size());
+  reply.budgets_in_force = ledger.budgets_count;
+  write_text(reply.ledger_sentence, ledger.sentence);
+  if (!send_message(client, reply) || !send_workers(client)) return false;
+  for (const BudgetLine& line : ledger.budgets) {
+    door::BudgetStatus status{door::magic_value, 0, line.length_s, line.limit, line.spent, line.leased, {}};
+    write_text(status.name, line.name);
+    if (!send_message(client, status)) return false;
+  }
+  return true;
+}
+
+bool DoorServer::send_workers(int client) const {
   for (u32 worker = 0; worker < stats_.workers(); ++worker) {
     const WorkerCounters& counters = stats_.counters(worker);
     door::WorkerStatus status{};

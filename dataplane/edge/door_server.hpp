@@ -6,6 +6,7 @@
 #pragma once
 #include "dataplane/edge/bell.hpp"
 #include "dataplane/edge/install.hpp"
+#include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
 
 #include <atomic>
@@ -18,28 +19,30 @@ namespace weir::edge {
 
 class DoorServer {
  public:
-  // A socket file that nobody serves is replaced; one that somebody serves is an error.
+  // A socket file that nobody serves is replaced; one that somebody serves is an error. `keeper` may be null.
   static std::expected<std::unique_ptr<DoorServer>, Error> open(const std::string& path, Installer& installer,
                                                                 FlushBell& bell, const StatsSegment& stats,
-                                                                const OrdinaryCores& ordinary);
+                                                                Keeper* keeper, const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-             const OrdinaryCores& ordinary);
+             Keeper* keeper, const OrdinaryCores& ordinary);
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer flush();
   door::Answer answer(door::Result result) const;
-  bool send_status(int client) const;
+  bool send_status(int client);
+  bool send_workers(int client) const;
 
   const int listener_;
   const std::string path_;
   Installer& installer_;
   FlushBell& bell_;
   const StatsSegment& stats_;
+  Keeper* const keeper_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

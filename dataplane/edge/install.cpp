@@ -1,5 +1,6 @@
 #include "dataplane/edge/install.hpp"
 
+#include "dataplane/pipeline/charging.hpp"
 #include "dataplane/policy/verify.hpp"
 
 #include <fcntl.h>
@@ -67,7 +68,7 @@ std::expected<Installed, Refusal> Installer::start_with(const std::string& path)
   const auto prepared = prepare(image, false);
   close(image);
   if (!prepared) return std::unexpected(prepared.error());
-  slot_.flip(*prepared);
+  flip(*prepared);
   const u64 generation = (*prepared)->policy.generation();
   header_.generation.set(generation);
   return Installed{generation, 0, warning_};
@@ -79,15 +80,20 @@ std::expected<Installed, Refusal> Installer::install(int image, bool force) {
   const auto prepared = prepare(image, force);
   if (!prepared) return std::unexpected(prepared.error());
   const InstalledPolicy* const next = *prepared;
-  const auto flipped = Steady::now();
-  slot_.flip(next);
+  const auto flipped_at = Steady::now();
+  flip(next);
   const auto announced = [&] { return slot_.all_announced(config_.workers, next); };
-  awaiting_ = !wait_until(flipped + announce_wait_max, announced);
-  const auto blocked = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - flipped);
+  awaiting_ = !wait_until(flipped_at + announce_wait_max, announced);
+  const auto blocked = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - flipped_at);
   header_.generation.set(next->policy.generation());
   if (awaiting_) return std::unexpected(Refusal{door::Result::busy, "", "in force, but not every worker announced it"});
   if (replaced) replaced();
   return Installed{next->policy.generation(), static_cast<u64>(blocked.count()), warning_};
+}
+
+void Installer::flip(const InstalledPolicy* next) {
+  slot_.flip(next);
+  if (flipped) flipped(next);
 }
 
 std::string Installer::policy_name() const {
@@ -120,12 +126,22 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
                                                          current, next < current ? " (--force takes it back)" : "")));
   auto warning = compare_ports(*policy);
   if (!warning) return std::unexpected(warning.error());
+  std::expected<std::span<const AccountSeat>, Error> seats;
+  if (open_accounts) seats = open_accounts(*policy);
+  if (!seats) return std::unexpected(Refusal{door::Result::busy, "", seats.error().sentence});
   warning_ = *warning;
+  if (const auto budgets = policy->view().budgets.size(); budgets != 0 && seats->empty())
+    warning_ += fmt::format("{}NO LEDGER IS OPEN: all that {} budgets cover is denied", warning_.empty() ? "" : "; ",
+                            budgets);
   std::vector<std::string_view> names(config_.port_names.begin(), config_.port_names.end());
   current_ ^= 1;
   Slot& spare = slots_[current_];
   spare.installed.emplace(bind_ports(*policy, names)).installation = ++installations_;
   spare.memory = std::move(*memory);  // swaps: the old image goes with `memory`
+  spare.limit_rates.assign(policy->view().limits.size(), {});
+  write_limit_rates(*policy, spare.limit_rates);
+  spare.installed->seats = *seats;
+  spare.installed->limit_rates = spare.limit_rates;
   return &*spare.installed;
 }
 

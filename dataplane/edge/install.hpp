@@ -4,6 +4,7 @@
 //
 // Threads: one installer at a time.
 #pragma once
+#include "dataplane/edge/error.hpp"
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
 #include "dataplane/pipeline/slot.hpp"
@@ -52,15 +53,22 @@ class Installer {
   std::function<bool()> readers_done;
   // Called when every worker has left the policy before, and before readers_done is asked about it.
   std::function<void()> replaced;
+  // Asked last before a policy comes into force, which it then does: its budgets' accounts, open and on the disk. None:
+  // all that a budget covers is closed. An error refuses the policy. Unset: no ledger, none.
+  std::function<std::expected<std::span<const AccountSeat>, Error>(const Policy&)> open_accounts;
+  // Called when it has come into force, before workers have announced it.
+  std::function<void(const InstalledPolicy*)> flipped;
 
  private:
   struct Slot {
     Mapping memory;
+    std::vector<LimitRate> limit_rates;
     std::optional<InstalledPolicy> installed;
   };
 
   bool spare_is_free();
   std::expected<const InstalledPolicy*, Refusal> prepare(int image, bool force);
+  void flip(const InstalledPolicy* next);
   std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
 
   InstallConfig config_;

@@ -54,6 +54,10 @@ int run_on_ports(const Options& options, const OrdinaryCores& ordinary) {
     say("--trust-checksums is for capture files: on a live port an unfinished checksum is a wrong one");
     return exit_usage;
   }
+  if (!options.ledger_path.empty() && ports->all_file_backed()) {
+    say("--ledger is for live ports: a capture's bytes left long ago");
+    return exit_usage;
+  }
   const auto ran = Dataplane(options, *ports, ordinary).run(stop_wanted);
   return ran ? 0 : fail(ran.error());
 }

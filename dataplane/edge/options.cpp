@@ -59,7 +59,9 @@ void read_names(const std::vector<std::string>& texts, Options& options) {
 void check_paths(const Options& options) {
   std::map<std::filesystem::path, std::string> uses;
   for (const auto& [use, path] : {std::pair{"--policy", options.policy_path}, {"--door", options.door_path},
-                                  {"--decisions", options.decisions_path}, {"--stats", options.stats_path}}) {
+                                  {"--decisions", options.decisions_path}, {"--stats", options.stats_path},
+                                  {"--ledger", options.ledger_path}, {"--ledger-key", options.ledger_key_path},
+                                  {"--ledger-anchor", options.ledger_anchor_path}}) {
     std::error_code ignored;
     if (path.empty()) continue;
     const auto [first, is_first] = uses.emplace(std::filesystem::weakly_canonical(path, ignored), use);
@@ -94,6 +96,13 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");
+  CLI::Option* ledger = app.add_option("--ledger", options.ledger_path,
+                                       "folder of the ledger (weir budgets --begin); without one all that a budget "
+                                       "covers is denied; live ports only");
+  CLI::Option* key = app.add_option("--ledger-key", options.ledger_key_path, "file of the ledger's key")->needs(ledger);
+  ledger->needs(key);
+  app.add_option("--ledger-anchor", options.ledger_anchor_path, "folder of the ledger's anchor, on another device")
+      ->needs(ledger);
   app.add_flag("--trust-checksums", options.trust_checksums,
                "take transport checksums as right, of captures made where the network card finishes them; "
                "file-backed ports only");

@@ -19,6 +19,7 @@ struct Options {
   u32 workers = 1;
   u32 flows = 1u << 20;        // remembered by all workers together
   std::string door_path, decisions_path, stats_path;  // empty: none
+  std::string ledger_path, ledger_key_path, ledger_anchor_path;  // empty: no ledger, and budgets are closed; no anchor
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows
   bool strict_ports = false;
   bool trust_checksums = false;  // of capture files: taken where the network card finishes them

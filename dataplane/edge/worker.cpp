@@ -71,6 +71,7 @@ u32 Worker::round(bool receiving) {
     }
   }
   transmit_.flush();
+  core_.end_round(now_);
   return taken;
 }
 

@@ -5,7 +5,7 @@
 //
 //   request install + one descriptor -> answer
 //   request flush                    -> answer
-//   request status                   -> answer, then one WorkerStatus per worker
+//   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/packet/reason.hpp"
@@ -15,7 +15,7 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 2;
+inline constexpr u16 version_value = 3;
 
 enum class Act : u16 { install = 1, status = 2, flush = 3 };
 
@@ -35,6 +35,8 @@ struct Request {
 };
 static_assert(sizeof(Request) == 16);
 
+enum class LedgerState : u32 { none = 0, open = 1, closed = 2 };
+
 struct Answer {
   u32 magic;
   u16 version;
@@ -48,8 +50,12 @@ struct Answer {
   char policy_name[64];
   char section[64];    // refused: of the image, or "request"
   char sentence[192];  // refused, busy, malformed: why; install: a warning, or empty. NUL-terminated, as all texts here
+  LedgerState ledger;  // status
+  u32 budgets;         // status: how many BudgetStatus messages follow, at most budgets_shown_max
+  u64 budgets_in_force;        // status: accounts of all budgets
+  char ledger_sentence[256];   // status, closed: why
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 368);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 640);
 
 inline constexpr std::size_t reasons_room = 128;
 static_assert(reasons_count <= reasons_room);
@@ -66,6 +72,18 @@ struct WorkerStatus {
   u64 bytes[reasons_room];
 };
 static_assert(std::is_trivially_copyable_v<WorkerStatus>);
+
+inline constexpr u32 budgets_shown_max = 64;
+
+// An account of a budget, by the window of which least is left.
+struct BudgetStatus {
+  u32 magic;
+  u32 reserved;  // 0
+  u64 length_s;  // of that window; 0: a lifetime
+  u64 limit, spent, leased;
+  char name[96];
+};
+static_assert(std::is_trivially_copyable_v<BudgetStatus> && sizeof(BudgetStatus) == 136);
 
 // Tells two tables of reasons apart (FNV-1a over the names in order).
 constexpr u64 hash_of_reasons() {

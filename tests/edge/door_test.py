@@ -17,8 +17,8 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII")
-ANSWER_BYTES = 368
-MAGIC, VERSION = 0x524F4F44, 2
+ANSWER_BYTES = 640
+MAGIC, VERSION = 0x524F4F44, 3
 INSTALL, STATUS, FLUSH = 1, 2, 3
 DONE, MALFORMED, REFUSED = 0, 1, 2
 

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <expected>
@@ -77,6 +78,7 @@ std::expected<Message, Failure> receive(int door) {
 struct Status {
   door::Answer answer;
   std::vector<door::WorkerStatus> workers;
+  std::vector<door::BudgetStatus> budgets;
 };
 
 std::expected<Status, Failure> ask(const DoorOptions& options) {
@@ -94,7 +96,7 @@ std::expected<Status, Failure> ask(const DoorOptions& options) {
     return std::unexpected(failure_of(exit_unreachable, "door " + options.socket));
   const auto answer = receive<door::Answer>(door->get());
   if (!answer) return std::unexpected(answer.error());
-  Status status{*answer, {}};
+  Status status{*answer, {}, {}};
   if (request.act == door::Act::status && answer->reasons_table != door::reasons_table_value)
     return std::unexpected(Failure{exit_unreachable,
                                    "the dataplane's table of reasons is not this command's: use "
@@ -103,6 +105,11 @@ std::expected<Status, Failure> ask(const DoorOptions& options) {
     const auto part = receive<door::WorkerStatus>(door->get());
     if (!part) return std::unexpected(part.error());
     status.workers.push_back(*part);
+  }
+  for (u32 budget = 0; budget < answer->budgets; ++budget) {
+    const auto part = receive<door::BudgetStatus>(door->get());
+    if (!part) return std::unexpected(part.error());
+    status.budgets.push_back(*part);
   }
   return status;
 }
@@ -136,6 +143,33 @@ nlohmann::ordered_json json_of(const door::WorkerStatus& worker) {
           {"reasons", reasons}};
 }
 
+u64 left_of(const door::BudgetStatus& budget) {
+  return budget.limit - std::min(budget.limit, budget.spent + budget.leased);
+}
+
+// As words, for machines and people: null where there is none.
+const char* name_of(door::LedgerState state) {
+  if (state == door::LedgerState::none) return nullptr;
+  return state == door::LedgerState::open ? "open" : "closed";
+}
+
+nlohmann::ordered_json ledger_json(const Status& status) {
+  const char* const name = name_of(status.answer.ledger);
+  if (name == nullptr) return nullptr;
+  nlohmann::ordered_json made = {{"state", name}};
+  if (const std::string why = text_of(status.answer.ledger_sentence); !why.empty()) made["why"] = why;
+  made["accounts"] = status.answer.budgets_in_force;
+  made["budgets"] = nlohmann::ordered_json::array();
+  for (const door::BudgetStatus& budget : status.budgets)
+    made["budgets"].push_back({{"name", text_of(budget.name)},
+                               {"window_s", budget.length_s},
+                               {"limit", budget.limit},
+                               {"spent", budget.spent},
+                               {"leased", budget.leased},
+                               {"left", left_of(budget)}});
+  return made;
+}
+
 void print_json(const DoorOptions& options, const Status& status) {
   nlohmann::ordered_json json = {{"result", "done"}, {"generation", status.answer.generation}};
   if (options.act == DoorOptions::Act::install) {
@@ -149,6 +183,7 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["uptime_s"] = status.answer.uptime_s;
     json["workers"] = nlohmann::ordered_json::array();
     for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
+    json["ledger"] = ledger_json(status);
   }
   fmt::print("{}\n", json.dump());
 }
@@ -180,8 +215,19 @@ void print_status(const Status& status) {
                  reason_rows[reason].name, packets[reason], bytes[reason]);
 }
 
+void print_ledger(const Status& status) {
+  const char* const name = name_of(status.answer.ledger);
+  if (name == nullptr) return fmt::print("no ledger: what a budget covers is denied\n");
+  const std::string why = text_of(status.answer.ledger_sentence);
+  fmt::print("ledger {}{}{}, {} accounts in force\n", name, why.empty() ? "" : ": ", why,
+             status.answer.budgets_in_force);
+  for (const door::BudgetStatus& budget : status.budgets)
+    fmt::print("budget   {:<32} {:>15} of {} bytes left in {}\n", text_of(budget.name), left_of(budget), budget.limit,
+               budget.length_s == 0 ? "its lifetime" : fmt::format("{} s", budget.length_s));
+}
+
 void print_table(const DoorOptions& options, const Status& status) {
-  if (options.act == DoorOptions::Act::status) return print_status(status);
+  if (options.act == DoorOptions::Act::status) return print_status(status), print_ledger(status);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
   fmt::print("policy {}, generation {}, in force after {} us\n", text_of(status.answer.policy_name),
              status.answer.generation, status.answer.blocked_us);
