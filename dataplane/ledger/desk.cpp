@@ -21,7 +21,7 @@ u64 first_lease(const AccountRule& rule, u32 workers) {
 }
 
 std::string length_text(u64 length_us) {
-  constexpr std::pair<u64, const char*> units[] = {{86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "m"}};
+  constexpr std::pair<u64, const char*> units[] = {{86'400'000'000, "d"}, {3'600'000'000, "h"}, {60'000'000, "min"}};
   if (length_us == 0) return "its lifetime";
   for (const auto& [unit, name] : units)
     if (length_us % unit == 0) return std::to_string(length_us / unit) + name;

@@ -33,7 +33,8 @@ void add_door(CLI::App& app, int& exit_code) {
 
 void add_replay(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<ReplayOptions>();
-  CLI::App* command = app.add_subcommand("replay", "What a policy would have done with a capture");
+  CLI::App* command =
+      app.add_subcommand("replay", "What a policy would have done with a capture; budgets begin with nothing spent");
   add_replay_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = replay(*options); });
 }

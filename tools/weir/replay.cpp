@@ -98,20 +98,25 @@ int replay(const ReplayOptions& options) {
     return usage_error;
   }
   const std::string_view views[] = {(*names)[0], (*names)[1]};
-  const InstalledPolicy installed = bind_ports(file->policy, views);
+  InstalledPolicy installed = bind_ports(file->policy, views);
+  std::vector<LimitRate> rates(file->policy.view().limits.size());
+  write_limit_rates(file->policy, rates);
+  installed.limit_rates = rates;
   auto files = ReplayFiles::create(options.write_directory, options.annotated);
   if (!files) return fail(files.error());
 
   ReplaySummary summary(options.by == "flow", file->rule_directory);
   const Checksum checksum = options.trust_checksums ? Checksum::good : Checksum::unverified;
-  ReplayRun run(&installed, options.flows, checksum, [&](const Decided& decided) {
+  capture::MergedPacket packet;
+  std::expected<bool, capture::CaptureError> more = input->next(packet);
+  std::optional<ReplayAccounts> accounts;
+  if (!file->policy.view().budgets.empty()) accounts.emplace(installed, *names, more && *more ? packet.time : 0);
+  ReplayRun run(&installed, accounts ? &*accounts : nullptr, options.flows, checksum, [&](const Decided& decided) {
     files->add(decided, &file->policy);
     if (options.output == "jsonl") print_decision(decided, &file->policy);
     summary.add(decided, &file->policy);
   });
-  capture::MergedPacket packet;
-  std::expected<bool, capture::CaptureError> more;
-  while ((more = input->next(packet)) && *more) run.take(packet);
+  for (; more && *more; more = input->next(packet)) run.take(packet);
   run.finish();
   const auto closed = files->close();
   print_summary(options, summary);

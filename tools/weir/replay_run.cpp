@@ -11,6 +11,8 @@ namespace {
 // In a file nobody aims collisions at a table that lives for one command, and the same run must give the same lines.
 constexpr HashKey replay_secret{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89}};
 
+constexpr u32 cells_count = 1u << 18;  // of limits
+
 constexpr SipKey replay_cookie_secret{{0x452821e638d01377, 0xbe5466cf34e90c6c}};
 
 // Zeroed, and touched only where flows are; the pages of an unused table cost nothing.
@@ -28,23 +30,36 @@ std::span<std::byte> aligned(std::byte* memory, std::size_t needed) {
 
 }  // namespace
 
-ReplayRun::ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum,
+ReplayRun::ReplayRun(const InstalledPolicy* policy, ReplayAccounts* accounts, u32 flows, Checksum checksum,
                      std::function<void(const Decided&)> decided)
     : policy_(policy),
+      accounts_(accounts),
       checksum_(checksum),
       decided_(std::move(decided)),
       table_memory_(lent_memory(FlowTable::bytes_needed(flows))),
       flood_memory_(lent_memory(Floods::bytes_needed)),
+      cells_memory_(lent_memory(charges() ? cells_count * sizeof(LimitCells::Cell) : 0)),
+      charging_memory_(lent_memory(charges() ? Charging::bytes_needed(flows) : 0)),
       table_(aligned(table_memory_.get(), FlowTable::bytes_needed(flows)), flows),
       floods_(aligned(flood_memory_.get(), Floods::bytes_needed), replay_secret),
       fragments_(std::make_unique<Reassembly>(replay_secret)),
       counters_{},
-      pipeline_({.secret = replay_secret,
-                 .cookie_secret = replay_cookie_secret,
-                 .floods = &floods_,
-                 .fragments = fragments_.get(),
-                 .name_segments = true},
-                table_, counters_) {}
+      pipeline_(config_of(), table_, counters_) {}
+
+PipelineConfig ReplayRun::config_of() {
+  PipelineConfig config{.secret = replay_secret,
+                        .cookie_secret = replay_cookie_secret,
+                        .floods = &floods_,
+                        .fragments = fragments_.get(),
+                        .name_segments = true};
+  if (!charges()) return config;
+  const auto cells = aligned(cells_memory_.get(), cells_count * sizeof(LimitCells::Cell));
+  cells_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(cells.data()), cells_count});
+  charging_.emplace(aligned(charging_memory_.get(), Charging::bytes_needed(table_.capacity())), table_.capacity(),
+                    cells_, replay_secret, accounts_ == nullptr ? Lender{} : accounts_->lender());
+  charging_->lend_to(config);
+  return config;
+}
 
 void ReplayRun::take(const capture::MergedPacket& packet) {
   const u64 token = free_frame();
@@ -59,7 +74,7 @@ void ReplayRun::take(const capture::MergedPacket& packet) {
   frame.held = false;
   waiting_.push_back({frame.bytes.data(), frame.captured_bytes, frame.port, frame.time, token,
                       std::span(frame.answer), static_cast<u32>(frame.bytes.size()), checksum_});
-  if (waiting_.size() == burst_packets_max) burst();
+  if (waiting_.size() == (accounts_ == nullptr ? burst_packets_max : 1)) burst();
 }
 
 void ReplayRun::finish() {
@@ -79,9 +94,19 @@ u64 ReplayRun::free_frame() {
 }
 
 void ReplayRun::burst() {
+  if (accounts_ != nullptr) begin_packet();
   const BurstResult result = pipeline_.process(waiting_, policy_, outcomes_, {});
+  if (accounts_ != nullptr) accounts_->end_packet(charging_->till());
   waiting_.clear();
   hand_on({outcomes_.data(), result.outcomes});
+}
+
+// Which packet this call decides, so that what it takes is counted at its time.
+void ReplayRun::begin_packet() {
+  inside_.push_back(waiting_.empty() ? std::nullopt : std::optional(waiting_.front().time));
+  if (inside_.size() < stages) return;
+  if (inside_.front()) accounts_->begin_packet(*inside_.front());
+  inside_.pop_front();
 }
 
 // What had been held comes before the packet that ends it.

@@ -3,8 +3,10 @@
 //
 // Threads: one. Memory: the flow table at its capacity, the frames inside the pipeline and those held.
 #pragma once
+#include "dataplane/pipeline/charging.hpp"
 #include "dataplane/share/decision_line.hpp"
 #include "tools/capture/merge.hpp"
+#include "tools/weir/replay_accounts.hpp"
 
 #include <array>
 #include <deque>
@@ -31,8 +33,9 @@ struct Decided {
 class ReplayRun {
  public:
   // `policy` (null: deny all) outlives the run. `flows` is the flow table's capacity. `checksum` is what to take for
-  // the word of the ports on every packet.
-  ReplayRun(const InstalledPolicy* policy, u32 flows, Checksum checksum, std::function<void(const Decided&)> decided);
+  // the word of the ports on every packet. `accounts`: null where the policy has no budgets; they outlive the run.
+  ReplayRun(const InstalledPolicy* policy, ReplayAccounts* accounts, u32 flows, Checksum checksum,
+            std::function<void(const Decided&)> decided);
 
   void take(const capture::MergedPacket& packet);
   // Decides what is still inside. What is held then is dropped.
@@ -56,23 +59,32 @@ class ReplayRun {
   };
 
   u64 free_frame();
+  bool charges() const { return policy_ != nullptr && policy_->has_charges; }
+  PipelineConfig config_of();
+  void begin_packet();
   void burst();
   void hand_on(std::span<const Outcome> outcomes);
   void hand_on(const Outcome& outcome, Tick ended);
 
+  using Memory = std::unique_ptr<std::byte, void (*)(std::byte*)>;
+  static constexpr u32 stages = 3;  // a burst is decided two calls after it went in
+
   const InstalledPolicy* policy_;
+  ReplayAccounts* const accounts_;
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
-  std::unique_ptr<std::byte, void (*)(std::byte*)> table_memory_;
-  std::unique_ptr<std::byte, void (*)(std::byte*)> flood_memory_;
+  Memory table_memory_, flood_memory_, cells_memory_, charging_memory_;
   FlowTable table_;
   Floods floods_;
   std::unique_ptr<Reassembly> fragments_;
+  LimitCells cells_;
+  std::optional<Charging> charging_;  // where there are budgets or limits
   WorkerCounters counters_;
   Pipeline pipeline_;
   std::deque<Frame> frames_;       // by token; a deque keeps their places
   std::vector<u64> free_;          // tokens
   std::vector<Packet> waiting_;    // of the burst being filled
+  std::deque<std::optional<Tick>> inside_;  // with budgets, whose bursts are of one packet: the times of those inside
   std::vector<u64> flow_numbers_;  // by record index
   std::vector<Outcome> outcomes_ = std::vector<Outcome>(outcomes_max);
   Tick latest_ = 0;                // of the packets that were not held
