@@ -3,12 +3,8 @@
 // checks that): by frame or by payload and surcharge, by segment and by host, from reserves or the rest, and of
 // max_share besides. Nothing else has changed; what does not leave has paid nothing; and where one purse of those that
 // must pay is empty, no other pays.
-#include "control/compile/compile.hpp"
-#include "dataplane/pipeline/burst.hpp"
-#include "dataplane/policy/verify.hpp"
-#include "tests/property/image_memory.hpp"
 #include "tests/property/random_model.hpp"
-#include "tests/unit/parse_frame.hpp"
+#include "tests/property/vault.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -59,15 +55,6 @@ struct Bank {
   std::map<u32, u32> seat_of;
   std::map<u32, u64> spent;  // by run of purses
   u32 next = 0, closed = none;  // closed: a run that gets nothing
-};
-
-struct Room {
-  explicit Room(std::size_t bytes) : all(static_cast<std::byte*>(std::calloc(bytes + 64, 1))), size(bytes) {}
-  ~Room() { std::free(all); }
-  Room(const Room&) = delete;
-  std::span<std::byte> span() { return {all + (64 - reinterpret_cast<std::uintptr_t>(all) % 64) % 64, size}; }
-  std::byte* all;
-  std::size_t size;
 };
 
 class Engine {
@@ -131,7 +118,7 @@ class Engine {
   }
 
   Bank bank;
-  Room till_memory{Till::bytes_needed()};
+  test::Room till_memory{Till::bytes_needed()};
   Till till{till_memory.span(), {&bank, Bank::lend, Bank::open_host}};
 
  private:
@@ -142,9 +129,9 @@ class Engine {
   std::vector<LimitRate> rates_;
   std::vector<LimitCells::Cell> cell_memory_ = std::vector<LimitCells::Cell>(64);
   LimitCells cells_{cell_memory_};
-  Room bill_memory_{Bills::bytes_needed(flows + 1)};
+  test::Room bill_memory_{Bills::bytes_needed(flows + 1)};
   Bills bills_{bill_memory_.span(), flows + 1, cells_};
-  Room table_memory_{FlowTable::bytes_needed(flows)};
+  test::Room table_memory_{FlowTable::bytes_needed(flows)};
   FlowTable table_{table_memory_.span(), flows};
   WorkerCounters counters_;
   Pipeline pipeline_{{.secret = {{1, 2, 3, 4}}, .till = &till, .bills = &bills_}, table_, counters_};
