@@ -3,6 +3,7 @@
 #pragma once
 #include "control/bound/curve.hpp"
 #include "control/bound/places.hpp"
+#include "dataplane/base/limits.hpp"
 
 #include <optional>
 
@@ -39,7 +40,7 @@ struct Network {
 
 inline constexpr std::size_t ways_max = 200'000;
 // Of the largest frame: an IP packet of 65,535 bytes, Ethernet's header and two tags. What a throttle's bucket holds.
-inline constexpr u64 frame_bytes_most = 65'535 + 14 + 8;
+inline constexpr u64 frame_bytes_most = throttle_bucket_bytes;
 // Of headers, in what an attacker can choose, and of timing: what a packet may carry besides its payload.
 inline constexpr u64 headers_say_bytes = 64;
 // Protocols that [link] lets pass.

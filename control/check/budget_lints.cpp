@@ -1,12 +1,15 @@
-// One function per lint about budgets.
+// One function per lint about budgets and limits.
 #include "control/check/lints.hpp"
 #include "control/check/reading.hpp"
+#include "dataplane/base/limits.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>
 
 namespace weir::control {
 namespace {
+
+constexpr std::uint64_t jumbo_frame_bytes = 9'216;
 
 std::uint64_t addresses_max_two(const AddressSet& set) {
   std::uint64_t count = 0;
@@ -62,6 +65,15 @@ void alerts_on_assets(const Model& model, const Budget& budget, Diagnostics& out
     }
 }
 
+// A frame that is larger than the burst never passes, however long it waits.
+void small_burst(const Limit& limit, Diagnostics& out) {
+  if (limit.rate_bits_per_s == 0 || limit.burst_bytes >= jumbo_frame_bytes) return;
+  out.add("W0416", limit.span, fmt::format("no jumbo frame passes `{}`", limit.name),
+          fmt::format("a burst of {} bytes", limit.burst_bytes))
+      .note(fmt::format("without `burst` it is one second of `rate`, and at least {} bytes", limit_burst_bytes_min))
+      .helped("burst = \"64 KiB\"");
+}
+
 }  // namespace
 
 void lint_budgets(const Model& model, Diagnostics& out) {
@@ -70,6 +82,7 @@ void lint_budgets(const Model& model, Diagnostics& out) {
     idle_windows(budget, out);
     alerts_on_assets(model, budget, out);
   }
+  for (const Limit& limit : model.limits) small_burst(limit, out);
 }
 
 }  // namespace weir::control

@@ -13,8 +13,8 @@ namespace weir::control {
 namespace {
 
 constexpr std::uint64_t rate_max = 1'000'000'000'000'000;
-constexpr std::uint32_t surcharge_max = 65'535;
-constexpr std::uint64_t burst_bytes_min = 2'048;  // below it a full-sized frame could never pass
+constexpr std::uint32_t surcharge_most = 65'535;
+static_assert(surcharge_most <= surcharge_max);
 
 // Judges a value that stands under a name of the writer's choice.
 bool fits(KeyType type, std::string_view key, const Entry& entry, const Sources& sources, Diagnostics& out) {
@@ -26,6 +26,21 @@ bool fits(KeyType type, std::string_view key, const Entry& entry, const Sources&
 
 Budget::Scope scope_of(std::string_view text) {
   return text == "segment" ? Budget::Scope::segment : text == "host" ? Budget::Scope::host : Budget::Scope::fleet;
+}
+
+// `rate` and `burst`, as cells can keep them (dataplane/budget/limit_cells.hpp).
+void read_bytes(const Node& node, const Reading& values, Limit& limit) {
+  if (!values.amount("rate", KeyType::rate, limit.rate_bits_per_s, rate_max)) return;
+  if (limit.rate_bits_per_s < limit_bits_per_s_min)
+    return values.out_of_bounds("rate", *value_of(node, "rate"),
+                                fmt::format("{} bit/s and more", limit_bits_per_s_min));
+  limit.burst_bytes = std::max<std::uint64_t>(limit_burst_bytes_min, limit.rate_bits_per_s / 8);
+  if (!values.amount("burst", KeyType::size, limit.burst_bytes, budget_bytes_max)) return;
+  const Node& burst = *value_of(node, "burst");
+  if (limit.burst_bytes < limit_burst_bytes_min)
+    values.out_of_bounds("burst", burst, "2 KiB and more: a whole frame must fit");
+  else if (u128{limit.burst_bytes} * 8 > u128{limit.rate_bits_per_s} * limit_burst_s_max)
+    values.out_of_bounds("burst", burst, "as much as `rate` lets pass in 30 days, and no more");
 }
 
 }  // namespace
@@ -47,7 +62,7 @@ void Resolver::add_budget(const Node& node) {
   budget.opens_empty = text_of(node, "opening") == "empty";
   budget.monitor = monitors(node, budget.monitor_until_s);
   const Reading values(node, out_);
-  values.count("surcharge", budget.surcharge, 0, surcharge_max);
+  values.count("surcharge", budget.surcharge, 0, surcharge_most);
   values.share("max_share", budget.max_share);
   add_reserves(node, budget);
   add_alerts(node, budget);
@@ -236,19 +251,26 @@ void Resolver::add_alerts(const Node& node, Budget& budget) {
   }
   std::ranges::sort(budget.alert_at);
   budget.alert_at.erase(std::unique(budget.alert_at.begin(), budget.alert_at.end()), budget.alert_at.end());
+  if (budget.alert_at.size() > budget_alerts_max)
+    out_.add("E0612", alerts->span,
+             fmt::format("this budget tells at {} percentages; one can have {}", budget.alert_at.size(),
+                         budget_alerts_max));
 }
 
-// How many accounts there can be is known before any host is seen, so that the ledger has a size.
+// How many accounts there can be is known before any host is seen, so that the ledger has a size. Each reserve is an
+// account of its own, and so is each host's part by `max_share` where it is known how many there are.
 void Resolver::check_accounts() {
   static_assert(attached_ports_max == ports_max);
   const Model& model = made_.model;
   std::uint64_t accounts = 0;
   bool told = false;
   for (const Budget& budget : model.budgets) {
+    const std::uint64_t parts = budget.reserves.size() + 1;
     for (const std::uint32_t index : budget.from) {
-      if (budget.scope == Budget::Scope::fleet) continue;
       const Segment& segment = model.segments[index];
-      accounts += budget.scope == Budget::Scope::segment ? 1 : most_hosts(segment);
+      if (budget.max_share != 0 && budget.scope != Budget::Scope::host) accounts += most_hosts(segment);
+      if (budget.scope == Budget::Scope::fleet) continue;
+      accounts += parts * (budget.scope == Budget::Scope::segment ? 1 : most_hosts(segment));
       if (budget.scope == Budget::Scope::segment || most_hosts(segment) != 0) continue;
       out_.add("E0613", budget.span,
                fmt::format("`{}` has an account for each host, and nobody says how many `{}` has", budget.name,
@@ -257,7 +279,7 @@ void Resolver::check_accounts() {
           .with(segment.span, segment.is_list ? "a list cannot say it" : "needs `hosts`")
           .helped(fmt::format("[segment.{}] hosts = 1000: host 1001 gets no account and is dropped", segment.name));
     }
-    accounts += budget.scope == Budget::Scope::fleet;
+    accounts += budget.scope == Budget::Scope::fleet ? parts : 0;
     if (accounts <= accounts_max || told) continue;
     told = true;
     out_.add(
@@ -284,14 +306,10 @@ void Resolver::add_limit(const Node& node) {
   whole = services_of(value_of(node, "with"), limit.services) && whole;
   if (limit.any_service) limit.services = everything();
   const Reading values(node, out_);
-  if (values.amount("rate", KeyType::rate, limit.rate_bits_per_s, rate_max))
-    limit.burst_bytes = std::max(burst_bytes_min, limit.rate_bits_per_s / 8);
+  read_bytes(node, values, limit);
   if (const Entry* burst = node.find("burst"); burst != nullptr && node.find("rate") == nullptr)
     out_.add("E0413", burst->key_span, "`burst` without `rate`", "a burst of nothing")
         .helped("add rate = \"20 Mbit/s\"");
-  else if (values.amount("burst", KeyType::size, limit.burst_bytes, budget_bytes_max) &&
-           limit.burst_bytes < burst_bytes_min)
-    values.out_of_bounds("burst", burst->value, "2 KiB and more: a whole frame must fit");
   values.rate("packets", limit.packets);
   values.rate("new_connections", limit.new_connections);
   values.count("connections", limit.connections, 1, ~std::uint32_t{0});

@@ -3,6 +3,7 @@
 #include "control/compile/compile.hpp"
 
 #include "control/compile/charges.hpp"
+#include "control/compile/crowds.hpp"
 #include "control/compile/decide.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/trie.hpp"
@@ -227,6 +228,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   if (!put_charges(model, charges, contents))
     return std::unexpected(CapacityError{"E0615", "budgets and limits tell too many places and services apart"});
   put_names(model, charges, atoms, order, contents);
+  if (auto crowd = find_crowd(model, atoms, zones, charges, contents)) return std::unexpected(std::move(*crowd));
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
   return Compiled{write_image(contents, generation), report};

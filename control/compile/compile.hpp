@@ -2,7 +2,7 @@
 // table. Deterministic: the same model gives the same bytes but for the generation. The image's shape is in
 // dataplane/policy/image.hpp; what it means is in docs/image.md.
 #pragma once
-#include "control/model/model.hpp"
+#include "control/model/diagnostic.hpp"
 
 #include <cstddef>
 #include <expected>
@@ -27,6 +27,8 @@ struct Compiled {
 struct CapacityError {
   std::string code;      // "E0601" ...
   std::string sentence;
+  std::vector<Label> causes{};  // statements that it comes from, the first of them foremost
+  std::string note{};
 };
 
 // The form is the compiler's choice, by size and cost, unless a test or a bench wants one of them.

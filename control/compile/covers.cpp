@@ -139,7 +139,7 @@ class Writer {
     row.on_exceed = static_cast<image::Exceed>(stated.on_exceed);
     row.scope = static_cast<image::Scope>(stated.scope);
     row.opens_empty = stated.opens_empty;
-    row.max_share = stated.max_share;
+    row.max_share = stated.scope == Budget::Scope::host ? 0 : stated.max_share;  // beside it, nothing uses it
     row.surcharge = stated.surcharge;
     row.throttle_bits_per_s = stated.throttle_bits_per_s / model_.instances;
     row.monitor_until = until(stated.monitor, stated.monitor_until_s);

@@ -193,6 +193,12 @@ constexpr CodeRow rows[] = {
     {"E0615", "budgets and limits tell too much apart",
      "The table of what each source, target and service is charged would be larger than an image can hold. Budgets of "
      "groups, and services that several budgets share, make it smaller."},
+    {"E0616", "more budgets and limits on one connection than it can be charged to",
+     "A flow keeps what it is charged to: its limits, and for each direction the accounts that its bytes draw on, each "
+     "with the reserves that it may use, the bucket of a throttle, and what `max_share` leaves one host. The message "
+     "says which budgets and limits meet, and how many places each of them takes. Give budgets that count the same "
+     "traffic one statement with several `windows`, and reserves to fewer segments. A frame without addresses (ARP) is "
+     "charged to every budget of its segment, so that a segment cannot be in too many `from`."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
@@ -248,6 +254,9 @@ constexpr CodeRow rows[] = {
     {"W0415", "a budget that watches an asset and bounds nothing",
      "on_exceed = \"alert\" tells and lets pass. Its `from` holds an asset, so that it satisfies no class (E0301), and "
      "every bound counts the path as unlimited."},
+    {"W0416", "a burst that no jumbo frame fits",
+     "What is larger than a limit's `burst` never passes, however long it waits. Without the key the burst is one "
+     "second of `rate`, which of a slow one is less than a frame of 9,000 bytes."},
     {"W0503", "a claim that is not judged",
      "The claim names RDMA, which this version does not follow: nothing can be asked of the compiled policy."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},

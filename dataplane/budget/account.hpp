@@ -14,7 +14,7 @@
 
 namespace weir {
 
-inline constexpr u32 account_windows_max = budget_windows_max, account_alerts_max = 8;
+inline constexpr u32 account_windows_max = budget_windows_max, account_alerts_max = budget_alerts_max;
 
 enum class Exceed : u8 { deny, throttle, alert };
 

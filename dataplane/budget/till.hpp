@@ -6,6 +6,7 @@
 // clock.
 #pragma once
 #include "dataplane/base/check.hpp"
+#include "dataplane/base/limits.hpp"
 #include "dataplane/base/tick.hpp"
 #include "dataplane/budget/purse.hpp"
 #include "dataplane/packet/key.hpp"
@@ -29,7 +30,7 @@ struct Draw {
   bool operator==(const Draw&) const = default;
 };
 static_assert(sizeof(Draw) == 8);
-inline constexpr u32 surcharge_max = (1u << 24) - 1;
+static_assert(surcharge_max == (1u << 24) - 1);
 
 // What leaves: one frame, or all frames of a datagram.
 struct Load {

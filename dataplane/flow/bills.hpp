@@ -11,7 +11,7 @@
 
 namespace weir {
 
-inline constexpr u32 bill_items_max = 30;
+inline constexpr u32 bill_items_max = charge_items_max;
 inline constexpr u32 no_bill = 0, bill_refused = ~u32{0};
 
 struct LimitUse {

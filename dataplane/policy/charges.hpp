@@ -3,7 +3,20 @@
 #pragma once
 #include "dataplane/policy/policy.hpp"
 
+#include <bit>
+
 namespace weir {
+
+namespace image {
+
+// In how many places bytes of an account may be looked for: the reserves that this traffic may use, the rest, the
+// bucket of a throttle, and what one host may have.
+inline u32 draws_of(const Budget& budget, const ChargeAccount& one) {
+  return static_cast<u32>(std::popcount(one.reserves)) + 1 + (budget.on_exceed == Exceed::throttle) +
+         (budget.max_share != 0);
+}
+
+}  // namespace image
 
 // Charges of the two directions of a connection, as its first packet sees them.
 struct FlowCharges {

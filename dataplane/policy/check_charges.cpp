@@ -2,6 +2,7 @@
 #include "dataplane/policy/check_charges.hpp"
 
 #include "dataplane/base/limits.hpp"
+#include "dataplane/policy/charges.hpp"
 #include "dataplane/policy/policy.hpp"
 
 namespace weir::image {
@@ -15,6 +16,11 @@ bool within(u32 first, u32 count, u64 size) { return u64{first} + count <= size;
 bool holds(const Rate& rate) {
   if (!rate.limits()) return rate.tolerance == 0;
   return rate.interval <= rate_interval_max && rate.tolerance <= rate_tolerance_max;
+}
+// Slow enough, and paid back soon enough, for cells (dataplane/budget/limit_cells.hpp).
+bool holds(u64 bits_per_s, u64 burst_bytes) {
+  return bits_per_s >= limit_bits_per_s_min && burst_bytes >= limit_burst_bytes_min &&
+         burst_bytes <= budget_bytes_max && u128{burst_bytes} * 8 <= u128{bits_per_s} * limit_burst_s_max;
 }
 
 Sentence check_sources(const View& view) {
@@ -48,6 +54,9 @@ Sentence check_charge(const View& view) {
       return "has accounts outside charge_accounts";
     if (!within(one.limits_first, one.limits_count, view.charge_limits.size()))
       return "has limits outside charge_limits";
+    // Of one direction alone; the compiler sees which two meet (E0616), and the packet path drops what it did not.
+    if (one.accounts_count > charge_items_max || one.limits_count > charge_items_max)
+      return "charges more than a flow has room for";
   }
   return {};
 }
@@ -60,6 +69,12 @@ Sentence check_charge_accounts(const View& view) {
     if (budget >= view.budgets.size()) return "names an account of no budget";
     const u32 reserves = view.budgets[budget].reserves_count;
     if (reserves < 32 && one.reserves >> reserves != 0) return "names a reserve that is not there";
+  }
+  for (const Charge& charge : view.charges) {
+    u32 draws = 0;
+    for (const ChargeAccount& one : view.charge_accounts.subspan(charge.accounts_first, charge.accounts_count))
+      draws += draws_of(view.budgets[view.accounts[one.account].budget], one);
+    if (draws > charge_items_max) return "charges more than a flow has room for";
   }
   return {};
 }
@@ -104,6 +119,9 @@ Sentence check_budgets(const View& view) {
       return "has a word that does not exist";
     if (budget.opens_empty > 1) return "has a flag that is neither 0 nor 1";
     if ((budget.on_exceed == Exceed::throttle) != (budget.throttle_bits_per_s != 0)) return "throttles at no rate";
+    if (budget.surcharge > surcharge_max) return "has a surcharge out of bounds";
+    if (std::popcount(budget.alerts[0]) + std::popcount(budget.alerts[1]) > static_cast<int>(budget_alerts_max))
+      return "tells too often";
     if ((budget.alerts[0] & 1) != 0 || budget.alerts[1] >> 37 != 0) return "tells at what is no percentage";
     if (const Sentence wrong = check_windows(view, budget); !wrong.empty()) return wrong;
     if (const Sentence wrong = check_parts(view, budget); !wrong.empty()) return wrong;
@@ -125,7 +143,8 @@ Sentence check_accounts(const View& view) {
       return "names a segment that is not there";
     if ((scope == Scope::host) != (one.hosts != 0)) return "counts hosts where there are none";
     if (!within(one.sources_first, one.sources_count, view.covers.size())) return "covers what is outside covers";
-    counted += scope == Scope::host ? one.hosts : 1;
+    // A reserve is an account of its own.
+    counted += u64{scope == Scope::host ? one.hosts : 1} * (view.budgets[one.budget].reserves_count + 1);
   }
   return counted <= accounts_max ? Sentence{} : "is of too many accounts";
 }
@@ -136,7 +155,7 @@ Sentence check_limits(const View& view) {
     if (!fits(one.name, view) || !fits(one.file, view)) return "names text outside the strings";
     if (!holds(one.packets) || !holds(one.new_connections)) return "has a rate that cannot be kept";
     if ((one.rate_bits_per_s == 0) != (one.burst_bytes == 0)) return "has a rate without a burst, or a burst alone";
-    if (one.burst_bytes > budget_bytes_max) return "has a burst out of bounds";
+    if (one.rate_bits_per_s != 0 && !holds(one.rate_bits_per_s, one.burst_bytes)) return "has a burst out of bounds";
     if (one.per > 3 || one.zero != 0) return "has a word that does not exist";
   }
   return {};

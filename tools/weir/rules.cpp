@@ -1,6 +1,7 @@
 // The same steps for check, compile, test, explain and replay, so that none of them can mean another policy.
 #include "tools/weir/rules.hpp"
 
+#include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
 #include "control/source/scan.hpp"
 #include "dataplane/policy/verify.hpp"
@@ -44,6 +45,16 @@ bool is_image(const std::string& path) {
   return file.gcount() == sizeof magic && magic == image::magic;
 }
 
+// The code as the catalogue has it: the error's own text does not outlive it.
+void add_capacity(const control::CapacityError& error, control::Diagnostics& out) {
+  const control::CodeRow* row = control::find_code(error.code);
+  const control::Label nowhere{{~0u, 0, 0}, ""};
+  const control::Label& first = error.causes.empty() ? nowhere : error.causes.front();
+  auto& made = out.add(row == nullptr ? "E0699" : row->code, first.span, error.sentence, first.text);
+  for (std::size_t i = 1; i < error.causes.size(); ++i) made.with(error.causes[i].span, error.causes[i].text);
+  if (!error.note.empty()) made.note(error.note);
+}
+
 }  // namespace
 
 void add_rules_options(CLI::App& command, RulesOptions& options) {
@@ -85,7 +96,7 @@ Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t gene
   if (!rules.checked.ok()) return rules;
   auto compiled = control::compile(rules.checked.model, generation);
   if (!compiled) {
-    rules.checked.diagnostics.add(compiled.error().code, {~0u, 0, 0}, compiled.error().sentence);
+    add_capacity(compiled.error(), rules.checked.diagnostics);
     return rules;
   }
   rules.report = compiled->report;
