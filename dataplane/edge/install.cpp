@@ -140,7 +140,8 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   spare.memory = std::move(*memory);  // swaps: the old image goes with `memory`
   spare.limit_rates.assign(policy->view().limits.size(), {});
   write_limit_rates(*policy, spare.limit_rates);
-  spare.installed->seats = *seats;
+  spare.seats.assign(seats->begin(), seats->end());
+  spare.installed->seats = spare.seats;
   spare.installed->limit_rates = spare.limit_rates;
   return &*spare.installed;
 }

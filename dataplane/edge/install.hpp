@@ -62,6 +62,7 @@ class Installer {
  private:
   struct Slot {
     Mapping memory;
+    std::vector<AccountSeat> seats;
     std::vector<LimitRate> limit_rates;
     std::optional<InstalledPolicy> installed;
   };

@@ -58,7 +58,7 @@ class Keeper {
 
   // Before `policy` comes into force: purses whose accounts change come back, its accounts are opened, and that is on
   // the disk. Nothing is lent from here on until flipped() and every worker's announcement. Its seats, none where the
-  // ledger is closed; they hold until the next but one is prepared. An error: workers are too slow; nothing changed.
+  // ledger is closed; they hold until the next call. An error: workers are too slow; nothing changed.
   std::expected<std::span<const AccountSeat>, Error> prepare(const Policy& policy);
   // It is in force now.
   void flipped(const InstalledPolicy* policy);
