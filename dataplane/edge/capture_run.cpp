@@ -13,6 +13,8 @@ namespace {
 
 constexpr u32 window_frames = 3072;  // between reader and writer, besides those that workers hold
 
+bool is_charged(const InstalledPolicy* policy) { return policy != nullptr && policy->has_charges; }
+
 }  // namespace
 
 u32 CaptureRun::frames_inside(u32 workers) { return std::bit_ceil(window_frames + workers * held_frames_max); }
@@ -29,6 +31,8 @@ CaptureRun::CaptureRun(const Ports& ports, const Config& config, Decisions* deci
       workers_(config.workers),
       secret_(config.secret),
       trust_checksums_(config.trust_checksums),
+      slot_(*config.slot),
+      budgets_(*config.budgets),
       decisions_(decisions),
       unsent_(unsent),
       transmit_(ports, 0, unsent),
@@ -74,10 +78,11 @@ void CaptureRun::give_out(CaptureFrame& frame, const CapturedFrame& captured) {
   // Both rings hold as many as there are frames: they always have room.
   WEIR_CHECK(order_.ring.put(&frame) && work_[frame.worker]->ring.put(&frame));
   given_out_.store(index + 1, std::memory_order_release);
-  if (workers_ > 1 && headers.well_formed() && headers.kind == PacketKind::fragment) await_fragment(frame);
+  const bool is_fragment = headers.well_formed() && headers.kind == PacketKind::fragment;
+  if (workers_ > 1 && (is_fragment || is_charged(slot_.current()))) await_judgement(frame);
 }
 
-void CaptureRun::await_fragment(CaptureFrame& frame) {
+void CaptureRun::await_judgement(CaptureFrame& frame) {
   while (!frame.is_judged.load(std::memory_order_acquire)) {
     if (!frame.is_handed.load(std::memory_order_acquire)) {
       sched_yield();
@@ -97,25 +102,37 @@ void CaptureRun::await_fragment(CaptureFrame& frame) {
 void CaptureRun::judge(Core& core) {
   std::array<CaptureFrame*, burst_packets_max> frames;
   std::array<Packet, burst_packets_max> packets;
-  std::vector<Outcome> outcomes(outcomes_max);
-  std::vector<Misdirected> misdirected(misdirected_max);
+  Judged judged;
   const InstalledPolicy* policy = nullptr;
+  Tick now = 0;
   while (true) {
     policy = core.begin_round();
     const bool all_read = all_read_.load(std::memory_order_acquire);
-    const std::size_t count = work_[core.self()]->ring.take(frames);
+    const std::size_t most = !is_charged(policy) ? frames.size() : core.pipeline().idle() ? 1 : 0;
+    const std::size_t count = work_[core.self()]->ring.take(std::span(frames).first(most));
     if (count == 0 && core.pipeline().idle()) {
       if (all_read) break;
       sched_yield();
       continue;
     }
     for (std::size_t i = 0; i < count; ++i) packets[i] = frames[i]->packet;
-    const BurstResult result = core.pipeline().process({packets.data(), count}, policy, outcomes, misdirected);
-    record(core, {outcomes.data(), result.outcomes}, policy);
-    hand_over({misdirected.data(), result.misdirected});
+    if (count != 0) now = packets[count - 1].time;
+    const BurstResult result = process(core, {packets.data(), count}, policy, now, judged);
+    record(core, {judged.outcomes.data(), result.outcomes}, policy);
+    hand_over({judged.misdirected.data(), result.misdirected});
   }
-  record(core, {outcomes.data(), core.pipeline().abandon(policy, outcomes)}, policy);
+  record(core, {judged.outcomes.data(), core.pipeline().abandon(policy, judged.outcomes)}, policy);
   workers_done_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+BurstResult CaptureRun::process(Core& core, std::span<const Packet> packets, const InstalledPolicy* policy, Tick now,
+                                Judged& judged) {
+  if (!is_charged(policy)) return core.pipeline().process(packets, policy, judged.outcomes, judged.misdirected);
+  const std::lock_guard turn(budgets_.turn);
+  budgets_.accounts.begin_packet(now);
+  const BurstResult result = core.pipeline().process(packets, policy, judged.outcomes, judged.misdirected);
+  budgets_.accounts.end_packet(core.till());
+  return result;
 }
 
 void CaptureRun::record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy) {

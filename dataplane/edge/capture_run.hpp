@@ -8,7 +8,8 @@
 //
 // A frame that had been held ends with the frame that ends it, which carries a chain of such; its second line stands
 // before that frame's. A datagram that is whole at one worker and another one's goes there through the reader, which
-// waits for every fragment until it has been judged, so that order is kept.
+// waits for every fragment until it has been judged, so that order is kept. Where the policy has budgets or limits,
+// which all flows share, it waits for every frame, and each is judged alone.
 //
 // Threads: reader, writer and each worker own one end of each ring; a frame belongs to whom the rings say.
 #pragma once
@@ -17,10 +18,12 @@
 #include "dataplane/edge/decisions.hpp"
 #include "dataplane/edge/frame.hpp"
 #include "dataplane/edge/transmit.hpp"
+#include "dataplane/ledger/capture_accounts.hpp"
 #include "dataplane/share/ring.hpp"
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace weir::edge {
@@ -42,6 +45,12 @@ struct CaptureFrame {
   std::atomic<bool> is_judged{false}, is_handed{false};
 };
 
+// The accounts of a capture's budgets, and whose turn it is at them.
+struct CaptureBudgets {
+  ledger::CaptureAccounts accounts;
+  std::mutex turn;
+};
+
 class CaptureRun {
  public:
   // How many frames may be inside at once.
@@ -51,6 +60,8 @@ class CaptureRun {
     u32 workers;
     HashKey secret;
     bool trust_checksums;
+    const PolicySlot* slot;
+    CaptureBudgets* budgets;
   };
   // `decisions` may be null.
   static std::expected<std::unique_ptr<CaptureRun>, Error> make(const Ports& ports, const Config& config,
@@ -69,8 +80,15 @@ class CaptureRun {
 
  private:
   CaptureRun(const Ports& ports, const Config& config, Decisions* decisions, Counter& unsent, FrameRoom room);
+  struct Judged {
+    std::vector<Outcome> outcomes = std::vector<Outcome>(outcomes_max);
+    std::vector<Misdirected> misdirected = std::vector<Misdirected>(misdirected_max);
+  };
+
   void give_out(CaptureFrame& frame, const CapturedFrame& captured);
-  void await_fragment(CaptureFrame& frame);
+  void await_judgement(CaptureFrame& frame);
+  BurstResult process(Core& core, std::span<const Packet> packets, const InstalledPolicy* policy, Tick now,
+                      Judged& judged);
   void record(Core& core, std::span<const Outcome> outcomes, const InstalledPolicy* policy);
   void hand_over(std::span<const Misdirected> misdirected);
   void settle(CaptureFrame& frame);
@@ -89,6 +107,8 @@ class CaptureRun {
   const u32 workers_;
   const HashKey secret_;
   const bool trust_checksums_;
+  const PolicySlot& slot_;
+  CaptureBudgets& budgets_;
   Decisions* const decisions_;
   Counter& unsent_;
   Transmit transmit_;

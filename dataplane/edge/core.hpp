@@ -73,6 +73,7 @@ class Core {
   void connect(KeeperLine& line) { line_ = &line; }
 
   Pipeline& pipeline() { return pipeline_; }
+  Till& till() { return charging_.till(); }
   WorkerCounters& counters() { return counters_; }
   u32 self() const { return self_; }
 

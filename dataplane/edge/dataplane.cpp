@@ -59,7 +59,7 @@ std::expected<void, Error> Dataplane::make_judges() {
   InstallConfig config{{}, options_.workers, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
   installer_.emplace(config, slot_, stats_->header());
-  if (!captures_) make_keeper(config.port_names);
+  captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
   was_refused_ = !start_policy();
   return make_cores();
 }
@@ -69,6 +69,17 @@ void Dataplane::make_keeper(const std::vector<std::string>& port_names) {
   keeper_ = std::make_unique<Keeper>(KeeperConfig{places, options_.workers, port_names}, slot_, clock_, ordinary_);
   installer_->open_accounts = [this](const Policy& policy) { return keeper_->prepare(policy); };
   installer_->flipped = [this](const InstalledPolicy* policy) { keeper_->flipped(policy); };
+}
+
+void Dataplane::make_capture_budgets(const std::vector<std::string>& port_names) {
+  capture_budgets_ = std::make_unique<CaptureBudgets>();
+  using Seats = std::expected<std::span<const AccountSeat>, Error>;
+  installer_->open_accounts = [this, port_names](const Policy& policy) -> Seats {
+    const std::lock_guard turn(capture_budgets_->turn);
+    const auto seats = capture_budgets_->accounts.prepare(policy, port_names);
+    if (seats) return *seats;
+    return std::unexpected(Error{seats.error().sentence});
+  };
 }
 
 // False when a policy was given and is not in force. Either way everything that it does not allow is denied, and where
@@ -102,7 +113,8 @@ std::expected<void, Error> Dataplane::make_cores() {
     if (!memory || !charging) return std::unexpected(memory ? charging.error() : memory.error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
-                            !options_.decisions_path.empty(), &limits_};
+                            !options_.decisions_path.empty(), &limits_,
+                            capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
     cores_.push_back(
         std::make_unique<Core>(config, std::move(*memory), std::move(*charging), slot_, bell_, *stats_));
     if (keeper_) cores_.back()->connect(keeper_->line(self));
@@ -123,11 +135,16 @@ std::expected<void, Error> Dataplane::start_ports() {
     if (!created) return std::unexpected(created.error());
     decisions_.emplace(std::move(*created));
   }
-  auto made = CaptureRun::make(ports_, {workers, secret_, options_.trust_checksums},
+  auto made = CaptureRun::make(ports_, {workers, secret_, options_.trust_checksums, &slot_, capture_budgets_.get()},
                                decisions_ ? &*decisions_ : nullptr, stats_->counters(0).unsent);
   if (!made) return std::unexpected(made.error());
   capture_run_ = std::move(*made);
-  installer_->replaced = [this] { settled_at_ = capture_run_->given_out(); };
+  capture_budgets_->accounts.in_force();
+  installer_->replaced = [this] {
+    settled_at_ = capture_run_->given_out();
+    const std::lock_guard turn(capture_budgets_->turn);
+    capture_budgets_->accounts.in_force();
+  };
   installer_->readers_done = [this] { return capture_run_->written() >= settled_at_; };
   return {};
 }

@@ -24,6 +24,7 @@ class Dataplane {
   std::expected<void, Error> make_judges();  // policy, tables and counters
   std::expected<void, Error> make_cores();
   void make_keeper(const std::vector<std::string>& port_names);
+  void make_capture_budgets(const std::vector<std::string>& port_names);
   bool start_policy();
   std::expected<void, Error> start_ports();
   std::expected<void, Error> open_door();
@@ -40,7 +41,8 @@ class Dataplane {
   FlushBell bell_;
   std::optional<StatsSegment> stats_;
   LiveClock clock_ = LiveClock::start();
-  std::unique_ptr<Keeper> keeper_;  // on live ports
+  std::unique_ptr<Keeper> keeper_;  // on live ports; else:
+  std::unique_ptr<CaptureBudgets> capture_budgets_;
   std::optional<Installer> installer_;
   bool was_refused_ = false;  // the policy to start with
   Mapping limit_memory_;

@@ -109,8 +109,13 @@ int replay(const ReplayOptions& options) {
   const Checksum checksum = options.trust_checksums ? Checksum::good : Checksum::unverified;
   capture::MergedPacket packet;
   std::expected<bool, capture::CaptureError> more = input->next(packet);
-  std::optional<ReplayAccounts> accounts;
-  if (!file->policy.view().budgets.empty()) accounts.emplace(installed, *names, more && *more ? packet.time : 0);
+  std::optional<ledger::CaptureAccounts> accounts;
+  if (!file->policy.view().budgets.empty()) {
+    const auto seats = accounts.emplace().prepare(file->policy, *names);
+    if (!seats) return fail(seats.error().sentence);
+    installed.seats = *seats;
+    accounts->in_force();
+  }
   ReplayRun run(&installed, accounts ? &*accounts : nullptr, options.flows, checksum, [&](const Decided& decided) {
     files->add(decided, &file->policy);
     if (options.output == "jsonl") print_decision(decided, &file->policy);

@@ -30,7 +30,7 @@ std::span<std::byte> aligned(std::byte* memory, std::size_t needed) {
 
 }  // namespace
 
-ReplayRun::ReplayRun(const InstalledPolicy* policy, ReplayAccounts* accounts, u32 flows, Checksum checksum,
+ReplayRun::ReplayRun(const InstalledPolicy* policy, ledger::CaptureAccounts* accounts, u32 flows, Checksum checksum,
                      std::function<void(const Decided&)> decided)
     : policy_(policy),
       accounts_(accounts),

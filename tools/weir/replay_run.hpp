@@ -3,10 +3,10 @@
 //
 // Threads: one. Memory: the flow table at its capacity, the frames inside the pipeline and those held.
 #pragma once
+#include "dataplane/ledger/capture_accounts.hpp"
 #include "dataplane/pipeline/charging.hpp"
 #include "dataplane/share/decision_line.hpp"
 #include "tools/capture/merge.hpp"
-#include "tools/weir/replay_accounts.hpp"
 
 #include <array>
 #include <deque>
@@ -34,7 +34,7 @@ class ReplayRun {
  public:
   // `policy` (null: deny all) outlives the run. `flows` is the flow table's capacity. `checksum` is what to take for
   // the word of the ports on every packet. `accounts`: null where the policy has no budgets; they outlive the run.
-  ReplayRun(const InstalledPolicy* policy, ReplayAccounts* accounts, u32 flows, Checksum checksum,
+  ReplayRun(const InstalledPolicy* policy, ledger::CaptureAccounts* accounts, u32 flows, Checksum checksum,
             std::function<void(const Decided&)> decided);
 
   void take(const capture::MergedPacket& packet);
@@ -70,7 +70,7 @@ class ReplayRun {
   static constexpr u32 stages = 3;  // a burst is decided two calls after it went in
 
   const InstalledPolicy* policy_;
-  ReplayAccounts* const accounts_;
+  ledger::CaptureAccounts* const accounts_;
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
   Memory table_memory_, flood_memory_, cells_memory_, charging_memory_;
