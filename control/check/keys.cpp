@@ -141,7 +141,7 @@ constexpr KeyRow keys_[] = {
     {"link", "ra", boolean, false, true, "", "", "IPv6 router solicitation and advertisement."},
     {"link", "dhcp", boolean, false, true, "", "", "DHCP and DHCPv6."},
     {"link", "rate", rate, false, false, "", "", "The most of each, per port."},
-    {"link", "budget", size, false, false, "", "", "Bytes a day of each, per port."},
+    {"link", "budget", size, false, true, "", "", "Bytes a day of each, per port; 1 MB without it."},
 
     {"state", "profile", choice, false, true, "strict|loose", "",
      "How closely TCP is followed: `strict` (without this key), or `loose` for hosts that do not keep to RFC 9293."},
@@ -320,8 +320,7 @@ const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_ke
 bool is_read(std::string_view word) {
   constexpr std::string_view words[] = {
       "inspect",     "allow.inspect",        "service.rdma",        "policy.mode",         "policy.monitor_until",
-      "forbid.mode", "forbid.monitor_until", "limit.mode",          "limit.monitor_until", "link.rate",
-      "link.budget"};
+      "forbid.mode", "forbid.monitor_until", "limit.mode",          "limit.monitor_until", "link.rate"};
   return std::ranges::find(words, word) != std::end(words);
 }
 
