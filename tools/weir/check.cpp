@@ -1,6 +1,7 @@
 // `weir check`, `weir test`, `weir compile`: a rule file, and whether it holds.
 #include "control/ask/ask.hpp"
 #include "control/bound/bound.hpp"
+#include "control/bound/show.hpp"
 #include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/rules.hpp"
@@ -49,6 +50,30 @@ std::size_t claims_of(const Rules& rules) {
   return claims;
 }
 
+// What can leave of each asset, and what decides that; `weir bound` says it by holder and exit.
+void print_bounds(const control::Model& model, std::int64_t now_s) {
+  if (model.assets.empty()) return;
+  const control::Bounds bounds(model, now_s);
+  for (std::uint32_t asset = 0; asset < model.assets.size(); ++asset) {
+    const control::Passage whole = bounds.whole(asset);
+    constexpr std::string_view horizons[] = {"in 1 h", "in 1 d", "in 30 d", "ever"};
+    std::string most;
+    for (std::size_t i = 0; i < whole.most.size(); ++i)
+      most += fmt::format("{}{} {}", i == 0 ? "" : ", ", control::show_bytes(whole.most[i].bytes), horizons[i]);
+    fmt::print("{}: at most {}; a copy takes {}, at 16:1 {}, at {}:1 {}\n", model.assets[asset].name, most,
+               control::show_time(whole.raw), control::show_time(whole.sixteen),
+               model.assets[asset].compression_thousandths / 1'000.0, control::show_time(whole.compressed));
+    for (const control::Part& part : whole.deciding) {
+      const control::Account& account = bounds.network().accounts[part.account];
+      const control::Span span = bounds.span(account);
+      fmt::print("  {:>10}  {}", control::show_bytes(part.bytes), control::harmless(bounds.name(account)));
+      if (span.file < model.files.size())
+        fmt::print("  {}:{}", control::harmless(model.files[span.file]), model.line_of(span));
+      fmt::print("\n");
+    }
+  }
+}
+
 void print_summary(const CheckOptions& options, const Rules& rules, std::size_t held) {
   const auto& found = rules.checked.diagnostics;
   const auto& model = rules.checked.model;
@@ -69,6 +94,7 @@ void print_summary(const CheckOptions& options, const Rules& rules, std::size_t 
     fmt::print("{}: ok{}: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
                options.policy, enforced ? "" : " to read, but not yet enforced", model.segments.size(), services,
                model.statements.size(), held, claims);
+    print_bounds(model, rules.now_s);
   }
 }
 
