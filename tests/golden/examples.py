@@ -78,6 +78,12 @@ def main():
     for name in ("budgets", "bounded"):
         with tempfile.TemporaryDirectory() as scratch:
             holds_and_is_deterministic(weir, root / "rules/examples" / name / "policy.toml", pathlib.Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch:
+        policy = pathlib.Path(scratch) / "page" / "policy.toml"
+        policy.parent.mkdir()
+        policy.write_text(re.search(r"```toml\n(.*?)```", (root / "docs/budgets.md").read_text(), re.S)[1])
+        holds_and_is_deterministic(weir, policy, pathlib.Path(scratch))
+        assert not findings(weir, policy)[1], findings(weir, policy)
     code, found = findings(weir, root / "rules/examples/budgets/policy.toml")
     assert code == 0 and not found, found
     print("baseline and examples hold; seven leaks with classes; the full policy is refused for what is not enforced")
