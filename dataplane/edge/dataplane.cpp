@@ -167,6 +167,7 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
     all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
   run_on_lcores(workers, [&](u32 worker) { all[worker]->run(stop); });
+  for (const auto& core : cores_) keeper_->take_back(core->self(), core->till());
   return {};
 }
 

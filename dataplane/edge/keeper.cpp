@@ -174,6 +174,22 @@ void Keeper::flipped(const InstalledPolicy* policy) {
   phase_ = Phase::flipped;
 }
 
+void Keeper::take_back(u32 worker, Till& till) {
+  const Lock lock(mutex_);
+  phase_ = Phase::preparing;
+  do lines_[worker]->give_waiting(), lines_[worker]->take_rest(till);
+  while (lines_[worker]->has_waiting());
+  hear();
+  if (!is_open()) return;
+  for (u32 purse = 1; purse < desk_->purses_end(); ++purse) {
+    const Purse::Report report = till.give_back(purse);
+    const u64 over = till.take_over(purse);
+    if (!report.is_empty() || over != 0)
+      desk_->hear(worker, {.number = purse, .spent = report.spent, .returned = report.returned, .over = over});
+  }
+  if (const auto done = ledger_->commit(true); !done) close(done.error().sentence);
+}
+
 LedgerStatus Keeper::status() {
   const Lock lock(mutex_);
   LedgerStatus made;

@@ -65,6 +65,9 @@ class Keeper {
 
   LedgerStatus status();
 
+  // When no worker runs any more: what is in a worker's purses is nobody's. Nothing is lent from here on.
+  void take_back(u32 worker, Till& till);
+
  private:
   using Lock = std::unique_lock<std::mutex>;
   // lending; an install prepares; workers have not all announced; what the new policy does not name comes back.

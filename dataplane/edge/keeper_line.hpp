@@ -25,10 +25,17 @@ class KeeperLine {
     for (u32 taken = 0; taken < at_once && till.room() != 0 && gifts_.take(gift); ++taken) till.take(gift);
   }
 
+  // In the worker's stead, when it has ended: what it has not taken yet.
+  void take_rest(Till& till) {
+    for (PurseGift gift; gifts_.take(gift);)
+      if (gift.kind == PurseGift::Kind::lease) till.take(gift);
+  }
+
   bool take(PurseNews& news) { return news_.take(news); }
   void give(const PurseGift& gift) {
     if (!waiting_.empty() || !gifts_.put(gift)) waiting_.push_back(gift);
   }
+  bool has_waiting() const { return !waiting_.empty(); }
   void give_waiting() {
     while (!waiting_.empty() && gifts_.put(waiting_.front())) waiting_.pop_front();
   }

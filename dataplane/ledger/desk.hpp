@@ -58,6 +58,8 @@ class Desk {
   // Settles what was spent and returned; keeps what is wanted until lend().
   void hear(u32 worker, const PurseNews& news);
   bool has_wants() const { return !wants_.empty() || !greetings_.empty(); }
+  // All numbers of purses so far are below this.
+  u32 purses_end() const { return static_cast<u32>(purses_.size()); }
   // Commits, and answers all that is wanted: 0 bytes where there is nothing now, also when the ledger is closed.
   Done lend(const Give& give);
   // First small leases, for every worker, of purses that have had none: so that who begins to speak is not held up.

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """A budget on a live dataplane, offered several times its bytes over veth: no more arrives; what was spent stays spent
-over another policy, a clean restart and a raised limit; without a ledger, or with an older one, nothing arrives.
+over another policy, a clean restart and a raised limit; without a ledger, or with an older or a damaged one, nothing
+arrives, and no more when its disk is full.
 
 usage: budget_live_test.py DATAPLANE WEIR WORKERS
 needs root; says why and exits with 77 where it cannot run."""
+import os
+import subprocess
 import sys
 import time
 
@@ -21,6 +24,38 @@ def offered(world, seconds=1):
     return sent, world.arrived_bytes() - before
 
 
+def check_full_disk(world):
+    """The ledger's disk fills up while bytes leave: what was lent leaves, and no more; with room it goes on."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", world.folder("ledger")], check=True)
+    try:
+        world.weir("budgets", "--begin", world.folder("ledger"), "--key", world.folder("key"), "--first")
+        dataplane = world.start_dataplane(has_anchor=False)
+        before = world.arrived_bytes()
+        world.offer(OFFERED_PER_S)
+        while world.arrived_bytes() - before < LIMIT / 8:
+            time.sleep(0.01)
+        with open(world.folder("ledger/filler"), "wb") as file:
+            try:
+                file.write(bytes(2 << 20))
+            except OSError:
+                pass
+        time.sleep(1)
+        assert "LEDGER CLOSED" in dataplane.said() and "No space" in dataplane.said(), dataplane.said()
+        early = world.arrived_bytes()
+        time.sleep(1)
+        assert world.arrived_bytes() == early < before + LIMIT, "bytes leave by a closed ledger"
+        assert world.status()["ledger"]["state"] == "closed"
+        world.stop_offering()
+        dataplane.stop()
+        os.unlink(world.folder("ledger/filler"))
+        dataplane = world.start_dataplane(has_anchor=False)
+        offered(world)
+        assert LIMIT * 0.9 <= world.arrived_bytes() - before <= LIMIT, world.arrived_bytes() - before
+        dataplane.stop()
+    finally:
+        subprocess.run(["umount", world.folder("ledger")], check=True)
+
+
 def check_closed(world, says):
     """A dataplane that lends nothing, and why."""
     dataplane = world.start_dataplane()
@@ -36,7 +71,7 @@ def main():
     skip_unless_possible("af_packet")
     with Net("left", "mid", "right") as net:
         world = World(net, {"dataplane": binary, "weir": weir})
-        world.compile(policy("one", LIMIT, "1h"))
+        world.compile(policy("one", LIMIT, "1h", "alert_at = [50]"))
 
         dataplane = world.start_dataplane(has_ledger=False, workers=int(workers))
         assert "NO LEDGER IS OPEN" in dataplane.said(), dataplane.said()
@@ -53,6 +88,7 @@ def main():
         state = world.status()["ledger"]
         assert state["state"] == "open" and state["budgets"][0]["name"] == "out", state
         assert state["budgets"][0]["left"] < LIMIT / 20, state
+        assert "has spent 50% of" in dataplane.said(), dataplane.said()
         total = passed
 
         world.weir("door", world.door, "install", world.compile(policy("two", LIMIT, "1h"), 2, "two.img"))
@@ -72,7 +108,8 @@ def main():
         assert total <= 2 * LIMIT, f"a lowered limit: {total}"
         dataplane.stop()
         made = world.verify()
-        assert total <= made["accounts"][0]["total"] <= 2 * LIMIT, (total, made["accounts"])
+        account = made["accounts"][0]
+        assert total == account["total"] and account["leased"] == 0, (total, account)
 
         world.keep_copy("today")
         world.restore_copy("yesterday")
@@ -82,6 +119,7 @@ def main():
             file.seek(200)
             file.write(b"\xff\xff")
         check_closed(world, "LEDGER CLOSED")
+        check_full_disk(world)
         world.stop_counting()
         print(f"{total} bytes arrived of two times {LIMIT}, offered {OFFERED_PER_S} a second, {workers} workers")
 

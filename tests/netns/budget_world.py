@@ -154,9 +154,9 @@ class World:
         return json.loads(self.weir("budgets", "--verify", self.folder("ledger/ledger"), "--key", self.folder("key"),
                                     "-o", "json"))
 
-    def ledger_options(self):
-        return ["--ledger", self.folder("ledger"), "--ledger-key", self.folder("key"), "--ledger-anchor",
-                self.folder("anchor")]
+    def ledger_options(self, has_anchor):
+        return ["--ledger", self.folder("ledger"), "--ledger-key", self.folder("key"),
+                *(["--ledger-anchor", self.folder("anchor")] if has_anchor else [])]
 
     def compile(self, text, generation=1, image="policy.img"):
         with open(self.folder("policy.toml"), "w", encoding="utf-8") as file:
@@ -164,9 +164,9 @@ class World:
         self.weir("compile", self.folder("policy.toml"), "-o", self.folder(image), "--generation", generation)
         return self.folder(image)
 
-    def start_dataplane(self, has_ledger=True, waits=True, workers=1):
+    def start_dataplane(self, has_ledger=True, waits=True, workers=1, has_anchor=True):
         kind = Dataplane if waits else Spawned
-        options = ["--door", self.door, *(self.ledger_options() if has_ledger else [])]
+        options = ["--door", self.door, *(self.ledger_options(has_anchor) if has_ledger else [])]
         self.dataplane = kind(self.net, "mid", self.programs["dataplane"], DEVICES, workers, options)
         return self.dataplane
 

@@ -20,9 +20,12 @@ std::expected<std::string, Error> begin(ledger::Settings settings, const Reading
                                   : "every account opens as spent, for its windows' length; lifetimes until forgiven");
 }
 
-// Accounts of a budget have its name, and those of its parts that and more.
+// Accounts of a budget have its name, and those of its segments, parts and hosts that and more: "egress of web, each
+// host".
 bool is_of(const std::string& account, const std::string& budget) {
-  return account.starts_with(budget) && (account.size() == budget.size() || account[budget.size()] == ' ');
+  if (!account.starts_with(budget)) return false;
+  const std::string more = account.substr(budget.size());
+  return more.empty() || more.starts_with(" of ") || more.starts_with(", ");
 }
 
 std::expected<std::string, Error> forgive(ledger::Settings settings, const Reading& reading, const LedgerAct& act) {
