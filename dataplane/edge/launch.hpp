@@ -1,5 +1,5 @@
-// Which threads there are and where they run: workers on EAL's lcores (the first on main's own), reader, writer and
-// door as ordinary threads on whatever cores the process was given.
+// Which threads there are and where they run: workers on EAL's lcores (the first on main's own), reader, writer,
+// door and the keeper of accounts as ordinary threads on whatever cores the process was given.
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/edge/error.hpp"
