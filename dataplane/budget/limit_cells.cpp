@@ -76,8 +76,12 @@ u32 LimitCells::cell_of(u64 key, Tick now) {
                                         (u64{cell->connections.load(std::memory_order_relaxed)} << 32);
       if (least == nullptr || owes < owes_least) least = cell, owes_least = owes, key_there = there;
     }
-    if (least->key.compare_exchange_strong(key_there, key, std::memory_order_acq_rel))
-      return static_cast<u32>(least - cells_);
+    const bool is_fresh = key_there == 0;
+    if (!least->key.compare_exchange_strong(key_there, key, std::memory_order_acq_rel)) continue;
+    // A fresh cell's zeros are a time like any other, and may lie ahead.
+    for (std::atomic<u64>* due : {&least->bytes_due, &least->packets_due, &least->connections_due})
+      if (u64 zero = 0; is_fresh) due->compare_exchange_strong(zero, time, std::memory_order_relaxed);
+    return static_cast<u32>(least - cells_);
   }
 }
 

@@ -243,6 +243,7 @@ void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, cons
     way.charge = installed.charges.of(own).forward;
     due.add(installed, config_.till, way, now_);
     if (outcome.flow == no_flow) return;
+    if (const u32 bill = table_.bill(outcome.flow); bill != no_bill) due.limits = (*config_.bills)[bill].limits();
     const Question quoted = question_of(installed, table_.record(outcome.flow));
     way.charge = installed.charges.of_way(quoted, classes.source, headers.source, classes.target, headers.target);
   }
