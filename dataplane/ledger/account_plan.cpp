@@ -183,8 +183,7 @@ Identity AccountPlan::identity(u32 part, const HostKey& host) const {
 std::vector<AccountPlan> account_plans(const Policy& policy, Tick wall_now) { return Planner(policy, wall_now).run(); }
 
 bool is_stricter(const AccountRule& rule, const AccountRule& than) {
-  if (rule.on_exceed == Exceed::alert) return false;
-  if (than.on_exceed == Exceed::alert || rule.throttle_bits_per_s < than.throttle_bits_per_s) return true;
+  if (rule.on_exceed != than.on_exceed || rule.throttle_bits_per_s < than.throttle_bits_per_s) return true;
   return std::ranges::any_of(std::span(rule.windows).first(rule.windows_count), [&](const WindowRule& window) {
     return std::ranges::none_of(std::span(than.windows).first(than.windows_count), [&](const WindowRule& other) {
       return other.length_us == window.length_us && other.limit_bytes <= window.limit_bytes;

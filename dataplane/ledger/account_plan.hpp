@@ -62,6 +62,7 @@ struct AccountPlan {
   bool opens_empty = false;
   Tick begins_to_refuse = 0;  // after this it is to be stated again; 0: never
 
+  u64 limit(u32 part, u32 window) const { return parts[part]->rule.windows[window].limit_bytes; }
   u32 purses() const { return static_cast<u32>(parts.size()) + has_bucket; }
   Identity identity(u32 part, const HostKey& host = {}) const;
 };
@@ -69,7 +70,8 @@ struct AccountPlan {
 // In order of the image's accounts; behind each that has a max_share, the plan of it.
 std::vector<AccountPlan> account_plans(const Policy& policy, Tick wall_now);
 
-// Whether leases must come back before the other statement holds: some limit falls, or it begins to refuse.
+// Whether leases must come back before the other statement holds: some limit falls, or it begins or ends to refuse, so
+// that what never refuses holds no lease.
 bool is_stricter(const AccountRule& rule, const AccountRule& than);
 
 }  // namespace weir::ledger

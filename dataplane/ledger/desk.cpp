@@ -36,7 +36,8 @@ void Desk::hear(u32 worker, const PurseNews& news) {
   WEIR_CHECK(news.number < purses_.size());
   const PurseEntry& entry = purses_[news.number];
   if (news.least != 0) wants_.push_back({worker, news.number, news.least, 0});
-  if (entry.seat == nullptr || ledger_.closed() != nullptr) return;
+  if (ledger_.closed() != nullptr) return;
+  if (entry.seat == nullptr) return count_for_heirs(news);
   if ((news.spent | news.returned) != 0) {
     if (entry.is_bucket) ledger_.settle_throttled(entry.number, news.spent, news.returned);
     else ledger_.settle(entry.number, news.spent, news.returned);
@@ -46,10 +47,30 @@ void Desk::hear(u32 worker, const PurseNews& news) {
   if (settled_.empty() || settled_.back() != entry.number) settled_.push_back(entry.number);
 }
 
+// What is told late, when the account refuses already, is held against all of its parts: together they are the budget.
+void Desk::count_over(const PurseEntry& entry, u64 bytes) {
+  const bool is_late = ledger_.books().all()[entry.number].statement->rule.on_exceed != Exceed::alert;
+  for (u32 part = 0; part < entry.seat->plan.parts.size(); ++part)
+    if (const Number number = purses_[entry.first + part].number; is_late || number == entry.number)
+      count_open(number, bytes);
+}
+
+// What an open purse let pass until its worker had the next policy, and its account was retired before.
+void Desk::count_for_heirs(const PurseNews& news) {
+  const auto heirs = heirs_.find(news.number);
+  if (heirs == heirs_.end() || news.over == 0) return;
+  for (const u64 id : heirs->second) {
+    const auto known = known_.find(id);
+    if (known == known_.end() || !known->second.is_live) continue;
+    for (const Number number : std::vector(known->second.numbers))
+      if (!ledger_.books().all()[number].is_retired) count_open(number, news.over);
+  }
+}
+
 // Bytes that have left and were not leased, as open purses let them: leased and settled at once. Where the account
 // has begun to refuse meanwhile, they have left all the same.
-void Desk::count_over(const PurseEntry& entry, u64 bytes) {
-  const Book& book = ledger_.books().all()[entry.number];
+void Desk::count_open(Number number, u64 bytes) {
+  const Book& book = ledger_.books().all()[number];
   const Identity identity = book.identity;
   const std::shared_ptr<const Statement> stated = book.statement;
   const bool refuses = stated->rule.on_exceed != Exceed::alert;
@@ -58,8 +79,8 @@ void Desk::count_over(const PurseEntry& entry, u64 bytes) {
     open.rule.on_exceed = Exceed::alert;
     ledger_.account(identity, std::make_shared<const Statement>(std::move(open)), {});
   }
-  ledger_.want(to_nobody, entry.number, bytes, bytes);
-  if (ledger_.closed() == nullptr) ledger_.settle(entry.number, bytes, 0);
+  ledger_.want(to_nobody, number, bytes, bytes);
+  if (ledger_.closed() == nullptr) ledger_.settle(number, bytes, 0);
   if (refuses) ledger_.account(identity, stated, {});
 }
 
@@ -94,13 +115,9 @@ u32 Desk::first_of_host(Seat& seat, const Address& host) {
                               " hosts and no place for more: what they send is dropped"});
     return no_purse;
   }
-  Run run{first, {}};
-  Known& known = known_[seat.plan.id];
-  const Opening opening = opening_of_host(seat, key);
-  for (u32 part = 0; part < seat.plan.parts.size(); ++part) {
-    run.numbers.push_back(ledger_.account(seat.plan.identity(part, key), seat.plan.parts[part], opening));
-    if (!is_known) known.numbers.push_back(run.numbers.back());
-  }
+  Run run{first, open_parts(seat.plan, key, opening_of_host(seat, key))};
+  std::vector<Number>& known = known_[seat.plan.id].numbers;
+  if (!is_known) known.insert(known.end(), run.numbers.begin(), run.numbers.end());
   seat.hosts_known += !is_known;
   name_purses(seat, run);
   seat.hosts.emplace(host, std::move(run));
@@ -121,6 +138,8 @@ Done Desk::lend(const Give& give) {
   for (u64 i = 0; i < wants.size(); ++i) {
     PurseEntry& entry = purses_[wants[i].purse];
     if (entry.seat == nullptr || entry.seat->is_leaving || ledger_.closed() != nullptr) continue;
+    if (ledger_.now() < entry.seat->lends_from) continue;
+    if (ledger_.view(entry.number).rule().on_exceed == Exceed::alert) continue;
     ledger_.want(i, entry.number, wants[i].least, most_of(entry, wants[i]));
   }
   const auto committed = ledger_.commit();

@@ -51,7 +51,8 @@ class Desk {
   std::vector<u32> leaving() const;
   Done retire_leaving();
 
-  // The next tick of the wall clock at which a budget begins to refuse that only counted; and what is done then.
+  // The next tick of the wall clock at which a budget begins to refuse that only counted; and what is done then. For
+  // a second nothing is lent on it, until workers have told what they let pass before.
   Tick next_change() const;
   Done change(Tick wall_now);
 
@@ -87,11 +88,13 @@ class Desk {
     BudgetTime opened_at = 0;  // by this prepare(): nothing was counted between that and the flip
     Run run;                   // by host: the account that stands for hosts who have not spoken
     std::map<Address, Run, AddressOrder> hosts;
+    BudgetTime lends_from = 0;
     u64 hosts_known = 0;       // to the ledger: those included that have not spoken since the start
   };
   struct PurseEntry {
     Seat* seat = nullptr;
     Number number = 0;
+    u32 first = 0;  // of its cell
     bool is_bucket = false, was_lent = false;
     LeaseSize size;
   };
@@ -114,6 +117,8 @@ class Desk {
   void hear_host(u32 worker, const PurseNews& news);
   u32 first_of_host(Seat& seat, const Address& host);
   void count_over(const PurseEntry& entry, u64 bytes);
+  void count_for_heirs(const PurseNews& news);
+  void count_open(Number number, u64 bytes);
   u64 most_of(PurseEntry& entry, const Want& want);
   HostKey key_of(const Address& host) const;
   // desk_install.cpp
@@ -124,8 +129,10 @@ class Desk {
   void add_parents(Opening& opening, AccountPlan& plan, u64 id, const Known& parent) const;
   Opening opening_of(AccountPlan& plan) const;
   Opening opening_of_host(const Seat& seat, const HostKey& host) const;
+  std::vector<Number> open_parts(const AccountPlan& plan, const HostKey& host, const Opening& opening);
   Done open(AccountPlan plan, AccountPlan after, const Opening& opening);
   void keep(Seat& seat, AccountPlan plan, AccountPlan after);
+  void restate_run(const Run& run, const AccountPlan& plan);
   void restate(Number number, const std::shared_ptr<const Statement>& statement);
   void retire(u64 id);
   void end_or_leave(const std::unordered_set<u64>& named, std::span<const u64> replaced);
@@ -141,6 +148,7 @@ class Desk {
   std::map<u32, Seat*> by_number_;  // those by host
   std::vector<PurseEntry> purses_ = std::vector<PurseEntry>(1);     // by number
   std::map<u32, std::vector<u32>> resting_, free_;  // runs by purses: nobody's since this install, or for longer
+  std::map<u32, std::vector<u64>> heirs_;  // by purses of accounts retired at this install: who inherited from them
   std::vector<AccountSeat> image_seats_[2];
   u32 newest_seats_ = 0, last_seat_ = 0;
   std::vector<Want> wants_;

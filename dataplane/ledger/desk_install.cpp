@@ -5,6 +5,11 @@
 #include <unordered_set>
 
 namespace weir::ledger {
+namespace {
+
+constexpr u64 told_within_us = 1'000'000;  // ten rounds of a till
+
+}  // namespace
 
 Desk::Desk(Ledger& ledger, const DeskTerms& terms) : ledger_(ledger), terms_(terms) { look_around(); }
 
@@ -153,7 +158,7 @@ u32 Desk::take_run(const Seat& seat) {
 void Desk::name_purses(Seat& seat, const Run& run) {
   for (u32 i = 0; i < seat.plan.purses(); ++i) {
     const bool is_bucket = i == run.numbers.size();
-    purses_[run.first + i] = {&seat, is_bucket ? run.numbers.back() : run.numbers[i], is_bucket, false, {}};
+    purses_[run.first + i] = {&seat, is_bucket ? run.numbers.back() : run.numbers[i], run.first, is_bucket, false, {}};
   }
 }
 
@@ -176,12 +181,39 @@ void Desk::keep(Seat& seat, AccountPlan plan, AccountPlan after) {
   seat.plan = std::move(plan);
   seat.after = std::move(after);
   seat.is_leaving = seat.is_full = false;
-  const auto restate_run = [&](const Run& run) {
-    for (u32 part = 0; part < run.numbers.size(); ++part) restate(run.numbers[part], seat.plan.parts[part]);
-  };
   if (seat.plan.cover.is_by_host) restate(seat.run.numbers[0], seat.plan.whole);
-  else restate_run(seat.run);
-  for (const auto& [host, run] : seat.hosts) restate_run(run);
+  else restate_run(seat.run, seat.plan);
+  for (const auto& [host, run] : seat.hosts) restate_run(run, seat.plan);
+}
+
+// Where a part has spent more than it may from now on, the rest is held against the other parts: together they are the
+// budget.
+void Desk::restate_run(const Run& run, const AccountPlan& plan) {
+  std::vector<u64> excess(run.numbers.size());
+  for (u32 part = 0; part < run.numbers.size(); ++part) {
+    const AccountRule before = ledger_.books().all()[run.numbers[part]].statement->rule;
+    restate(run.numbers[part], plan.parts[part]);
+    const Account account = ledger_.view(run.numbers[part]);
+    if (account.rule().on_exceed != Exceed::alert && is_stricter(account.rule(), before))
+      for (u32 i = 0; i < account.rule().windows_count; ++i)
+        excess[part] = std::max(excess[part], account.spent(i) - std::min(account.spent(i), plan.limit(part, i)));
+  }
+  for (u32 part = 0; part < run.numbers.size(); ++part)
+    for (u32 other = 0; other < run.numbers.size(); ++other)
+      if (other != part && excess[part] != 0) count_open(run.numbers[other], excess[part]);
+}
+
+// Those of an earlier process go on.
+std::vector<Number> Desk::open_parts(const AccountPlan& plan, const HostKey& host, const Opening& opening) {
+  Run run;
+  for (u32 part = 0; part < plan.parts.size(); ++part) {
+    const Identity identity = plan.identity(part, host);
+    const Book* book = ledger_.books().find(identity);
+    run.numbers.push_back(book != nullptr && !book->is_retired ? *ledger_.books().number_of(identity)
+                                                               : ledger_.account(identity, plan.parts[part], opening));
+  }
+  restate_run(run, plan);
+  return run.numbers;
 }
 
 Done Desk::open(AccountPlan plan, AccountPlan after, const Opening& opening) {
@@ -199,8 +231,7 @@ Done Desk::open(AccountPlan plan, AccountPlan after, const Opening& opening) {
     by_number_[seat.number] = &seat;
     return {};
   }
-  for (u32 part = 0; part < seat.plan.parts.size(); ++part)
-    seat.run.numbers.push_back(ledger_.account(seat.plan.identity(part), seat.plan.parts[part], opening));
+  seat.run.numbers = open_parts(seat.plan, {}, opening);
   seat.run.first = take_run(seat);
   if (seat.run.first == no_purse) return std::unexpected(Error{"too many purses: start again"});
   name_purses(seat, seat.run);
@@ -215,6 +246,13 @@ void Desk::retire(u64 id) {
   const auto found = seats_.find(id);
   if (found == seats_.end()) return;
   const Seat& seat = found->second;
+  std::vector<u64> heirs;
+  for (const auto& [heir, other] : seats_)
+    if (other.opened_at != 0 && other.plan.cover.meets(seat.plan.cover)) heirs.push_back(heir);
+  std::vector<u32> purses;
+  purses_of(seat, purses);
+  if (!heirs.empty())
+    for (const u32 purse : purses) heirs_[purse] = heirs;
   leave_run(seat.run, seat.plan.purses());
   for (const auto& [host, run] : seat.hosts) leave_run(run, seat.plan.purses());
   std::erase_if(greetings_, [&](const Greeting& one) { return one.seat == seat.number; });
@@ -238,6 +276,7 @@ std::expected<std::span<const AccountSeat>, Error> Desk::prepare(const Policy& p
   }
   for (const auto& [purses, runs] : std::exchange(resting_, {}))
     free_[purses].insert(free_[purses].end(), runs.begin(), runs.end());
+  heirs_.clear();
   std::vector<Opening> openings(plans.size());
   for (std::size_t i = 0; i < plans.size(); ++i)
     if (!is_open(plans[i].id)) openings[i] = opening_of(plans[i]);
@@ -308,6 +347,7 @@ Done Desk::change(Tick wall_now) {
     if (seat.plan.begins_to_refuse == 0 || wall_now < seat.plan.begins_to_refuse || seat.is_leaving) continue;
     AccountPlan after = seat.after;
     keep(seat, after, after);
+    seat.lends_from = terms_.is_exact ? 0 : ledger_.now() + told_within_us;
   }
   if (const auto committed = ledger_.commit(true); !committed) return std::unexpected(committed.error());
   return {};
