@@ -128,8 +128,11 @@ u64 Desk::most_of(PurseEntry& entry, const Want& want) {
   if (terms_.is_exact) return want.least;
   if (want.most != 0) return want.most;
   Account account = ledger_.view(entry.number);
-  return entry.size.next(ledger_.now(), want.least, account.available(ledger_.now()), least_limit(account.rule()),
-                         terms_.workers);
+  const u64 available = account.available(ledger_.now());
+  const u64 most =
+      entry.size.next(ledger_.now(), want.least, available, least_limit(account.rule()), terms_.workers);
+  // Beyond the windows all that the bucket has: it never has more than a frame.
+  return available < want.least ? std::max<u64>(most, account.rule().burst_bytes) : most;
 }
 
 Done Desk::lend(const Give& give) {
