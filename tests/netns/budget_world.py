@@ -91,13 +91,12 @@ def act_count(device, path, source_mac):
     ear.setsockopt(socket.SOL_SOCKET, CLOCK_NS, 1)
     ear.bind((device, 3))
     ear.settimeout(0.02)
-    with open(path, "wb") as file:
+    with open(path, "wb", buffering=0) as file:
         print("ready", flush=True)
         while not over:
             try:
                 frame, told, _, place = ear.recvmsg(65536, 128)
             except TimeoutError:
-                file.flush()
                 continue
             if place[2] != OUTGOING and frame[6:12] == source:
                 seconds, rest = struct.unpack("qq", told[0][2])
@@ -177,12 +176,20 @@ class World:
         self.sender = self.started("left", "offer", "L0", self.mac("right", "R0"), bytes_per_s)
 
     def offer_until_quiet(self, bytes_per_s, least_s):
-        """Offers for so long and until nothing has arrived for half a second; how many bytes were offered."""
+        """Offers for so long and until nothing has arrived for a second and a half, which is longer than a disk that
+        others use keeps the ledger waiting; how many bytes were offered."""
         self.offer(bytes_per_s)
-        began, before = time.monotonic(), -1
-        while time.monotonic() < began + least_s or (before != self.arrived_bytes() and time.monotonic() < began + 60):
-            before = self.arrived_bytes()
-            time.sleep(0.5)
+        began = quiet_since = time.monotonic()
+        before = 0
+        while time.monotonic() < max(began + least_s, quiet_since + 1.5) and time.monotonic() < began + 60:
+            now = self.arrived_bytes()
+            if now != before:
+                before, quiet_since = now, time.monotonic()
+        return self.stop_offering()
+
+    def offer_for(self, seconds, bytes_per_s):
+        self.offer(bytes_per_s)
+        time.sleep(seconds)
         return self.stop_offering()
 
     def stop_offering(self):
@@ -193,7 +200,7 @@ class World:
 
     def arrived(self):
         """[(time in ns, bytes)] so far, in order."""
-        time.sleep(0.15)  # the far end writes down what it has at least so often
+        time.sleep(0.05)  # what is on its way
         with open(self.seen, "rb") as file:
             data = file.read()
         whole = len(data) // RECORD.size * RECORD.size
