@@ -1,6 +1,6 @@
 // The keeper's desk in random worlds (desk_world.hpp): nothing leaves beyond any budget, whatever policies, processes
 // and clocks do; enough leaves; and each planted mistake is found.
-// usage: desk [WORLDS, default 60] [STEPS, default 1500] [FIRST SEED, default 0]
+// usage: desk [WORLDS, default 150] [STEPS, default 1500] [FIRST SEED, default 0]
 #include "tests/property/desk_world.hpp"
 
 #include <cstdio>
@@ -13,7 +13,7 @@ int main(int count, char** arguments) {
   const auto number = [&](int index, u64 otherwise) {
     return count > index ? std::strtoull(arguments[index], nullptr, 10) : otherwise;
   };
-  const u64 worlds = number(1, 60), first = number(3, 0);
+  const u64 worlds = number(1, 150), first = number(3, 0);
   const u32 steps = static_cast<u32>(number(2, 1500));
   u64 sent = 0, left = 0, installs = 0, refused = 0, alerts = 0;
   for (u64 seed = first; seed < first + worlds; ++seed) {
