@@ -264,6 +264,7 @@ std::expected<std::span<const AccountSeat>, Error> Desk::prepare(const Policy& p
                                                                  std::span<const std::string> port_names,
                                                                  Tick wall_now) {
   if (ledger_.closed() != nullptr) return std::unexpected(*ledger_.closed());
+  look_around();  // the ledger forgets what is long over
   port_names_.assign(port_names.begin(), port_names.end());
   std::vector<AccountPlan> plans = account_plans(policy, wall_now), after = account_plans(policy, ~Tick{0});
   std::vector<u64> replaced;
