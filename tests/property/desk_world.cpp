@@ -57,7 +57,10 @@ bool DeskWorker::send(const std::vector<u8>& frame, Tick now) {
 }
 
 DeskWorld::DeskWorld(u64 seed, DeskMistake mistake)
-    : random_(seed), mistake_(mistake), opens_empty_(seed % 3 == 0), throttles_(seed % 4 == 1),
+    : random_(seed),
+      mistake_(mistake),
+      opens_empty_(seed % 3 == 0),
+      throttles_(seed % 4 == 1 && mistake != DeskMistake::crossed_seats),
       counts_payload_(seed % 5 == 2) {}
 
 ledger::Reading DeskWorld::reading() const {

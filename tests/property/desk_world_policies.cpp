@@ -35,7 +35,7 @@ Budget DeskWorld::random_budget() {
   if (chance(30)) budget.alert_at = {50, 90};
   if (budget.scope != Budget::Scope::host && budget.on_exceed != Budget::Exceed::alert && chance(30))
     budget.max_share = 2'000 + static_cast<u32>(below(8'000));
-  if (chance(30)) {
+  if (chance(30) && mistake_ != DeskMistake::crossed_seats) {  // those have one purse each
     Budget::Reserve reserve;
     if (chance(50)) reserve.segment = budget.from[0];
     else reserve.services.udp = {{53, 53}};
