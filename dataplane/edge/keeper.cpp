@@ -12,6 +12,7 @@ namespace {
 using std::chrono::microseconds;
 
 constexpr auto pause = microseconds(150), long_pause = microseconds(1000);
+constexpr auto closed_pause = microseconds(50'000);  // there is nothing to lend: it only has to hear
 constexpr u32 idle_rounds_before_long = 256, news_at_once = 8192;
 constexpr auto give_back_wait_max = std::chrono::seconds(5);
 
@@ -71,7 +72,8 @@ void Keeper::run() {
       const Lock lock(mutex_);
       idle = round() ? 0 : idle + 1;
     }
-    std::this_thread::sleep_for(idle > idle_rounds_before_long ? long_pause : pause);
+    const bool may_lend = desk_ != nullptr;  // set before this thread was
+    std::this_thread::sleep_for(!may_lend ? closed_pause : idle > idle_rounds_before_long ? long_pause : pause);
   }
 }
 
