@@ -30,8 +30,10 @@ class Door:
 
     def connect(self):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(20)
+        # Blocking, as any client's: others may be waiting to be accepted, and a timeout of Python's would not wait.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 20, 0))
         self.socket.connect(self.path)
+        self.socket.settimeout(20)
 
     def ask(self, message, descriptors=()):
         """(result, generation, text) of the answer, None when the connection was closed instead."""
