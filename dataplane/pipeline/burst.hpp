@@ -204,6 +204,8 @@ class Pipeline {
   Reason pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
   void charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
+  void add_bill(const Headers& headers, u32 flow, u32 back, Due& due);
+  void gather_flowless(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   void gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   Reason make_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, Bill& bill);
   Reason open_bill(const Entry& entry, const InstalledPolicy& installed, bool from_opener, u32& bill);

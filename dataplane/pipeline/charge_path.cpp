@@ -79,7 +79,8 @@ u64 limit_key(const LimitRate& rate, const Question& question, const HashKey& se
 
 }  // namespace
 
-// What a packet without a bill owes, and each of an outer packet: of several ways an account counts once.
+// What a packet owes in all its layers. An account counts once, and the first that names it says from which of its
+// reserves it may be paid. So no two groups of draws have a purse in common.
 struct Pipeline::Due {
   static constexpr u32 draws_max = 96;
   Draw draws[draws_max];
@@ -87,9 +88,18 @@ struct Pipeline::Due {
   bool is_closed = false;
   std::span<const LimitUse> limits;
 
+  // What all groups of an account have in common: the purse of what no reserve holds, last but for a throttle's bucket.
+  static u32 account_of(std::span<const Draw> group) {
+    return group.size() > 1 && group.back().is_bucket ? group[group.size() - 2].purse : group.back().purse;
+  }
+  bool has(u32 account) const {
+    for (std::span<const Draw> rest = all(); !rest.empty(); rest = rest.subspan(alternatives(rest)))
+      if (account_of(rest.first(alternatives(rest))) == account) return true;
+    return false;
+  }
+
   void add(std::span<const Draw> group) {
-    for (u32 i = 0; i < count; ++i)
-      if (draws[i].purse == group[0].purse && group[0].purse != no_purse) return;
+    if (const u32 account = account_of(group); account != no_purse && has(account)) return;
     if (count + group.size() > draws_max) is_closed = true;
     else for (const Draw& draw : group) draws[count++] = draw;
   }
@@ -216,10 +226,12 @@ Reason Pipeline::pay(const InstalledPolicy& installed, const Due& due, const Loa
   return Reason::undecided;
 }
 
-// What a packet owes: by its flow's bill, for the packets around it, for an error, for what the link needs.
+// What a packet owes: by its flow's bill, or as an error or by what the link needs; then for the packets around it.
 void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
   const Headers& headers = entry.headers;
   const u32 port = entry.packet.port;
+  if (headers.kind == PacketKind::flow) add_bill(headers, outcome.flow, 0, due);
+  else gather_flowless(entry, installed, outcome, due);
   for (u8 depth = 0; depth < headers.tunnels; ++depth) {
     const Outside& outside = headers.outsides[depth];
     const Classes classes = classes_of(installed, outside.place, port);
@@ -228,14 +240,23 @@ void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, cons
     due.add(installed, config_.till, {installed.charges.of(question).forward, classes.source, port, outside.source},
             now_);
   }
-  if (headers.kind == PacketKind::flow) {
-    if (outcome.flow == no_flow || table_.bill(outcome.flow) == no_bill) return;
-    const Bill& owed = (*config_.bills)[table_.bill(outcome.flow)];
-    due.limits = owed.limits();
-    return due.add_all(owed.draws(came_from_opener(headers, table_.record(outcome.flow)) ? 0 : 1));
-  }
-  const Classes classes = classes_of(installed, place_of(headers), port);
-  Way way{installed.charges.of_source(classes.source, headers.source), classes.source, port, headers.source};
+}
+
+// The bill of a flow that has one, in the packet's direction (0) or back (1); limits are met by what crosses.
+void Pipeline::add_bill(const Headers& headers, u32 flow, u32 back, Due& due) {
+  if (flow == no_flow || table_.bill(flow) == no_bill) return;
+  const Bill& owed = (*config_.bills)[table_.bill(flow)];
+  const u32 from = came_from_opener(headers, table_.record(flow)) ? 0 : 1;
+  if (back == 0) due.limits = owed.limits();
+  due.add_all(owed.draws(from ^ back));
+}
+
+void Pipeline::gather_flowless(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome,
+                               Due& due) {
+  const Headers& headers = entry.headers;
+  const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
+  Way way{installed.charges.of_source(classes.source, headers.source), classes.source, entry.packet.port,
+          headers.source};
   // An error belongs to the connection that it quotes, and to that of the error itself: it is both.
   if (headers.kind == PacketKind::icmp_error) {
     const Question own{headers.source, headers.target, classes.source, classes.target, headers.protocol,
@@ -253,10 +274,7 @@ void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, cons
 // An answer claims to come from whom the packet was for.
 void Pipeline::gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
   const Headers& headers = entry.headers;
-  if (outcome.flow != no_flow && headers.kind == PacketKind::flow) {
-    const u32 from = came_from_opener(headers, table_.record(outcome.flow)) ? 0 : 1;
-    return due.add_all((*config_.bills)[table_.bill(outcome.flow)].draws(from ^ 1));
-  }
+  if (outcome.flow != no_flow && headers.kind == PacketKind::flow) return add_bill(headers, outcome.flow, 1, due);
   const Question question = question_of(installed, entry, true);
   due.add(installed, config_.till,
           {installed.charges.of(question).reverse, question.target_class, entry.packet.port ^ 1u, question.target},

@@ -40,10 +40,12 @@ struct Bank {
   static void lend(void* self, Till& till, u32 purse, u64 least) {
     Bank& bank = *static_cast<Bank*>(self);
     bank.spent += till.report(purse).spent;
-    if (bank.lends) till.put(purse, least + 10'000);  // so that who pays twice can
+    if (bank.lends && purse != bank.closed) till.put(purse, least + bank.more);
   }
   u64 spent = 0;
   bool lends = true;
+  u64 more = 10'000;  // than is asked for, so that who pays twice can
+  u32 closed = no_purse;
 };
 
 class World {
@@ -101,9 +103,11 @@ class World {
     CHECK(till_.left(1) == 0);
   }
   u64 spent() {
-    bank_.spent += till_.report(1).spent;
+    for (const u32 purse : {1u, 2u}) bank_.spent += till_.report(purse).spent;
     return bank_.spent;
   }
+
+  Bank& bank() { return bank_; }
 
   Tick now = 1'700'000'000'000'000;
 

@@ -250,6 +250,27 @@ TEST_CASE("a tunnel is charged once, by its outer size, for whoever of the vault
   CHECK((left.out != 0 && left.debited == 0));
 }
 
+TEST_CASE("an account that layers meet with different reserves is debited once, by what the inner one may use") {
+  control::Model model = model_of(Known::by_address, false);
+  control::Budget::Reserve reserve;
+  reserve.services.udp = {{8, 8}};
+  reserve.share = 1'000;
+  model.budgets[0].reserves = {reserve};  // purse 1; the rest is purse 2
+  const std::string outer = "ip4 10.0.0.1 10.1.0.2 / gre / ", inner = "ip4 10.0.0.1 10.1.0.2 / udp 7 8 / zero 20";
+  const Installed installed(model);
+  for (const u32 closed : {1u, no_purse, 2u}) {
+    World world(*installed);
+    world.bank().more = 0;  // exactly one frame's worth is lent
+    world.bank().closed = closed;
+    for (u32 i = 0; i < 3; ++i) {
+      const World::Left left = world.send(outer + inner, 0);
+      INFO("closed " << closed);
+      REQUIRE(left.out != 0);
+      check_exact(left, outer + inner);
+    }
+  }
+}
+
 TEST_CASE("what the link needs never is more than its bytes a day, and does not begin with all of them") {
   control::Model model = model_of(Known::by_address, false);
   model.link.bytes_a_day = 200'000;
