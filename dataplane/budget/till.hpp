@@ -49,6 +49,10 @@ struct AccountSeat {
   u32 share_seat = 0;  // of max_share: one more purse for each host; 0: none
 };
 
+// A host that is a port has this for `high`, and the port's index. No packet has such an address: it would be a
+// multicast one of reserved flags.
+inline constexpr u64 host_port_mark = 0xffff'ffff'ffff'fffe;
+
 // Worker to keeper.
 struct PurseNews {
   enum class Kind : u8 { purse, host } kind = Kind::purse;

@@ -151,7 +151,7 @@ std::expected<std::span<const AccountSeat>, Error> Keeper::prepare(const Policy&
     return std::unexpected(Error{"purses of the policy before the last one have not come back yet"});
   std::vector<u32> purses;
   if (const Lock lock(mutex_); is_open())
-    ask_back(purses = desk_->to_come_back(policy, config_.port_names, clock_.now()));
+    ask_back(purses = desk_->to_come_back(policy, clock_.now()));
   const bool are_back = wait_for([&] { return desk_->are_back(purses); });
   const Lock lock(mutex_);
   if (!are_back) {

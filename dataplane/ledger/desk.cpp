@@ -6,8 +6,7 @@
 namespace weir::ledger {
 namespace {
 
-constexpr u64 port_mark = 0xffff'ffff'ffff'fffe;  // dataplane/pipeline/charge_path.cpp: a host that is a port
-constexpr u64 to_nobody = ~u64{0};                // cookie of bytes that have left already
+constexpr u64 to_nobody = ~u64{0};  // cookie of bytes that have left already
 constexpr u64 first_lease_bytes = 4096, limit_parts = 64;
 
 u64 least_limit(const AccountRule& rule) {
@@ -96,7 +95,7 @@ void Desk::hear_host(u32 worker, const PurseNews& news) {
 }
 
 HostKey Desk::key_of(const Address& host) const {
-  if (host.high == port_mark && host.low < port_names_.size()) return "port " + port_names_[host.low];
+  if (host.high == host_port_mark && host.low < port_names_.size()) return "port " + port_names_[host.low];
   return {reinterpret_cast<const char*>(&host), sizeof host};
 }
 

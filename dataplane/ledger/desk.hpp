@@ -40,7 +40,7 @@ class Desk {
   Desk(const Desk&) = delete;
 
   // Purses of accounts whose limits fall, or from which another account is about to inherit.
-  std::vector<u32> to_come_back(const Policy& policy, std::span<const std::string> port_names, Tick wall_now) const;
+  std::vector<u32> to_come_back(const Policy& policy, Tick wall_now) const;
   bool are_back(std::span<const u32> purses) const;
   // Opens the accounts of a policy that is about to come into force, and retires those that are replaced; committed
   // when it returns. Its seats, by account of the image, hold until the next prepare() but one. An install that fails

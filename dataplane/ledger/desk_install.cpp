@@ -54,7 +54,7 @@ void Desk::purses_of(const Seat& seat, std::vector<u32>& to) const {
   for (const auto& [host, run] : seat.hosts) add(run);
 }
 
-std::vector<u32> Desk::to_come_back(const Policy& policy, std::span<const std::string>, Tick wall_now) const {
+std::vector<u32> Desk::to_come_back(const Policy& policy, Tick wall_now) const {
   const std::vector<AccountPlan> plans = account_plans(policy, wall_now);
   std::vector<u32> purses;
   for (const auto& [id, seat] : seats_)

@@ -197,11 +197,14 @@ class Pipeline {
   bool link_affords(const Entry& entry, u32 kind);
   struct Due;
   Load load_of(const Entry& entry) const;
-  bool may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
+  Reason may_pay(const InstalledPolicy& installed, std::span<const LimitUse> limits, std::span<const Draw> draws,
+                 const Load& load);
   void drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason);
   Reason limit_refusal(const InstalledPolicy& installed, const LimitUse& use, const Load& load, bool counts);
+  Reason pay(const InstalledPolicy& installed, std::span<const LimitUse> limits, std::span<const Draw> draws,
+             const Load& load);
   Reason pay(const InstalledPolicy& installed, const Due& due, const Load& load);
-  Reason pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load);
+  bool take_bill(const Bill& content, u32& bill);
   void charge(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   void add_bill(const Headers& headers, u32 flow, u32 back, Due& due);

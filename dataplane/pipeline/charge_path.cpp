@@ -7,13 +7,10 @@
 namespace weir {
 namespace {
 
-// A host is its port where that is attached to a segment, else its address, IPv6 by /64. No packet has such an address:
-// it would be a multicast one of reserved flags.
-constexpr u64 port_mark = 0xffff'ffff'ffff'fffe;
-
+// A host is its port where that is attached to a segment, else its address, IPv6 by /64.
 Address host_of(const InstalledPolicy& installed, u16 port_class, u32 port, const Address& address) {
   const bool is_attached = port_class != 0 && port_class < installed.policy.view().port_classes_count;
-  if (is_attached) return {port_mark, port};
+  if (is_attached) return {host_port_mark, port};
   return address.is_ipv4() ? address : Address{address.high, 0};
 }
 
@@ -158,11 +155,16 @@ Reason Pipeline::open_bill(const Entry& entry, const InstalledPolicy& installed,
     while (i != 0) cells.leave(limits[--i].cell);
     return reason_of(answer);
   }
-  bill = config_.bills->take(content);
-  if (bill != bill_refused) return Reason::undecided;
+  return take_bill(content, bill) ? Reason::undecided : Reason::budget_crowded;
+}
+
+// A flow's bill, whose connection is counted; false where there is no room for it, and then it is not.
+bool Pipeline::take_bill(const Bill& content, u32& bill) {
+  bill = content.is_empty() ? no_bill : config_.bills->take(content);
+  if (bill != bill_refused) return true;
+  for (const LimitUse& use : content.limits()) config_.bills->limits().leave(use.cell);
   bill = no_bill;
-  for (const LimitUse& use : limits) cells.leave(use.cell);
-  return Reason::budget_crowded;
+  return false;
 }
 
 // A flow that another policy let begin; false: it cannot be charged for now.
@@ -173,20 +175,14 @@ bool Pipeline::bill_again(const InstalledPolicy& installed, u32 flow, const Ques
   }
   Bill content{};
   if (make_bill(installed, question, opener_port, content) != Reason::undecided) return false;
+  for (const LimitUse& use : content.limits()) config_.bills->limits().enter(use.cell);
   u32 bill = no_bill;
-  if (!content.is_empty()) {
-    for (const LimitUse& use : content.limits()) config_.bills->limits().enter(use.cell);
-    bill = config_.bills->take(content);
-    if (bill == bill_refused) {
-      for (const LimitUse& use : content.limits()) config_.bills->limits().leave(use.cell);
-      return false;
-    }
-  }
+  if (!take_bill(content, bill)) return false;
   table_.set_bill(flow, bill);
   return true;
 }
 
-// Another worker has taken what a limit still had between the question and the count.
+// Of the short way, where a limit had less when it was counted than when it was asked.
 void Pipeline::drop_unpaid(const Entry& entry, const InstalledPolicy& installed, Reason reason) {
   Outcome& outcome = *out_++;
   outcome = {.token = entry.packet.token, .generation = installed.generation, .flow = entry.guess, .reason = reason};
@@ -203,7 +199,11 @@ void Pipeline::charge(const Entry& entry, const InstalledPolicy& installed, Outc
   if (crosses) gather(entry, installed, outcome, across);
   if (answers) gather_answer(entry, installed, outcome, back);
   Load load = load_of(entry);
-  if (outcome.verdict == Verdict::rewrite) load.frame_bytes += outcome.frame_bytes - entry.packet.bytes;
+  if (outcome.verdict == Verdict::rewrite) {
+    const u32 grown = outcome.frame_bytes - entry.packet.bytes;
+    load.frame_bytes += grown;
+    load.payload_bytes += grown;
+  }
   Reason no = across.is_closed || back.is_closed ? Reason::budget_closed : Reason::undecided;
   if (no == Reason::undecided && answers) no = pay(installed, back, {outcome.answer_bytes, outcome.answer_bytes, 1});
   if (no == Reason::undecided && crosses) no = pay(installed, across, load);
@@ -217,13 +217,8 @@ void Pipeline::charge(const Entry& entry, const InstalledPolicy& installed, Outc
 Reason Pipeline::pay(const InstalledPolicy& installed, const Due& due, const Load& load) {
   if (due.is_nothing()) return Reason::undecided;
   if (config_.till == nullptr) return Reason::budget_closed;
-  for (const LimitUse& use : due.limits)
-    if (const Reason no = limit_refusal(installed, use, load, false); no != Reason::undecided) return no;
-  if (!config_.till->affords(due.all(), load)) return Reason::budget_spent;
-  for (const LimitUse& use : due.limits)
-    if (const Reason no = limit_refusal(installed, use, load, true); no != Reason::undecided) return no;
-  config_.till->spend(due.all(), load);
-  return Reason::undecided;
+  const Reason no = may_pay(installed, due.limits, due.all(), load);
+  return no == Reason::undecided ? pay(installed, due.limits, due.all(), load) : no;
 }
 
 // What a packet owes: by its flow's bill, or as an error or by what the link needs; then for the packets around it.

@@ -25,18 +25,20 @@ inline Reason Pipeline::limit_refusal(const InstalledPolicy& installed, const Li
   return answer == LimitCells::Answer::conforms || now_ < rate.monitor_until ? Reason::undecided : reason_of(answer);
 }
 
-// Whether a packet of this bill would leave, all else agreed.
-inline bool Pipeline::may_pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
-  for (const LimitUse& use : owed.limits())
-    if (limit_refusal(installed, use, load, false) != Reason::undecided) return false;
-  return config_.till->affords(owed.draws(from), load);
+// Why what meets these limits and draws on these purses would not leave, all else agreed.
+inline Reason Pipeline::may_pay(const InstalledPolicy& installed, std::span<const LimitUse> limits,
+                                std::span<const Draw> draws, const Load& load) {
+  for (const LimitUse& use : limits)
+    if (const Reason no = limit_refusal(installed, use, load, false); no != Reason::undecided) return no;
+  return config_.till->affords(draws, load) ? Reason::undecided : Reason::budget_spent;
 }
 
-// Counts it and debits it, after may_pay().
-inline Reason Pipeline::pay(const InstalledPolicy& installed, const Bill& owed, u32 from, const Load& load) {
-  for (const LimitUse& use : owed.limits())
+// Counts it and debits it, after may_pay(); or another worker has taken what a limit still had.
+inline Reason Pipeline::pay(const InstalledPolicy& installed, std::span<const LimitUse> limits,
+                            std::span<const Draw> draws, const Load& load) {
+  for (const LimitUse& use : limits)
     if (const Reason no = limit_refusal(installed, use, load, true); no != Reason::undecided) return no;
-  config_.till->spend(owed.draws(from), load);
+  config_.till->spend(draws, load);
   return Reason::undecided;
 }
 
@@ -57,8 +59,9 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
   if (!is_intact(packet, headers, installed)) [[unlikely]]
     return false;
   const u32 bill = installed.has_charges ? table_.bill(entry.guess) : no_bill;
-  const Load load = load_of(entry);
-  if (bill != no_bill && !may_pay(installed, (*config_.bills)[bill], from, load)) [[unlikely]]
+  const Bill* const owed = bill != no_bill ? &(*config_.bills)[bill] : nullptr;
+  const Load load = owed != nullptr ? load_of(entry) : Load{};
+  if (owed != nullptr && may_pay(installed, owed->limits(), owed->draws(from), load) != Reason::undecided) [[unlikely]]
     return false;
   Beat idle;
   if (headers.protocol == protocol_tcp) [[likely]] {
@@ -72,8 +75,8 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     idle = idle_.of_exchange(FlowClass::udp, state);
   }
   table_.set_deadline(entry.guess, record, static_cast<Beat>(now_beat_ + idle));
-  if (bill != no_bill) {
-    const Reason no = pay(installed, (*config_.bills)[bill], from, load);
+  if (owed != nullptr) {
+    const Reason no = pay(installed, owed->limits(), owed->draws(from), load);
     if (no != Reason::undecided) [[unlikely]]
       return drop_unpaid(entry, installed, no), true;
   }

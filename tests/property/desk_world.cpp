@@ -155,7 +155,7 @@ void DeskWorld::install(DeskPolicy& next) {
     for (DeskPolicy& policy : policies_) policy.installed->seats = {};
     start(true);
   }
-  come_back(desk_->to_come_back(*next.for_desk, port_names, now()));
+  come_back(desk_->to_come_back(*next.for_desk, now()));
   const auto seats = desk_->prepare(*next.for_desk, port_names, now());
   if (!seats) throw Exceeded{seats.error().sentence};
   next.seats.assign(seats->begin(), seats->end());
