@@ -14,7 +14,8 @@ import tree
 COMPILER = "aarch64-linux-gnu-g++"
 FLAGS = ("-std=c++23 -march=armv8-a+crc -O2 -Wall -Wextra -Wconversion -Wshadow -Wno-sign-conversion -Werror"
          " -fno-exceptions -fno-rtti").split()
-FLOORS = tuple(f"dataplane/{name}/" for name in ("base", "packet", "flow", "policy", "budget", "pipeline", "share"))
+FLOORS = tuple(f"dataplane/{name}/" for name in ("base", "packet", "flow", "policy", "budget", "inspect", "pipeline",
+                                                 "share"))
 
 
 def main(root):

@@ -7,8 +7,8 @@ import sys
 import tree
 
 ENGINE_LOW = ("dataplane/base", "dataplane/packet")
-ENGINE = ENGINE_LOW + ("dataplane/flow", "dataplane/policy", "dataplane/budget", "dataplane/pipeline",
-                       "dataplane/share")
+ENGINE = ENGINE_LOW + ("dataplane/flow", "dataplane/policy", "dataplane/budget", "dataplane/inspect",
+                       "dataplane/pipeline", "dataplane/share")
 CONTROL_ENGINE = ENGINE_LOW + ("dataplane/policy",)
 
 # Folder: the folders whose headers it may include, besides its own.
@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "dataplane/flow": ENGINE_LOW + ("dataplane/budget",),
     "dataplane/policy": ENGINE_LOW,
     "dataplane/budget": ENGINE_LOW,
+    "dataplane/inspect": ENGINE_LOW,
     "dataplane/pipeline": ENGINE,
     "dataplane/share": ENGINE,
     "dataplane/edge": ENGINE + ("dataplane/ledger",),
