@@ -80,9 +80,9 @@ u32 Worker::receive(const Port& port) {
   const u16 count = rte_eth_rx_burst(port.id, static_cast<u16>(core_.self()), mbufs.data(), burst_packets_max);
   for (u16 i = 0; i < count; ++i) mbufs[i]->port = port.index;  // inside Weir a frame carries Weir's port index
   if (count == 0) return 0;
-  judge({mbufs.data(), count});
   // Where no more is waiting there is nothing to overlap with: frames go on while they are in the cache.
   while (count < burst_packets_max && !core_.pipeline().idle()) judge({});
+  judge({mbufs.data(), count}, count < burst_packets_max);
   transmit_.flush();
   return count;
 }
@@ -95,7 +95,7 @@ u32 Worker::take_handed(u32 from) {
 }
 
 // One call of the pipeline: these frames in, an earlier burst's outcomes out.
-void Worker::judge(std::span<rte_mbuf*> mbufs) {
+void Worker::judge(std::span<rte_mbuf*> mbufs, bool at_once) {
   std::array<Packet, burst_packets_max> packets;
   WEIR_CHECK(free_.size() >= mbufs.size());
   for (std::size_t i = 0; i < mbufs.size(); ++i) {
@@ -105,8 +105,10 @@ void Worker::judge(std::span<rte_mbuf*> mbufs) {
     packets[i] = show(frames_[token], mbufs[i], port & ~gathered_bit, now_, token);
     packets[i].is_gathered = (port & gathered_bit) != 0;
   }
+  const std::span<const Packet> burst(packets.data(), mbufs.size());
   const BurstResult result =
-      core_.pipeline().process({packets.data(), mbufs.size()}, policy_, outcomes_, misdirected_);
+      at_once ? core_.pipeline().process_at_once(burst, policy_, outcomes_, misdirected_)
+              : core_.pipeline().process(burst, policy_, outcomes_, misdirected_);
   finish({outcomes_.data(), result.outcomes});  // first: a frame may be held and then handed over in one call
   hand_over({misdirected_.data(), result.misdirected});
 }

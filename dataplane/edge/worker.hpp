@@ -50,7 +50,7 @@ class Worker {
   u32 round(bool receiving);
   u32 receive(const Port& port);
   u32 take_handed(u32 from);
-  void judge(std::span<rte_mbuf*> mbufs);
+  void judge(std::span<rte_mbuf*> mbufs, bool at_once = false);
   void hand_over(std::span<const Misdirected> misdirected);
   void finish(std::span<const Outcome> outcomes);
   void release(u64 token);

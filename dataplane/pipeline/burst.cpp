@@ -34,8 +34,7 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
 
 BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,
                               std::span<Outcome> outcomes, std::span<Misdirected> misdirected) {
-  WEIR_CHECK(packets.size() <= burst_packets_max && outcomes.size() >= outcomes_max);
-  WEIR_CHECK(config_.workers == 1 || misdirected.size() >= (config_.fragments ? misdirected_max : packets.size()));
+  check_room(packets, outcomes, misdirected);
   out_ = outcomes.data();
   astray_ = misdirected.data();
   newest_ = newest_ == 2 ? 0 : newest_ + 1;
@@ -66,6 +65,37 @@ BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPo
   const auto handed_over = static_cast<u32>(astray_ - misdirected.data());
   count_burst(taken, handed_over);
   return {static_cast<u32>(out_ - outcomes.data()), handed_over};
+}
+
+BurstResult Pipeline::process_at_once(std::span<const Packet> packets, const InstalledPolicy* policy,
+                                      std::span<Outcome> outcomes, std::span<Misdirected> misdirected) {
+  WEIR_CHECK(idle());
+  check_room(packets, outcomes, misdirected);
+  out_ = outcomes.data();
+  astray_ = misdirected.data();
+  settled_ = ~Tick{0};
+  Stage& stage = stages_[newest_];
+  for (const Packet& packet : packets) {
+    const u32 owner = take(packet, stage);
+    if (owner != config_.self) *astray_++ = {packet.token, owner, false};
+  }
+  const std::span<Entry> entries(stage.entries, stage.count);
+  for (const Entry& entry : entries) table_.prefetch_bucket(entry.headers.hash);
+  for (Entry& entry : entries) entry.guess = table_.guess(entry.headers.hash);
+  if (policy != nullptr && policy->has_charges && config_.bills != nullptr) [[unlikely]]
+    for (const Entry& entry : entries) table_.prefetch_bill(entry.guess);
+  for (const Entry& entry : entries) table_.prefetch_record(entry.guess);
+  for (const Entry& entry : entries) decide(entry, policy);
+  stage.count = 0;
+  const auto handed_over = static_cast<u32>(astray_ - misdirected.data());
+  count_burst(static_cast<u32>(packets.size()), handed_over);
+  return {static_cast<u32>(out_ - outcomes.data()), handed_over};
+}
+
+void Pipeline::check_room(std::span<const Packet> packets, std::span<Outcome> outcomes,
+                          std::span<Misdirected> misdirected) const {
+  WEIR_CHECK(packets.size() <= burst_packets_max && outcomes.size() >= outcomes_max);
+  WEIR_CHECK(config_.workers == 1 || misdirected.size() >= (config_.fragments ? misdirected_max : packets.size()));
 }
 
 // A flow's bill is found by three loads, each from the one before: its number starts loading when the flow is guessed,

@@ -19,6 +19,8 @@ LOADS = {"TCP, one stream": [], "TCP, 16 streams": ["--parallel", "16"],
          "TCP, 4 streams, reverse": ["--reverse", "--parallel", "4"],
          "TCP, segments of 500 bytes": ["--set-mss", "500"]}
 
+ROUNDS_PER_START = 3
+
 
 class Testpmd:
     """Forwards every frame of one port to the other, unseen, on one core."""
@@ -47,6 +49,22 @@ def measure(world, options, seconds):
     return report["sum_received"]["bits_per_second"] / 1e6
 
 
+def take_turns(programs, own, turns, seconds, weir, testpmd):
+    # Rings of 512 frames, the driver's default, lose a window's burst, and TCP's way back from that is all one sees.
+    with World(programs, cpu=own, ring=4096) as ours, World(programs, cpu=own, ring=4096) as theirs:
+        theirs.dataplane.stop()
+        ours.forwarder, theirs.forwarder = ours.dataplane, Testpmd(theirs)
+        for world in (ours, theirs):
+            world.forwarder.process.send_signal(signal.SIGSTOP)
+            measure(world, [], seconds)  # warms up
+        for turn in turns:
+            for name, options in LOADS.items():
+                contenders = [(theirs, testpmd), (ours, weir)]
+                for world, rates in contenders if turn % 2 else reversed(contenders):
+                    rates[name].append(measure(world, options, seconds))
+            print(f"  round {turn + 1}", file=sys.stderr, flush=True)
+
+
 def main():
     paths, rounds, seconds = sys.argv[1:4], *(int(word) for word in (sys.argv[4:6] + ["11", "1"][len(sys.argv) - 4:]))
     skip_unless_possible("af_packet", "iperf3", "dpdk-testpmd")
@@ -56,20 +74,9 @@ def main():
     os.sched_setaffinity(0, others)
     weir = {name: [] for name in LOADS}
     testpmd = {name: [] for name in LOADS}
-    # Rings of 512 frames, the driver's default, lose a window's burst, and TCP's way back from that is all one sees.
-    with World(programs, cpu=own, ring=4096) as ours, World(programs, cpu=own, ring=4096) as theirs:
-        theirs.dataplane.stop()
-        ours.forwarder, theirs.forwarder = ours.dataplane, Testpmd(theirs)
-        for world in (ours, theirs):
-            world.forwarder.process.send_signal(signal.SIGSTOP)
-        for turn in range(rounds + 1):  # the first one warms up
-            for name, options in LOADS.items():
-                contenders = [(theirs, testpmd), (ours, weir)]
-                for world, rates in contenders if turn % 2 else reversed(contenders):
-                    measured = measure(world, options, seconds)
-                    if turn != 0:
-                        rates[name].append(measured)
-            print(f"  round {turn}", file=sys.stderr, flush=True)
+    # Where a process's memory happens to lie is worth some percent: both start anew for every few rounds.
+    for first in range(0, rounds, ROUNDS_PER_START):
+        take_turns(programs, own, range(first, min(first + ROUNDS_PER_START, rounds)), seconds, weir, testpmd)
     for name in LOADS:
         ratios = [one / other for one, other in zip(weir[name], testpmd[name])]
         print(f"  {name}: Weir / testpmd io {statistics.median(ratios):.3f}  ({min(ratios):.3f} .. {max(ratios):.3f}), "
