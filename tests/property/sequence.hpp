@@ -311,7 +311,7 @@ class Sequence {
   void step(Worker& worker, std::span<const Packet> burst) {
     Outcome outcomes[outcomes_max];
     Misdirected misdirected[burst_packets_max];
-    // Both ways in say the same; which one is taken follows from what came so far, so that old inputs stay what they are.
+    // Both ways in say the same; which is taken follows from what came so far: old inputs stay what they are.
     const bool at_once = !burst.empty() && entered_ % 3 == 0;
     while (at_once && !worker.pipeline.idle()) step(worker, {});
     Pipeline& pipeline = worker.pipeline;
