@@ -40,6 +40,11 @@ void StreamReader::acknowledge(u32 number) {
   else if (is_complete()) acknowledged_ = next_;
 }
 
+std::span<const u8> StreamReader::so_far(std::span<const u8> history) const {
+  WEIR_CHECK(history.size() >= window_bytes_);
+  return history.first(delivered_bytes());
+}
+
 // Whether `bytes` stand in the history at `offset` from the beginning of the stream.
 bool StreamReader::equals(std::span<const u8> bytes, u32 offset, std::span<const u8> history) const {
   const std::size_t at = offset % history.size(), first = std::min(bytes.size(), history.size() - at);

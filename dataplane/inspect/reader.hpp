@@ -51,6 +51,8 @@ class StreamReader {
   // The other side has all before `number`.
   void acknowledge(u32 number);
 
+  // All that was delivered, in one piece. Only where the history is not smaller than the window.
+  std::span<const u8> so_far(std::span<const u8> history) const;
   u32 delivered_bytes() const { return next_ - begin_; }
   bool is_complete() const { return delivered_bytes() == window_bytes_; }
   // All is read, and the receiver has it: nothing can be changed any more, and the reader's memory may be given back.
