@@ -16,8 +16,8 @@ import sys
 
 generator = random.Random(230)
 MAGIC = 0x564ab9f2fc4b9d6c
-LAYOUTS = {"2.18": ("2.18.1",), "2.19": ("2.19.4",), "2.20": ("2.20.5", "2.22.3"), "2.24": ("2.24.3", "2.26.2", "2.28.3"),
-           "2.29": ("2.29.7",), "2.30": ("2.30.7",)}
+LAYOUTS = {"2.18": ("2.18.1",), "2.19": ("2.19.4",), "2.20": ("2.20.5", "2.22.3"),
+           "2.24": ("2.24.3", "2.26.2", "2.28.3"), "2.29": ("2.29.7",), "2.30": ("2.30.7",)}
 SIZES = {"2.18.1": 552, "2.19.4": 2600, "2.20.5": 3336, "2.22.3": 3336, "2.24.3": 3576, "2.26.2": 3584, "2.28.3": 3648,
          "2.29.7": 3744, "2.30.7": 4576}
 LISTS = {"2.24": 20, "2.29": 20, "2.30": 37}
@@ -70,7 +70,7 @@ def metadata(version):
 
 def address():
     if generator.random() < 0.7:
-        return ipaddress.IPv4Address(f"10.{generator.randrange(256)}.{generator.randrange(256)}.{generator.randrange(256)}")
+        return ipaddress.IPv4Address(0x0a000000 + generator.randrange(2**24))
     return ipaddress.IPv6Address(f"fd00:{generator.randrange(65536):x}::{generator.randrange(1, 65536):x}")
 
 
