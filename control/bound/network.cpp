@@ -15,26 +15,24 @@ constexpr u64 steps_max = 400'000'000;
 
 using Indices = std::vector<u32>;
 
-// Services of statements, budgets and limits, as atoms that none of them tells apart; those of RDMA behind the others,
-// since a port there is a connection manager's.
+// Services of statements, budgets and limits, as atoms that none of them tells apart.
 class ServiceAtoms {
  public:
   explicit ServiceAtoms(const Model& model) {
-    Model plain, rdma;
+    Model all;
     const auto file = [&](const auto& of) {
-      for (const auto& one : of) {
-        plain.statements.emplace_back().services = one.services;
-        rdma.statements.emplace_back().services.tcp = one.services.rdma;
-      }
-      return plain.statements.size();
+      for (const auto& one : of) all.statements.emplace_back().services = one.services;
+      return all.statements.size();
     };
     first_budget_ = file(model.statements);
     first_limit_ = file(model.budgets);
     file(model.limits);
-    for (Model* const part : {&plain, &rdma}) {
-      part->statements.emplace_back();  // so that there is a set, if only the empty one
-      add(split_services(*part));
-    }
+    const Services split = split_services(all);
+    count_ = split.members.count();
+    std::vector<std::vector<bool>> by_set(split.points.size(), std::vector<bool>(count_));
+    for (u32 atom = 1; atom < count_; ++atom)
+      for (const u32 set : split.members.at(atom)) by_set[set][atom] = true;
+    for (const u32 set : split.set_of) members_.push_back(by_set[set]);
   }
   u32 count() const { return count_; }
   const std::vector<bool>& of_statement(u32 index) const { return members_[index]; }
@@ -42,20 +40,6 @@ class ServiceAtoms {
   bool in_limit(u32 index, u32 atom) const { return members_[first_limit_ + index][atom]; }
 
  private:
-  void add(const Services& split) {
-    const u32 first = count_;
-    count_ += split.members.count();
-    std::vector<std::vector<bool>> by_set(*std::ranges::max_element(split.set_of) + 1,
-                                          std::vector<bool>(count_ - first));
-    for (u32 atom = 1; atom < count_ - first; ++atom)
-      for (const u32 set : split.members.at(atom)) by_set[set][atom] = true;
-    members_.resize(split.set_of.size());
-    for (std::size_t index = 0; index < split.set_of.size(); ++index) {
-      const std::vector<bool>& atoms = by_set[split.set_of[index]];
-      members_[index].insert(members_[index].end(), atoms.begin(), atoms.end());
-    }
-  }
-
   std::size_t first_budget_ = 0, first_limit_ = 0;
   u32 count_ = 0;
   std::vector<std::vector<bool>> members_;  // by statement, then budget, then limit

@@ -5,6 +5,7 @@
 #include "control/compile/charges.hpp"
 #include "control/compile/crowds.hpp"
 #include "control/compile/decide.hpp"
+#include "control/compile/rdma.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/trie.hpp"
 #include "control/compile/write.hpp"
@@ -83,6 +84,7 @@ void put_names(const Model& model, const ChargeSides& charges, const Atoms& atom
   std::vector<image::Text> file_texts;
   for (const std::string& file : model.files) file_texts.push_back(files.at(file));
   put_budgets(model, charges, file_texts, contents);
+  put_rdma(model, order, file_texts, contents);
   for (const Segment& segment : model.segments)
     contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 
@@ -131,8 +133,8 @@ void put_zones(const Atoms& atoms, const Services& services, const Zones& zones,
   meta.words_count = meta.form == image::Form::vectors ? zones.sources.words_count() : 0;
   contents.source_zones = zones.source_rows.pool();
   contents.target_zones = zones.target_rows.pool();
-  contents.source_facts = facts_of(zones.sources);
-  contents.target_facts = facts_of(zones.targets);
+  contents.source_facts = facts_of(zones, zones.sources);
+  contents.target_facts = facts_of(zones, zones.targets);
   contents.service_pages = services.pages;
   contents.service_atoms = services.atoms.pool();
   for (u32 service = 0; service < zones.services.count(); ++service)
@@ -190,6 +192,11 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   const u64 reserves = reserved_segments(model).size();
   if (reserves >= image::reserve_classes)
     return too_many("E0609", "reserves", reserves, image::reserve_classes - 1);
+  if (model.opens_rdma() && model.assets.size() > image::rdma_assets_max)
+    return too_many("E0617", "assets beside RDMA", model.assets.size(), image::rdma_assets_max);
+  if (model.jobs.size() > image::jobs_max) return too_many("E0618", "jobs", model.jobs.size(), image::jobs_max);
+  if (model.queue_pairs.size() * 2 > image::static_pairs_max)
+    return too_many("E0619", "declared queue pairs", model.queue_pairs.size(), image::static_pairs_max / 2);
   const Services services = split_services(model);
   if (services.members.count() > services_max)
     return too_many("E0604", "disjoint services", services.members.count(), services_max);

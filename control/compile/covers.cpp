@@ -91,11 +91,11 @@ std::vector<Cover> complement(const std::vector<Cover>& covers) {
 std::vector<Cover> cover_of(const ServiceSet& set, bool everything_else) {
   std::vector<Cover> made;
   constexpr CoverKind kinds[] = {CoverKind::tcp,   CoverKind::udp,   CoverKind::sctp,
-                                 CoverKind::icmp4, CoverKind::icmp6, CoverKind::protocol};
+                                 CoverKind::icmp4, CoverKind::icmp6, CoverKind::protocol,
+                                 CoverKind::rdma};
   const ServicePoints points = points_of(set);
   for (u32 field = 0; field < image::service_fields_count; ++field)
     for (const PortRange& one : points[field]) made.push_back(range(kinds[field], one.first, one.last));
-  for (const PortRange& one : set.rdma) made.push_back(range(CoverKind::rdma, one.first, one.last));
   if (everything_else) made.push_back(range(CoverKind::other, 0, 0));
   join(made);
   shorten(made);

@@ -76,7 +76,7 @@ class Crowds {
   // As the lookup finds them (dataplane/policy/charges.cpp).
   void collect_places() {
     std::unordered_map<u64, u32> known;
-    const auto targets = facts_of(zones_.targets), sources = facts_of(zones_.sources);
+    const auto targets = facts_of(zones_, zones_.targets), sources = facts_of(zones_, zones_.sources);
     for (u32 port = 0; port < zones_.classes.size(); ++port)
       for (u32 atom = 0; atom < atoms_.count(); ++atom) {
         const u16 zone = zones_.source_rows.at(zones_.source_row_of[port])[atom];

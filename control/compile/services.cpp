@@ -49,7 +49,7 @@ void append(std::vector<u32>& into, const std::vector<PortRange>& ranges) {
 }  // namespace
 
 ServicePoints points_of(const ServiceSet& set) {
-  ServicePoints points{set.tcp, set.udp, set.sctp, set.icmp4, set.icmp6, {}};
+  ServicePoints points{set.tcp, set.udp, set.sctp, set.icmp4, set.icmp6, {}, set.rdma};
   for (const u8 protocol : set.protocols) {
     switch (protocol) {
       case 6: points[static_cast<u32>(ServiceField::tcp)] = {everything}; break;

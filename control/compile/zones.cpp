@@ -83,29 +83,50 @@ u16 zone_of(std::span<const u32> segments, const Mentions& mentions, RuleSets& s
   return static_cast<u16>(sets.take(mark));
 }
 
-// Of an address in these segments: the class of the largest reserve, and whether denials to it are answered.
+// What is known of an address in these segments, as the number of a sequence: the class of the largest reserve, whether
+// denials to it are answered and what it is charged as; its assets; its jobs.
 class Marks {
  public:
-  explicit Marks(const Model& model) : model_(model), reserved_(reserved_segments(model)) {}
-
-  u64 of_target(std::span<const u32> segments) const {
-    u64 best = 0;
-    for (u64 index = 0; index < reserved_.size(); ++index) {
-      if (std::find(segments.begin(), segments.end(), reserved_[index]) == segments.end()) continue;
-      if (best == 0 || share(index) > share(best - 1)) best = index + 1;
+  Marks(const Model& model, Sequences<u64>& facts)
+      : facts_(facts), reserved_(reserved_segments(model)), shares_(model.segments.size()),
+        rejects_(model.segments.size()), assets_(model.segments.size()), jobs_(model.segments.size()) {
+    for (std::size_t i = 0; i < model.segments.size(); ++i) {
+      shares_[i] = model.segments[i].reserve;
+      rejects_[i] = model.segments[i].reject;
     }
-    return best;
+    for (std::size_t i = 0; i < model.assets.size() && model.opens_rdma(); ++i)
+      for (const u32 segment : model.assets[i].held) assets_[segment] |= u64{1} << i % 64;
+    for (std::size_t i = 0; i < model.jobs.size(); ++i)
+      for (const u32 segment : model.jobs[i].members) jobs_[segment] |= u64{1} << i % 64;
+    const u64 nothing[] = {0, 0, 0};
+    facts_.intern(nothing);
   }
-  u64 of_source(std::span<const u32> segments) const {
-    const bool rejects =
-        std::any_of(segments.begin(), segments.end(), [&](u32 one) { return model_.segments[one].reject; });
-    return of_target(segments) | (rejects ? mark_reject : 0);
+
+  u64 of_target(std::span<const u32> segments, u32 charge) { return mark(segments, charge, 0); }
+  u64 of_source(std::span<const u32> segments, u32 charge) {
+    const bool rejects = std::any_of(segments.begin(), segments.end(), [&](u32 one) { return rejects_[one]; });
+    return mark(segments, charge, rejects ? mark_reject : 0);
   }
 
  private:
-  u32 share(u64 index) const { return model_.segments[reserved_[index]].reserve; }
-  const Model& model_;
-  std::vector<u32> reserved_;
+  u64 mark(std::span<const u32> segments, u32 charge, u64 flags) {
+    u64 reserve = 0;
+    for (u64 index = 0; index < reserved_.size(); ++index) {
+      if (std::find(segments.begin(), segments.end(), reserved_[index]) == segments.end()) continue;
+      if (reserve == 0 || shares_[reserved_[index]] > shares_[reserved_[reserve - 1]]) reserve = index + 1;
+    }
+    u64 fact[] = {reserve | flags | u64{charge} << mark_charge_bits, 0, 0};
+    for (const u32 segment : segments) {
+      fact[1] |= assets_[segment];
+      fact[2] |= jobs_[segment];
+    }
+    return facts_.intern(fact);
+  }
+
+  Sequences<u64>& facts_;
+  std::vector<u32> reserved_, shares_;
+  std::vector<bool> rejects_;
+  std::vector<u64> assets_, jobs_;  // by segment
 };
 
 }  // namespace
@@ -117,12 +138,12 @@ std::vector<u32> reserved_segments(const Model& model) {
   return reserved;
 }
 
-std::vector<image::ZoneFacts> facts_of(const RuleSets& zones) {
+std::vector<image::ZoneFacts> facts_of(const Zones& zones, const RuleSets& side) {
   std::vector<image::ZoneFacts> made;
-  for (u32 zone = 0; zone < zones.count(); ++zone) {
-    const u64 mark = zones.mark_of(zone);
-    made.push_back({static_cast<u8>(mark & (mark_reject - 1)), (mark & mark_reject) != 0,
-                    static_cast<u16>(mark >> mark_charge_bits)});
+  for (u32 zone = 0; zone < side.count(); ++zone) {
+    const std::span<const u64> fact = zones.facts.at(static_cast<u32>(side.mark_of(zone)));
+    made.push_back({static_cast<u8>(fact[0] & (mark_reject - 1)), (fact[0] & mark_reject) != 0,
+                    static_cast<u16>(fact[0] >> mark_charge_bits), 0, fact[1], fact[2]});
   }
   return made;
 }
@@ -130,10 +151,10 @@ std::vector<image::ZoneFacts> facts_of(const RuleSets& zones) {
 Zones merge_zones(const Model& model, const Atoms& atoms, const Services& services,
                   std::span<const u32> statements, ChargeSides& charges) {
   const u32 rules = static_cast<u32>(statements.size());
-  Zones zones{port_classes(model), {}, {}, {}, {}, RuleSets(rules), RuleSets(rules), RuleSets(rules), {}};
+  Zones zones{port_classes(model), {}, {}, {}, {}, RuleSets(rules), RuleSets(rules), RuleSets(rules), {}, {}};
   const Mentions from = mentions_of(model, statements, &Statement::from, &Statement::from_any, zones.sources);
   const Mentions to = mentions_of(model, statements, &Statement::to, &Statement::to_any, zones.targets);
-  const Marks marks(model);
+  Marks marks(model, zones.facts);
   std::vector<u16> source_row(atoms.count()), target_row(atoms.count());
   std::vector<u32> segments;
   for (const PortClassPlan& port : zones.classes) {
@@ -141,10 +162,9 @@ Zones merge_zones(const Model& model, const Atoms& atoms, const Services& servic
       if (!source_segments(model, atoms, port, atom, segments)) source_row[atom] = image::zone_spoofed;
       else
         source_row[atom] = zone_of(segments, from, zones.sources,
-                                   marks.of_source(segments) | u64{charges.source(segments)} << mark_charge_bits);
+                                   marks.of_source(segments, charges.source(segments)));
       target_segments(model, atoms, port, atom, segments);
-      target_row[atom] = zone_of(segments, to, zones.targets,
-                                 marks.of_target(segments) | u64{charges.target(segments)} << mark_charge_bits);
+      target_row[atom] = zone_of(segments, to, zones.targets, marks.of_target(segments, charges.target(segments)));
     }
     zones.port_charge.push_back(static_cast<u16>(charges.source(port.attached)));
     zones.source_row_of.push_back(zones.source_rows.intern(source_row));

@@ -56,10 +56,11 @@ struct Zones {
   Sequences<u16> source_rows, target_rows;        // zone by atom
   RuleSets sources, targets, services;            // by zone, zone, service; services are marked by their charge service
   std::vector<u16> port_charge;                   // by class: what frames without addresses are charged as
+  Sequences<u64> facts;                           // by mark of a zone: reserve and flags, assets, jobs
 };
 
 // By zone, of Zones::sources or Zones::targets.
-std::vector<image::ZoneFacts> facts_of(const RuleSets& zones);
+std::vector<image::ZoneFacts> facts_of(const Zones& zones, const RuleSets& side);
 
 // `statements`: model.statements by bit, no_statement where a bit stands for none. Zone numbers above 16 bits are cut:
 // the caller looks at the counts.

@@ -168,7 +168,11 @@ void ExamplePicker::choose_service(const ServicePoints& points, bool is_ipv4) {
   const auto& ranges = points[field];
   u16 number = ranges.front().first;
   u8 protocol = 0, type = 0, code = 0;
-  if (field < 3) {
+  const bool is_rdma = field == static_cast<u32>(image::ServiceField::rdma);
+  if (is_rdma) {
+    protocol = 17;
+    example_.service = number == 0 ? "rdma/nccl" : fmt::format("rdma/{}", number);
+  } else if (field < 3) {
     protocol = protocols[field];
     if (number == 0 && ranges.front().last > 0) ++number;
     if (number < 20 && ranges.front().last - number > 100)
@@ -202,6 +206,7 @@ void ExamplePicker::choose_service(const ServicePoints& points, bool is_ipv4) {
     question.icmp_type = type;
     question.icmp_code = code;
     question.target_port = number;
+    question.is_rdma = is_rdma;
   }
 }
 

@@ -90,7 +90,7 @@ bool equal(const ServicePoints& a, const ServicePoints& b) {
 }
 
 std::vector<std::string> numbers_of(const ServicePoints& points) {
-  constexpr std::string_view families[] = {"tcp", "udp", "sctp", "icmp4", "icmp6", "protocol"};
+  constexpr std::string_view families[] = {"tcp", "udp", "sctp", "icmp4", "icmp6", "protocol", "rdma"};
   std::vector<std::string> out;
   for (u32 field = 0; field < points.size(); ++field) {
     const bool is_icmp = field == 3 || field == 4;

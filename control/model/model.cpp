@@ -12,6 +12,11 @@ std::uint32_t Model::line_of(const Span& span) const {
   return after == starts.begin() ? 1 : static_cast<std::uint32_t>(after - starts.begin());
 }
 
+bool Model::opens_rdma() const {
+  return std::ranges::any_of(
+      statements, [](const Statement& one) { return !one.is_forbid && !one.services.rdma.empty(); });
+}
+
 std::uint32_t most_hosts(const Segment& segment) {
   // What has addresses is known by them on every port that nobody is attached to.
   if (segment.hosts != 0 || segment.attach.empty() || segment.has_addresses) return segment.hosts;

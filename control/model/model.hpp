@@ -72,6 +72,15 @@ struct ServiceSet {
 
 enum class Log : std::uint8_t { none, opened, all };
 
+// What queue pairs of an allow may do, and what its connections must speak.
+struct RdmaTerms {
+  std::optional<std::uint8_t> operations;  // bits of dataplane/packet/rdma.hpp; without them READ depends on assets
+  std::uint32_t read_mtu = 1024;
+  std::uint64_t read_credit = 64ull << 20;
+  std::uint32_t first_use = 0;        // queue pairs of one source learned by their first packet
+  std::uint16_t protocols = 0;        // bit p: image::Spoken p
+};
+
 // One [[allow]] or [[forbid]].
 struct Statement {
   std::string name;                   // given, or made from its place when absent; unique
@@ -84,6 +93,7 @@ struct Statement {
   std::optional<std::int64_t> expires_s;  // first second (Unix) at which it no longer holds
   bool syn_proxy = false;             // allow: its handshakes are answered before the target hears of them
   bool reject = false;                // forbid: what it denies is answered
+  RdmaTerms rdma{};
 };
 
 struct Link {
@@ -190,6 +200,34 @@ struct Invariant {
   std::uint32_t ratio_thousandths = 1'000;     // compression to assume; without the key that of the asset
 };
 
+// [job.NAME]: segments whose hosts train together.
+struct Job {
+  std::string name;
+  Span span;
+  std::vector<std::uint32_t> members; // segment indices, sorted, unique, never empty
+  std::uint8_t transports = 0;        // image::transport_*; never 0
+  std::uint8_t operations = 0x7f;
+  std::uint64_t seal_after_us = 0;    // 0: sealed only by an operator
+  std::optional<std::uint64_t> tag;   // NCCL's magic
+  std::uint32_t read_mtu = 0;         // 0: not said
+  std::uint64_t read_credit = 0;
+};
+
+// One [[queue_pair]]: queue pairs that no handshake teaches.
+struct QueuePair {
+  Span span;
+  AddressSet from, to;                // one address each, of one family
+  std::optional<std::uint32_t> from_qp, to_qp;  // at least one; 24 bits
+};
+
+// [rdma].
+struct RdmaSettings {
+  bool check_icrc = false;
+  Frequency cnp{2'560, 99'999 * 2'560};    // 100,000/s
+  Frequency cm{256'000, 999 * 256'000};    // 1,000/s
+  std::uint32_t nak_penalty_ms = 1'000;
+};
+
 // How many accounts a budget per host can need for one segment: as many as it has hosts, or as it has
 // ports where they alone say who is in it. 0: nobody said.
 inline constexpr std::uint32_t attached_ports_max = 16;
@@ -207,6 +245,9 @@ struct Model {
   std::vector<Limit> limits;          // sorted by name
   std::vector<Asset> assets;          // sorted by name
   std::vector<Invariant> invariants;  // sorted by name
+  std::vector<Job> jobs;              // sorted by name
+  std::vector<QueuePair> queue_pairs; // in the order found
+  RdmaSettings rdma;
   std::uint32_t instances = 1;        // enforcement points that share every budget and limit
   bool fleet_stated = false;          // [fleet] is there
   bool monitor = false;               // policy.mode: nothing that policy would deny is denied; no bound holds
@@ -215,6 +256,7 @@ struct Model {
   // Line (from 1) of a span's start, for the image's rule table.
   std::vector<std::vector<std::uint32_t>> line_starts;  // by file: byte offset of each line
   std::uint32_t line_of(const Span& span) const;
+  bool opens_rdma() const;            // some allow has RDMA among its services
 };
 
 }  // namespace weir::control

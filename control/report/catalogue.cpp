@@ -199,6 +199,12 @@ constexpr CodeRow rows[] = {
      "says which budgets and limits meet, and how many places each of them takes. Give budgets that count the same "
      "traffic one statement with several `windows`, and reserves to fewer segments. A frame without addresses (ARP) is "
      "charged to every budget of its segment, so that a segment cannot be in too many `from`."},
+    {"E0617", "too many assets beside RDMA",
+     "Where some allow opens RDMA, every address is known by the assets that it holds, 64 at the most: a READ takes "
+     "from whoever is asked, so that it passes only where the reader holds what the other side holds. Join assets that "
+     "the same segments hold."},
+    {"E0618", "too many jobs", "An address is known by its jobs; the message says how many there can be."},
+    {"E0619", "too many declared queue pairs", "The message says how many an image can hold."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},

@@ -61,14 +61,17 @@ std::string_view check_tracking(const View& view) {
   return {};
 }
 
-std::string_view check_zone_facts(std::span<const ZoneFacts> facts, u32 zones, u8 reject_max,
-                                  std::span<const Tracking> tracking) {
+std::string_view check_zone_facts(std::span<const ZoneFacts> facts, u32 zones, u8 reject_max, const View& view) {
+  const auto tracking = view.tracking;
+  const u64 jobs = view.jobs.size() >= 64 ? ~u64{0} : (u64{1} << view.jobs.size()) - 1;
   if (facts.size() != zones) return "does not have one element for each zone";
   if (tracking.size() != 1) return "has no row of tracking beside it";
   for (const ZoneFacts& fact : facts) {
     if (fact.reserve >= reserve_classes) return "names a reserve that is not there";
     if (fact.reserve != 0 && tracking[0].reserve_share[fact.reserve] == 0) return "names a reserve that is not there";
     if (fact.reject > reject_max) return "has a flag that does not exist";
+    if (fact.zero != 0) return "has a reserved field that is not zero";
+    if ((fact.jobs & ~jobs) != 0) return "names a job that is not there";
   }
   return {};
 }

@@ -8,8 +8,7 @@ namespace weir::image {
 
 // Each returns the sentence that says what does not hold, or an empty one.
 std::string_view check_tracking(const View& view);
-// The row of `tracking` need not have been checked yet.
-std::string_view check_zone_facts(std::span<const ZoneFacts> facts, u32 zones, u8 reject_max,
-                                  std::span<const Tracking> tracking);
+// The row of `tracking` and the jobs need not have been checked yet.
+std::string_view check_zone_facts(std::span<const ZoneFacts> facts, u32 zones, u8 reject_max, const View& view);
 
 }  // namespace weir::image

@@ -7,6 +7,7 @@
 #pragma once
 #include "dataplane/base/bytes.hpp"
 #include "dataplane/base/rate.hpp"
+#include "dataplane/policy/image_rdma.hpp"
 
 #include <span>
 #include <type_traits>
@@ -16,7 +17,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 4;
+inline constexpr u32 version = 5;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -36,11 +37,6 @@ struct SectionEntry {
   u32 element_bytes;
   u64 offset;
   u64 count;          // elements
-};
-
-// A piece of the section `strings`.
-struct Text {
-  u32 offset, bytes;
 };
 
 enum class Form : u32 {
@@ -106,8 +102,9 @@ enum class ServiceField : u32 {
   icmp4,
   icmp6,  // type << 8 | code
   protocol,  // the IP protocol number, every other protocol
+  rdma,      // connection-manager port; 0: a queue pair that needs none
 };
-inline constexpr u32 service_fields_count = 6;
+inline constexpr u32 service_fields_count = 7;
 inline constexpr u32 service_page_entries = 256;
 
 // Rule sets (Form::vectors) are bit sets; bit_rules says which rule a bit stands for. Rules for every target have words
@@ -192,6 +189,9 @@ struct ZoneFacts {
   u8 reserve;  // class; 0: none
   u8 reject;   // sources only: what is denied to them is answered
   u16 charge;  // what it is to budgets and limits: as a source an index of charge_sources; as a target a number there
+  u32 zero;
+  u64 assets;  // bit a: it holds asset a; only where some allow opens RDMA
+  u64 jobs;    // bit j: it is a member of job j
 };
 
 // What counts and limits a packet: charges.hpp has the lookup, docs/image.md the meaning.
@@ -307,8 +307,8 @@ struct Limit {
   X(atom_segments, u16, "the segments that contain an atom, narrowest first")                                       \
   X(class_segments, u16, "the segments attached to a port class or bound to a network, ascending")                  \
   X(macs, Mac, "the source addresses that a port class may use, ascending")                                         \
-  X(source_facts, ZoneFacts, "by source zone: its reserve, whether denials are answered, its charge_sources")       \
-  X(target_facts, ZoneFacts, "by target zone: its reserve, and its number in charge_targets")                       \
+  X(source_facts, ZoneFacts, "by source zone: reserve, whether denials are answered, charge_sources, assets, jobs")    \
+  X(target_facts, ZoneFacts, "by target zone: reserve, number in charge_targets, assets, jobs")                        \
   X(charge_services, u16, "by service: which budgets and limits name it; a column of charge_rows")                  \
   X(charge_sources, ChargeSource, "by source: its targets that budgets or limits single out")                       \
   X(charge_targets, ChargeTarget, "targets of a source, ascending")                                                 \
@@ -323,6 +323,10 @@ struct Limit {
   X(covers, Cover, "ranges that budgets and accounts cover: by kind, ascending, disjoint")                          \
   X(limits, Limit, "by name")                                                                                       \
   X(tracking, Tracking, "[state], [flood] and reserves; one element")                                               \
+  X(rdma_rules, RdmaRule, "by rule: what its queue pairs may do")                                                   \
+  X(jobs, Job, "by name; bit j of a zone's jobs is job j")                                                          \
+  X(static_pairs, StaticPair, "directions of declared queue pairs, ascending")                                      \
+  X(rdma, RdmaSettings, "[rdma]; one element")                                                                      \
   X(strings, u8, "names and file names, UTF-8")
 
 enum class Section : u32 {

@@ -64,13 +64,14 @@ inline u32 atom_of(const View& view, const Address& address, bool is_ipv4) {
 }
 
 // Where a protocol is looked up, by family: its table, and masks that pick one number of the packet without a branch.
-// Protocol 1 is ICMP only in IPv4, 58 only in IPv6.
+// Protocol 1 is ICMP only in IPv4, 58 only in IPv6. RDMA stands behind the protocols.
 struct ServiceRoute {
   u16 first_page, port_mask, icmp_mask, protocol_mask;
 };
 struct ServiceRoutes {
-  ServiceRoute by_protocol[2][256];  // [is_ipv4][protocol]
+  ServiceRoute by_protocol[2][257];  // [is_ipv4][protocol, or route_of_rdma]
 };
+inline constexpr u32 route_of_rdma = 256;
 constexpr ServiceRoutes service_routes() {
   const auto page = [](ServiceField field) { return static_cast<u16>(static_cast<u32>(field) * 256); };
   ServiceRoutes routes{};
@@ -79,6 +80,7 @@ constexpr ServiceRoutes service_routes() {
     family[6] = {page(ServiceField::tcp), 0xffff, 0, 0};
     family[17] = {page(ServiceField::udp), 0xffff, 0, 0};
     family[132] = {page(ServiceField::sctp), 0xffff, 0, 0};
+    family[route_of_rdma] = {page(ServiceField::rdma), 0xffff, 0, 0};
   }
   routes.by_protocol[1][1] = {page(ServiceField::icmp4), 0, 0xffff, 0};
   routes.by_protocol[0][58] = {page(ServiceField::icmp6), 0, 0xffff, 0};
@@ -87,7 +89,8 @@ constexpr ServiceRoutes service_routes() {
 inline constexpr ServiceRoutes routes_of_services = service_routes();
 
 inline u16 service_of(const View& view, const Question& question, bool is_ipv4) {
-  const ServiceRoute& route = routes_of_services.by_protocol[is_ipv4][question.protocol];
+  const u32 asked = question.is_rdma ? route_of_rdma : question.protocol;
+  const ServiceRoute& route = routes_of_services.by_protocol[is_ipv4][asked];
   const u32 icmp = u32{question.icmp_type} << 8 | question.icmp_code;
   const u32 number =
       (question.target_port & route.port_mask) | (icmp & route.icmp_mask) | (question.protocol & route.protocol_mask);

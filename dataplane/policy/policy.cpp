@@ -63,6 +63,18 @@ u16 Policy::network_class(u32 number) const {
   return static_cast<u16>(found ? low : unbound);
 }
 
+const image::StaticPair* Policy::static_pair(const Address& source, const Address& target, u32 qp) const {
+  const image::StaticPair wanted{source.high, source.low, target.high, target.low, qp, 0, 0, 0};
+  u64 low = 0, high = view_.static_pairs.size();
+  while (low < high) {
+    const u64 middle = low + (high - low) / 2;
+    if (image::stands_before(view_.static_pairs[middle], wanted)) low = middle + 1;
+    else high = middle;
+  }
+  const bool found = low < view_.static_pairs.size() && !image::stands_before(wanted, view_.static_pairs[low]);
+  return found ? &view_.static_pairs[low] : nullptr;
+}
+
 LinkRules Policy::link() const {
   const u32 link = view_.meta[0].link;
   return {(link & image::link_arp) != 0, (link & image::link_nd) != 0, (link & image::link_ra) != 0,

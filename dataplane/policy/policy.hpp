@@ -25,7 +25,8 @@ struct Question {
   u16 source_class, target_class;  // port classes of the port it came in by and the port it would leave by
   u8 protocol;
   u8 icmp_type, icmp_code;         // protocol 1 and 58
-  u16 target_port;                 // host order; TCP, UDP, SCTP
+  u16 target_port;                 // host order; TCP, UDP, SCTP; of RDMA the connection-manager port
+  bool is_rdma = false;            // a queue pair is opened; port 0: by what needs no connection manager
 };
 
 struct Judgement {
@@ -104,9 +105,7 @@ class Policy {
   // Of a zone in a Judgement of this policy: its class in tracking().reserve_share, 0 for none. An address in several
   // segments with a reserve has the largest, ties by name.
   u8 reserve_of_source(u32 zone) const { return source_facts(zone).reserve; }
-  u8 reserve_of_target(u32 zone) const {
-    return zone < view_.target_facts.size() ? view_.target_facts[zone].reserve : u8{0};
-  }
+  u8 reserve_of_target(u32 zone) const { return target_facts(zone).reserve; }
   // Whether the rule that allows wants the target's handshakes proxied.
   bool wants_syn_proxy(u16 decision) const { return view_.decisions[decision_checked(decision)].syn_proxy; }
   // Whether policy asks that this denial be answered: by the forbid that decided, or by the source's segment.
@@ -117,6 +116,25 @@ class Policy {
     return view_.decisions[decision_checked(judgement.decision)].reject ||
            source_facts(judgement.source_zone).reject;
   }
+
+  // RDMA and jobs. Zones are those of a Judgement of this policy. Whether some allow opens RDMA:
+  bool has_rdma() const { return view_.rdma[0].used; }
+  const image::RdmaSettings& rdma() const { return view_.rdma[0]; }
+  // What the queue pairs of a rule may do.
+  const image::RdmaRule& rdma_rule(u32 rule) const {
+    WEIR_CHECK(rule < view_.rdma_rules.size());
+    return view_.rdma_rules[rule];
+  }
+  // Bit a: who is there holds asset a. Zero where has_rdma() is not.
+  u64 assets_of_source(u32 zone) const { return source_facts(zone).assets; }
+  u64 assets_of_target(u32 zone) const { return target_facts(zone).assets; }
+  // Bit j: who is there is a member of jobs()[j].
+  u64 jobs_of_source(u32 zone) const { return source_facts(zone).jobs; }
+  u64 jobs_of_target(u32 zone) const { return target_facts(zone).jobs; }
+  std::span<const image::Job> jobs() const { return view_.jobs; }
+  // Packets from `source` to `target` for a queue pair that the policy declares; null where it does not. Cost: a binary
+  // search. That the declaration is there allows nothing: a rule must, too.
+  const image::StaticPair* static_pair(const Address& source, const Address& target, u32 qp) const;
 
   u32 rules_count() const { return static_cast<u32>(view_.rules.size()); }
   RuleView rule(u32 index) const;
@@ -148,6 +166,9 @@ class Policy {
   }
   image::ZoneFacts source_facts(u32 zone) const {
     return zone < view_.source_facts.size() ? view_.source_facts[zone] : image::ZoneFacts{};
+  }
+  image::ZoneFacts target_facts(u32 zone) const {
+    return zone < view_.target_facts.size() ? view_.target_facts[zone] : image::ZoneFacts{};
   }
   u16 source_zone(u16 port_class, u32 atom) const {
     return view_.source_zones[u64{view_.port_classes[port_class].source_row} * view_.atoms_count + atom];

@@ -6,6 +6,7 @@
 
 #include "dataplane/base/machine.hpp"
 #include "dataplane/policy/check_charges.hpp"
+#include "dataplane/policy/check_rdma.hpp"
 #include "dataplane/policy/check_tracking.hpp"
 #include "dataplane/policy/walk.hpp"
 
@@ -334,8 +335,8 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
     case Section::source_zones: return check_source_zones(view);
     case Section::target_zones: return check_target_zones(view);
     case Section::source_facts:
-      return check_zone_facts(view.source_facts, view.meta[0].source_zones_count, 1, view.tracking);
-    case Section::target_facts: return check_zone_facts(view.target_facts, view.target_zones_count, 0, view.tracking);
+      return check_zone_facts(view.source_facts, view.meta[0].source_zones_count, 1, view);
+    case Section::target_facts: return check_zone_facts(view.target_facts, view.target_zones_count, 0, view);
     case Section::tracking: return check_tracking(view);
     case Section::service_pages: return check_service_pages(view);
     case Section::service_atoms:
@@ -362,8 +363,10 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
       return unless(all_below(view.atom_segments, view.segments.size()), "names a segment that is not there");
     case Section::class_segments:
       return unless(all_below(view.class_segments, view.segments.size()), "names a segment that is not there");
-    default: return check_charges(view, section);
+    default: break;
   }
+  const Sentence wrong = check_rdma(view, section);
+  return wrong.empty() ? check_charges(view, section) : wrong;
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
     constexpr u8 protocols[] = {6, 17, 132, 1, 58, 47};
     const Question question{source, target, static_cast<u16>(draw() % classes), static_cast<u16>(draw() % classes),
                             protocols[bits / 2 % 6], static_cast<u8>(bits >> 8), static_cast<u8>(bits >> 16),
-                            static_cast<u16>(bits >> 24)};
+                            static_cast<u16>(bits >> 24), (bits >> 41 & 7) == 0};
     const Tick now = bits >> 40 & 1 ? draw() % 2'000'000'000 : draw();
     Judgement judgement = policy.judge(question, now);
     sum += judgement.rule;
@@ -27,7 +27,15 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
            policy.wants_syn_proxy(judgement.decision);
     sum += policy.tracking().reserve_share[policy.reserve_of_source(judgement.source_zone)] +
            policy.tracking().reserve_share[policy.reserve_of_target(judgement.target_zone)];
+    sum += policy.assets_of_source(judgement.source_zone) + policy.assets_of_target(judgement.target_zone);
+    const u64 jobs = policy.jobs_of_source(judgement.source_zone) & policy.jobs_of_target(judgement.target_zone);
+    for (u64 job = 0; job < policy.jobs().size(); ++job)
+      if (jobs >> job & 1) sum += policy.text(policy.jobs()[job].name).size();
+    sum += policy.has_rdma() + policy.rdma().nak_penalty_ms;
+    if (const image::StaticPair* pair = policy.static_pair(source, target, static_cast<u32>(bits) & image::qp_max))
+      sum += pair->peer_qp;
     if (judgement.rule != no_rule) {
+      sum += policy.rdma_rule(judgement.rule).read_credit;
       const RuleView rule = policy.rule(judgement.rule);
       for (const char letter : rule.name) sum += static_cast<u64>(letter);
       for (const char letter : rule.file) sum += static_cast<u64>(letter);

@@ -150,6 +150,67 @@ TEST_CASE("rules keep their place and their logging") {
   CHECK(compiled.policy.log_of(judgement.decision) == Log::all);
 }
 
+TEST_CASE("declared queue pairs are found by both ends, and nothing else is") {
+  control::Model model;
+  const auto one = [](u32 ipv4) { return control::AddressSet{{{ipv4, ipv4}}, {}}; };
+  for (u32 i = 0; i < 50; ++i) {
+    control::QueuePair pair;
+    pair.from = one(10 + i % 3);
+    pair.to = one(20 + i % 2);
+    if (i % 4 != 0) pair.from_qp = 100 + i;
+    if (i % 4 != 1) pair.to_qp = 300 + i;
+    model.queue_pairs.push_back(pair);
+  }
+  const Compiled compiled(model);
+  u64 found = 0;
+  for (u32 source = 9; source < 23; ++source)
+    for (u32 target = 9; target < 23; ++target)
+      for (u32 qp = 90; qp < 360; ++qp) {
+        const image::StaticPair* pair =
+            compiled.policy.static_pair(Address::ipv4(swap(source)), Address::ipv4(swap(target)), qp);
+        const control::QueuePair* forth = nullptr;
+        const control::QueuePair* back = nullptr;
+        for (const control::QueuePair& stated : model.queue_pairs) {
+          const u32 from = stated.from.ipv4[0].first, to = stated.to.ipv4[0].first;
+          if (from == source && to == target && stated.to_qp == qp) forth = &stated;
+          if (to == source && from == target && stated.from_qp == qp) back = &stated;
+        }
+        REQUIRE((pair != nullptr) == (forth != nullptr || back != nullptr));
+        if (pair == nullptr) continue;
+        ++found;
+        REQUIRE(pair->answers == (back != nullptr));
+        REQUIRE(pair->peer_qp == (back != nullptr ? back->to_qp : forth->from_qp).value_or(image::no_peer_qp));
+      }
+  CHECK(found == 74);
+  CHECK(compiled.policy.view().static_pairs.size() == 74);
+  CHECK_FALSE(compiled.policy.has_rdma());
+}
+
+TEST_CASE("UDP to RoCE's port and a queue pair are two services") {
+  control::Model model;
+  model.segments = {segment("a", 10, 20)};
+  model.statements = {allow("udp", {0}, {0}), allow("rdma", {0}, {0})};
+  model.statements[0].services = {};
+  model.statements[0].services.udp = {{4791, 4791}};
+  model.statements[1].services = {};
+  model.statements[1].services.rdma = {{20049, 20049}};
+  model.statements[1].rdma.first_use = 7;
+  for (const DecisionForm form : {DecisionForm::matrix, DecisionForm::vectors}) {
+    const Compiled compiled(model, form);
+    Question question = tcp(15, 16, 4791);
+    question.protocol = 17;
+    CHECK(compiled.policy.rule(compiled.policy.judge(question, 0).rule).name == "udp");
+    question.is_rdma = true;
+    CHECK(compiled.policy.judge(question, 0).reason == Reason::no_allow);
+    question.target_port = 20049;
+    const Judgement judgement = compiled.policy.judge(question, 0);
+    REQUIRE(compiled.policy.rule(judgement.rule).name == "rdma");
+    CHECK(compiled.policy.rdma_rule(judgement.rule).first_use == 7);
+    CHECK(compiled.policy.rdma_rule(judgement.rule).operations == image::rdma_default_operations);
+    CHECK(compiled.policy.has_rdma());
+  }
+}
+
 TEST_CASE("what an image cannot hold is refused by a sentence") {
   control::Model model;
   model.segments.resize(70'000);
@@ -169,4 +230,14 @@ TEST_CASE("what an image cannot hold is refused by a sentence") {
   const auto statements = control::compile(model, 1);
   REQUIRE_FALSE(statements);
   CHECK(statements.error().code == "E0602");
+
+  model.segments = {segment("a", 10, 20)};
+  model.statements = {allow("one", {0}, {0})};
+  model.assets.resize(65);
+  CHECK(control::compile(model, 1));
+  model.statements[0].services.rdma = {{0, 0}};
+  CHECK(control::compile(model, 1).error().code == "E0617");
+  model.assets.clear();
+  model.jobs.resize(65);
+  CHECK(control::compile(model, 1).error().code == "E0618");
 }

@@ -65,6 +65,7 @@ u64 points(const ServiceSet& set) {
   u64 sum = total(set.tcp, 6) + total(set.udp, 17) + total(set.sctp, 132) + total(set.icmp4, 1) + total(set.icmp6, 58);
   for (const u8 protocol : set.protocols)
     if (protocol != 6 && protocol != 17 && protocol != 132) ++sum;
+  for (const auto& range : set.rdma) sum += 1u + range.last - range.first;
   return sum;
 }
 
@@ -117,6 +118,7 @@ std::vector<u32> multiply(u128 a, u128 b) {
 }  // namespace
 
 bool has_service(const ServiceSet& set, const Packet& packet) {
+  if (packet.is_rdma) return in_ranges(set.rdma, packet.target_port);
   for (const u8 protocol : set.protocols)
     if (protocol == packet.protocol) return true;
   const u32 icmp = packet.icmp_type * 256u + packet.icmp_code;
@@ -202,6 +204,24 @@ std::vector<u32> Policy::attached_to(const std::string& port) const {
   return result;
 }
 
+u64 Policy::assets_among(const std::vector<u32>& segments) const {
+  bool opens = false;
+  for (const control::Statement& one : model_.statements) opens |= !one.is_forbid && !one.services.rdma.empty();
+  u64 held = 0;
+  for (u32 i = 0; i < model_.assets.size() && opens; ++i)
+    for (const u32 segment : segments)
+      if (std::count(model_.assets[i].held.begin(), model_.assets[i].held.end(), segment) > 0) held |= u64{1} << i;
+  return held;
+}
+
+u64 Policy::jobs_among(const std::vector<u32>& segments) const {
+  u64 member = 0;
+  for (u32 i = 0; i < model_.jobs.size(); ++i)
+    for (const u32 segment : segments)
+      if (std::count(model_.jobs[i].members.begin(), model_.jobs[i].members.end(), segment) > 0) member |= u64{1} << i;
+  return member;
+}
+
 std::string Policy::reserve_among(const std::vector<u32>& segments) const {
   u32 most = 0;
   std::string whose;
@@ -215,13 +235,21 @@ std::string Policy::reserve_among(const std::vector<u32>& segments) const {
 
 Facts Policy::facts(const Packet& packet, const Answer& answer) const {
   if (answer.reason == Reason::spoofed) return {};
-  Facts facts{reserve_among(sources(packet)), reserve_among(targets(packet)), false, false};
+  Facts facts{reserve_among(sources(packet)), reserve_among(targets(packet)), false, false, 0, 0, 0, 0, {}};
+  facts.source_assets = assets_among(sources(packet));
+  facts.target_assets = assets_among(targets(packet));
+  facts.source_jobs = jobs_among(sources(packet));
+  facts.target_jobs = jobs_among(targets(packet));
   bool asks = false;
   for (const u32 index : sources(packet)) asks |= model_.segments[index].reject;
   for (const control::Statement& statement : model_.statements) {
     if (statement.name != answer.rule) continue;
     asks |= statement.reject;
     facts.syn_proxy = statement.syn_proxy;
+    const control::RdmaTerms& terms = statement.rdma;
+    if (!statement.is_forbid)
+      facts.terms = {terms.operations ? *terms.operations : 0x7bu, !terms.operations, terms.read_mtu,
+                     terms.read_credit, terms.first_use, terms.protocols};
   }
   facts.rejects = asks && answer.reason != Reason::flow_new;
   return facts;

@@ -15,6 +15,7 @@ struct Packet {
   u128 source, target;  // host-order numbers
   u8 protocol, icmp_type, icmp_code;
   u16 target_port;
+  bool is_rdma = false;  // UDP 4791 that opens a queue pair; the port is the connection manager's
 };
 
 struct Answer {
@@ -29,6 +30,8 @@ struct Facts {
   std::string source_reserve, target_reserve;  // whose; empty: nobody's
   bool rejects = false;                        // what denies it is answered
   bool syn_proxy = false;
+  u64 source_assets = 0, target_assets = 0, source_jobs = 0, target_jobs = 0;  // bits by their place in the model
+  std::vector<u64> terms;                      // of the allow that decides, where RDMA is opened
   bool operator==(const Facts&) const = default;
 };
 
@@ -56,6 +59,8 @@ class Policy {
   std::vector<u32> sources(const Packet& packet) const;
   std::vector<u32> sources_by_port(const Packet& packet) const;
   std::vector<u32> targets(const Packet& packet) const;
+  u64 assets_among(const std::vector<u32>& segments) const;
+  u64 jobs_among(const std::vector<u32>& segments) const;
   std::string reserve_among(const std::vector<u32>& segments) const;
   std::string narrowest(const std::vector<u32>& segments) const;
   bool covers(const control::Statement& statement, const Packet& packet, const std::vector<u32>& from,

@@ -160,6 +160,7 @@ void play(naive::Draw& draw, const control::Model& model, const Policy& policy, 
     naive::Packet packet = naive::random_packet(draw, model);
     packet.in_port = way.in_port, packet.out_port = way.out_port;
     packet.protocol = 17;
+    packet.is_rdma = false;
     packet.target_port = static_cast<u16>(1 + packet.target_port % 65535);
     const Question question = naive::question_of(packet, policy);
     for (const u32 from : {0u, 1u, 0u}) {

@@ -31,9 +31,16 @@ naive::Facts facts_of(const Policy& policy, const Judgement& judgement) {
     return reserve == 0 ? "" : std::string(policy.segment_name(policy.tracking().reserve_segment[reserve]));
   };
   if (judgement.reason == Reason::spoofed) return {};
+  std::vector<u64> terms;
+  if (judgement.rule != no_rule && !policy.rule(judgement.rule).is_forbid) {
+    const image::RdmaRule& one = policy.rdma_rule(judgement.rule);
+    terms = {one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use, one.protocols};
+  }
   return {whose(policy.reserve_of_source(judgement.source_zone)),
           whose(policy.reserve_of_target(judgement.target_zone)),
-          policy.wants_reject(judgement), policy.wants_syn_proxy(judgement.decision)};
+          policy.wants_reject(judgement), policy.wants_syn_proxy(judgement.decision),
+          policy.assets_of_source(judgement.source_zone), policy.assets_of_target(judgement.target_zone),
+          policy.jobs_of_source(judgement.source_zone), policy.jobs_of_target(judgement.target_zone), terms};
 }
 
 bool same(const Judgement& a, const Judgement& b) {

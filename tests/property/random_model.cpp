@@ -90,7 +90,7 @@ std::vector<PortRange> random_icmp(Draw& draw) {
 ServiceSet random_services(Draw& draw) {
   if (draw.one_in(5)) {
     const std::vector<PortRange> all{{0, 65535}};
-    ServiceSet everything{all, all, all, all, all, {}};
+    ServiceSet everything{all, all, all, all, all, {}, draw.one_in(2) ? all : std::vector<PortRange>{}};
     for (u32 protocol = 0; protocol < 256; ++protocol) everything.protocols.push_back(static_cast<u8>(protocol));
     return everything;
   }
@@ -99,6 +99,7 @@ ServiceSet random_services(Draw& draw) {
   for (const u8 protocol : protocols)
     if (draw.one_in(9)) set.protocols.push_back(protocol);
   std::sort(set.protocols.begin(), set.protocols.end());
+  if (draw.one_in(3)) set.rdma = random_ports(draw, 2);
   return set;
 }
 
@@ -185,6 +186,53 @@ void add_tracking(Draw& draw, Model& model) {
   row.syn_proxy = static_cast<control::Tracking::SynProxy>(draw.below(3));
 }
 
+// Terms of queue pairs, assets, jobs and declared pairs.
+void add_rdma(Draw& draw, Model& model) {
+  for (Statement& statement : model.statements) {
+    if (statement.is_forbid || draw.one_in(2)) continue;
+    if (draw.one_in(2)) statement.rdma.operations = static_cast<u8>(draw.below(128));
+    statement.rdma.read_mtu = 256u << draw.below(5);
+    statement.rdma.read_credit = 1 + draw.below(u64{1} << 32);
+    statement.rdma.first_use = static_cast<u32>(draw.below(100));
+    statement.rdma.protocols = static_cast<u16>(draw.one_in(4) ? draw.below(128) : 0);
+  }
+  bool any = false;
+  for (u64 i = draw.below(6); i > 0 && !model.segments.empty(); --i) {
+    control::Asset asset;
+    asset.name = numbered("a", 100 - i);
+    while (asset.held.empty()) asset.held = random_segments(draw, model, any);
+    model.assets.push_back(std::move(asset));
+  }
+  for (u64 i = draw.below(6); i > 0 && !model.segments.empty(); --i) {
+    control::Job job;
+    job.name = numbered("j", 100 - i);
+    job.span = {0, static_cast<u32>(draw.below(40)), 0};
+    while (job.members.empty()) job.members = random_segments(draw, model, any);
+    job.transports = static_cast<u8>(1 + draw.below(7));
+    job.operations = static_cast<u8>(draw.below(128));
+    job.seal_after_us = draw.below(1'000'000'000);
+    if (draw.one_in(2)) job.tag = draw.bits();
+    if (draw.one_in(2)) job.read_mtu = 4096, job.read_credit = 1 + draw.below(1'000'000);
+    model.jobs.push_back(std::move(job));
+  }
+  for (u64 i = draw.below(40); i > 0; --i) {
+    control::QueuePair pair;
+    const u32 host = ipv4_world | static_cast<u32>(draw.below(4));
+    if (draw.one_in(4)) {
+      pair.from.ipv6 = {{ipv6_world | host, ipv6_world | host}};
+      pair.to.ipv6 = {{ipv6_world, ipv6_world}};
+    } else {
+      pair.from.ipv4 = {{host, host}};
+      pair.to.ipv4 = {{ipv4_world + 9, ipv4_world + 9}};
+    }
+    if (!draw.one_in(3)) pair.from_qp = static_cast<u32>(draw.below(16));
+    if (!pair.from_qp || draw.one_in(2)) pair.to_qp = static_cast<u32>(draw.below(16)) << 20;
+    model.queue_pairs.push_back(std::move(pair));
+  }
+  model.rdma.check_icrc = draw.one_in(2);
+  model.rdma.nak_penalty_ms = static_cast<u32>(1 + draw.below(10'000));
+}
+
 }  // namespace
 
 void normalise(AddressSet& set) {
@@ -219,6 +267,7 @@ Model random_model(Draw& draw) {
   std::sort(model.statements.begin(), model.statements.end(), [](auto& a, auto& b) { return a.name < b.name; });
   model.link = {draw.one_in(2), draw.one_in(2), draw.one_in(2), draw.one_in(2)};
   if (draw.one_in(2)) add_tracking(draw, model);
+  if (draw.one_in(2)) add_rdma(draw, model);
   return model;
 }
 
@@ -290,6 +339,7 @@ Packet random_packet(Draw& draw, const Model& model) {
                 port_numbers[draw.below(std::size(port_numbers))]};
   if (draw.one_in(4)) packet.target_port = static_cast<u16>(draw.bits());
   if (draw.one_in(20)) packet.protocol = static_cast<u8>(draw.bits());
+  if (draw.one_in(8)) packet.protocol = 17, packet.is_rdma = true;
   // The parser drops sources in ff00::/8 (RFC 4291), and Address relies on it.
   if (!is_ipv4 && static_cast<u32>(packet.source >> 120) == 0xff) packet.source >>= 8;
   if (!is_ipv4 && packet.target >> 64 == ~u64{0}) packet.target |= 1;  // Policy::target_segment cannot name it
@@ -311,7 +361,8 @@ Question question_of(const Packet& packet, const weir::Policy& policy) {
           packet.protocol,
           packet.icmp_type,
           packet.icmp_code,
-          packet.target_port};
+          packet.target_port,
+          packet.is_rdma};
 }
 
 }  // namespace weir::naive

@@ -5,6 +5,7 @@
 #include "dataplane/policy/lookup.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/dump_budgets.hpp"
+#include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/dump_tracking.hpp"
 #include "tools/weir/policy_file.hpp"
 #include "tools/weir/rules.hpp"
@@ -48,7 +49,7 @@ std::vector<Stretch> services_of(const Policy& policy, u32 field) {
 }
 
 std::map<u16, std::string> service_texts(const Policy& policy) {
-  constexpr std::string_view fields[] = {"tcp", "udp", "sctp", "icmp4", "icmp6", "protocol"};
+  constexpr std::string_view fields[] = {"tcp", "udp", "sctp", "icmp4", "icmp6", "protocol", "rdma"};
   std::map<u16, std::string> texts;
   for (u32 field = 0; field < image::service_fields_count; ++field)
     for (const auto [first, last, service] : services_of(policy, field)) {
@@ -258,6 +259,8 @@ Json dump_json(const Policy& policy) {
           {"matrix", matrix(policy, texts)},
           {"tracking", tracking_lines(policy)},
           {"zone facts", zone_facts_lines(policy)},
+          {"rdma", rdma_lines(policy)},
+          {"jobs", job_lines(policy)},
           {"budgets", budget_lines(policy)},
           {"limits", limit_lines(policy)},
           {"charges", charge_lines(policy)}};

@@ -64,11 +64,14 @@ std::vector<std::string> zone_facts_lines(const Policy& policy) {
   std::vector<std::string> out;
   const auto put = [&](std::string_view side, std::span<const image::ZoneFacts> facts) {
     for (u64 zone = 0; zone < facts.size(); ++zone) {
-      if (facts[zone].reserve == 0 && facts[zone].reject == 0 && facts[zone].charge == 0) continue;
+      const image::ZoneFacts& one = facts[zone];
+      if ((one.reserve | one.reject | one.charge | one.assets | one.jobs) == 0) continue;
       std::string line = fmt::format("{} zone {}:", side, zone);
-      if (facts[zone].reserve != 0) line += fmt::format(" reserve {}", facts[zone].reserve);
-      if (facts[zone].reject != 0) line += " reject";
-      if (facts[zone].charge != 0) line += fmt::format(" charged as {}", facts[zone].charge);
+      if (one.reserve != 0) line += fmt::format(" reserve {}", one.reserve);
+      if (one.reject != 0) line += " reject";
+      if (one.charge != 0) line += fmt::format(" charged as {}", one.charge);
+      if (one.assets != 0) line += fmt::format(" assets {:x}", one.assets);
+      if (one.jobs != 0) line += fmt::format(" jobs {:x}", one.jobs);
       out.push_back(line);
     }
   };
