@@ -103,7 +103,8 @@ bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs, bool 
   switch (headers.protocol) {
     case protocol_tcp: return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);
     case protocol_udp:
-      if (load<u16>(runs[0].at + 6) == 0) return headers.is_ipv4;
+      // RoCEv2 has a CRC of its own, over the addresses too (annex A17.4.5), and goes without on IPv6 as well.
+      if (load<u16>(runs[0].at + 6) == 0) return headers.is_ipv4 || headers.rdma_opcode != rdma_opcode_none;
       return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);
     case protocol_icmp: return sum_holds(runs, 0, has_wide_vectors);
     case protocol_icmp6: return sum_holds(runs, long_pseudo_sum(headers, bytes), has_wide_vectors);

@@ -1,6 +1,6 @@
 // Transport checksums, verified in software where the port did not: TCP (RFC 9293 3.1), UDP (RFC 768; zero means none,
-// on IPv4 only, RFC 8200 8.1), ICMP (RFC 792), ICMPv6 (RFC 4443 2.3), SCTP's CRC32c (RFC 9260 6.8). Every other
-// protocol holds unread. Also the sums of which frames of our own are made.
+// on IPv4 and of RoCEv2 only, RFC 8200 8.1), ICMP (RFC 792), ICMPv6 (RFC 4443 2.3), SCTP's CRC32c (RFC 9260 6.8). Every
+// other protocol holds unread. Also the sums of which frames of our own are made.
 #pragma once
 #include "dataplane/packet/parse.hpp"
 
@@ -39,7 +39,9 @@ bool checksum_holds(const Headers& headers, std::span<const ByteRun> runs, bool 
 // The same for a packet that stands whole in `frame`.
 inline bool checksum_holds(const Headers& headers, const std::byte* frame, bool has_wide_vectors = false) {
   const u32 header_bytes = headers.payload_offset - u32{headers.l4_offset};
-  const ByteRun run{reinterpret_cast<const u8*>(frame) + headers.l4_offset, header_bytes + headers.payload_bytes};
+  ByteRun run{reinterpret_cast<const u8*>(frame) + headers.l4_offset, header_bytes + headers.payload_bytes};
+  if (headers.rdma_opcode != rdma_opcode_none) [[unlikely]]
+    run.bytes = load_be16(run.at + 4);  // pad and ICRC are no payload
   return checksum_holds(headers, std::span(&run, 1), has_wide_vectors);
 }
 

@@ -57,6 +57,7 @@ Reason parse_ethernet(Walk& walk) {
     case ethertype_arp: return parse_arp(walk);
     case ethertype_lldp:
     case ethertype_slow_protocols: return Reason::link_local_protocol;
+    case ethertype_roce_v1: return Reason::roce_v1;
     default: return type < ethertype_least ? Reason::ieee_802_3 : Reason::ethertype_unknown;
   }
 }

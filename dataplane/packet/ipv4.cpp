@@ -83,7 +83,10 @@ Reason parse_ipv4(Walk& walk) {
   if ((fragment & 0x3fff) == 0) return parse_transport(walk);
   if (walk.datagram_bytes == 0) {
     if ((fragment & 0x4000) != 0) return Reason::fragment_bad;
-    return parse_fragment(walk, load<u16>(ip + 4), (fragment & 0x1fffu) * 8 + (fragment >> 13 & 1), header_bytes);
+    const u32 field = (fragment & 0x1fffu) * 8 + (fragment >> 13 & 1);
+    const Reason reason = parse_fragment(walk, load<u16>(ip + 4), field, header_bytes);
+    const bool shows_ports = reason == Reason::undecided && (fragment & 0x1fff) == 0;
+    return shows_ports && is_roce(walk.out.protocol, walk.l4()) ? Reason::roce_fragment : reason;
   }
   walk.end = walk.out.l4_offset + walk.datagram_bytes;
   return parse_transport(walk);

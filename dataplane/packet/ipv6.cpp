@@ -101,8 +101,9 @@ Reason parse_fragment6(Walk& walk, const ChainEnd& chain) {
   walk.out.l4_offset = static_cast<u16>(chain.fragment_at + 8);
   const u32 before_bytes = chain.fragment_at - walk.out.l3_offset - ipv6_bytes;
   const Reason reason = parse_fragment(walk, load<u32>(header + 4), field, before_bytes);
-  const bool cut = (field & 0xfff8) == 0 && walk.l4_bytes() < chain_bytes + transport_bytes_most;
-  return reason == Reason::undecided && cut ? Reason::fragment_tiny : reason;
+  if (reason != Reason::undecided || (field & 0xfff8) != 0) return reason;
+  if (walk.l4_bytes() < chain_bytes + transport_bytes_most) return Reason::fragment_tiny;
+  return is_roce(chain.protocol, walk.frame + chain.offset) ? Reason::roce_fragment : reason;
 }
 
 // Order: version, presence, jumbogram, hop limit, the chain from outside in, source, target, land, fragment, then the

@@ -29,6 +29,7 @@ enum class FlowClass : u8 {
   icmp6 = 3,
   sctp = 4,   // ports
   ip = 5,     // any other protocol: its number in both
+  rdma = 6,   // not two numbers but one: the target's queue pair and which end the target is (rdma_numbers)
 };
 
 // The place of a packet: where its addresses have their meaning. On the wire that is VLANs, the outer at bit 8 and the
@@ -75,10 +76,32 @@ inline FlowKey make_key(const Address& source, u16 source_number, const Address&
                  : FlowKey{source, target, source_number, target_number, scope};
 }
 
-// 64-bit keyed hash of a canonical key. IPv4 keys have constant high words and take the short way. Both end in a
-// multiplication of their own: without it the ports of one pair of hosts would be multiples of one number.
-inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
-  const u64 tail = u64{key.scope} << 32 | u64{key.b_number} << 16 | key.a_number;
+// Of an RDMA key, a_number and b_number from bit 0 on: the target's queue pair in 24 bits, and bit 24 where the target
+// is endpoint a. So the two directions, which have queue pairs of their own, have keys of their own.
+inline constexpr u32 rdma_target_is_a = 1u << 24;
+constexpr u32 numbers_of(const FlowKey& key) { return u32{key.b_number} << 16 | key.a_number; }
+constexpr u32 qp_of(const FlowKey& key) { return numbers_of(key) & 0xff'ffff; }
+constexpr bool target_is_a(const FlowKey& key) { return (numbers_of(key) & rdma_target_is_a) != 0; }
+
+// The key of what `source` sends to the queue pair of `target`, another address than its own; `scope` is of class rdma.
+// `swapped` as for make_key().
+inline FlowKey make_rdma_key(const Address& source, const Address& target, u32 qp, u32 scope, bool& swapped) {
+  swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
+  const u64 turn = u64{0} - swapped;  // exchanges the ends when all ones: which is lower cannot be predicted
+  const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;
+  const u32 numbers = qp | (rdma_target_is_a & static_cast<u32>(turn));
+  return {{source.high ^ high, source.low ^ low},
+          {target.high ^ high, target.low ^ low},
+          static_cast<u16>(numbers),
+          static_cast<u16>(numbers >> 16),
+          scope};
+}
+
+// 64-bit keyed hash of a canonical key with these numbers in place of its own. IPv4 keys have constant high words and
+// take the short way. Both end in a multiplication of their own: without it the ports of one pair of hosts would be
+// multiples of one number.
+inline u64 hash_with(const FlowKey& key, u32 numbers, const HashKey& secret) {
+  const u64 tail = u64{key.scope} << 32 | numbers;
   if (key.a.is_ipv4()) {
     const u64 mixed = fold_multiply((key.a.low << 32 | key.b.low) ^ secret.words[0], tail ^ secret.words[1]);
     return fold_multiply(mixed ^ secret.words[2], secret.words[3]);
@@ -87,6 +110,22 @@ inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
   const u64 second = fold_multiply(key.b.high ^ secret.words[2], key.b.low ^ secret.words[3]);
   const u64 mixed = fold_multiply(first ^ tail, second ^ secret.words[1]);
   return fold_multiply(mixed ^ secret.words[2], secret.words[3]);
+}
+
+// Of a key of another class than rdma.
+inline u64 hash_of_numbers(const FlowKey& key, const HashKey& secret) {
+  return hash_with(key, numbers_of(key), secret);
+}
+
+// Of a key of class rdma. The highest 16 bits, which choose the worker (owner_of), are the addresses' alone: all queue
+// pairs of two hosts belong to one.
+inline u64 hash_of_rdma(const FlowKey& key, const HashKey& secret) {
+  constexpr u64 low = ~u64{0} >> 16;
+  return (hash_with(key, 0, secret) & ~low) | (hash_with(key, numbers_of(key), secret) & low);
+}
+
+inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
+  return key.flow_class() == FlowClass::rdma ? hash_of_rdma(key, secret) : hash_of_numbers(key, secret);
 }
 
 }  // namespace weir

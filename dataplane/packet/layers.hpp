@@ -29,6 +29,8 @@ struct Walk {
   u32 scope(FlowClass flow_class) const { return FlowKey::scope_of(flow_class, context.pair, place); }
   // The packet is of an ordinary flow with these numbers (wire order), its transport header `header_bytes` long.
   Reason flow(FlowClass flow_class, u16 source_number, u16 target_number, u32 header_bytes);
+  // The packet is RoCEv2 with this opcode, toward the queue pair of its target.
+  Reason rdma_flow(u32 target_qp, u8 opcode, u32 header_bytes, u32 payload_bytes);
   // The packet is the link's own business: no key, and a hash of its two addresses.
   Reason link(PacketKind kind, u32 header_bytes);
 };
@@ -43,6 +45,8 @@ Reason parse_tunnel(Walk& walk);
 // A piece of a datagram, from out.l4_offset on. `identification` is as on the wire; `field` as IPv6 has it: offset in
 // bytes, two reserved bits, and 1 where more follow; `before_bytes` of the whole datagram's length stand before it.
 Reason parse_fragment(Walk& walk, u32 identification, u32 field, u32 before_bytes);
+// Whether the transport header at `at`, of which 4 bytes are there, opens a RoCEv2 packet.
+inline bool is_roce(u8 protocol, const u8* at) { return protocol == protocol_udp && load_be16(at + 2) == roce_port; }
 Reason parse_icmp4(Walk& walk);
 Reason parse_icmp6(Walk& walk);
 Reason parse_neighbour(Walk& walk);

@@ -13,6 +13,7 @@ inline constexpr u16 ethertype_service_vlan = 0x88a8;
 inline constexpr u16 ethertype_ipv6 = 0x86dd;
 inline constexpr u16 ethertype_bridged = 0x6558;         // an Ethernet frame, inside GRE and Geneve
 inline constexpr u16 ethertype_slow_protocols = 0x8809;  // LACP, marker, OAM
+inline constexpr u16 ethertype_roce_v1 = 0x8915;         // InfiniBand's own headers right behind Ethernet
 inline constexpr u16 ethertype_lldp = 0x88cc;
 inline constexpr u16 vlan_id_mask = 0x0fff;
 
@@ -52,6 +53,7 @@ constexpr bool is_icmp_protocol(u8 protocol) { return protocol == protocol_icmp 
 // IANA port numbers.
 inline constexpr u16 vxlan_port = 4789;
 inline constexpr u16 geneve_port = 6081;
+inline constexpr u16 roce_port = 4791;
 
 // TCP flags as they stand in the header's fourteenth byte.
 inline constexpr u8 tcp_fin = 0x01, tcp_syn = 0x02, tcp_rst = 0x04, tcp_psh = 0x08;

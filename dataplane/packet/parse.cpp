@@ -1,6 +1,7 @@
 // The entrance of the parser, and its short cut: the headers that nearly every packet has, judged all at once with few
 // branches. The short cut only ever says "well formed" or "ask the general path", which alone names doubts.
 #include "dataplane/packet/layers.hpp"
+#include "dataplane/packet/rdma.hpp"
 
 namespace weir {
 namespace {
@@ -50,7 +51,8 @@ inline Ports read_ports(const u8* at, u32 l4_bytes, bool is_tcp, u16 dhcp_port_l
     const bool is_dhcp = (static_cast<u16>(swap(ports.raw_source) - dhcp_port_least) < 2) &
                          (static_cast<u16>(swap(ports.raw_target) - dhcp_port_least) < 2);
     const bool is_tunnel = (ports.raw_target == swap(vxlan_port)) | (ports.raw_target == swap(geneve_port));
-    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp & !is_tunnel;
+    const bool is_roce = ports.raw_target == swap(roce_port);
+    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp & !is_tunnel & !is_roce;
   }
   ports.hold = ports.hold && (ports.raw_source != 0) & (ports.raw_target != 0);
   return ports;
@@ -62,6 +64,7 @@ inline void write_rest(Headers& out, const Ports& ports, u32 l3, u32 l4, u32 l4_
   out.drop = Reason::undecided;
   out.kind = PacketKind::flow;
   out.tunnels = 0;
+  out.rdma_opcode = rdma_opcode_none;
   out.source_is_a = !swapped;
   out.is_ipv4 = is_ipv4;
   out.protocol = protocol;
@@ -78,6 +81,28 @@ inline void write_rest(Headers& out, const Ports& ports, u32 l3, u32 l4, u32 l4_
 
 inline u32 ports_scope(bool is_tcp, u32 pair, u32 vlan) {
   return FlowKey::scope_of(FlowClass::tcp, pair, vlan, 0) | (is_tcp ? 0 : static_cast<u32>(FlowClass::udp));
+}
+
+// RoCEv2, whose ports read_ports() has refused. It is a function of its own so that nothing else pays for it.
+[[gnu::noinline]] bool judge_roce(Headers& out, const u8* frame, Ports ports, u32 l3, u32 l4, u32 l4_bytes, u32 vlan,
+                                  const Address& source, const Address& target, const ParseContext& context) {
+  const Bth bth{frame + l4 + udp_bytes};
+  u32 payload_bytes;
+  const bool holds = (load_be16(frame + l4 + 4) == l4_bytes) & (ports.raw_source != 0);
+  if (!holds || judge_rdma(bth, l4_bytes - udp_bytes, payload_bytes) != Reason::undecided) [[unlikely]]
+    return false;
+  bool swapped;
+  const u32 scope = FlowKey::scope_of(FlowClass::rdma, context.pair, vlan, 0);
+  const FlowKey key = make_rdma_key(source, target, bth.target_qp(), scope, swapped);
+  out.key = key;
+  out.hash = hash_of_rdma(key, context.secret);
+  out.source = source;
+  out.target = target;
+  ports.header_bytes += bth.form().header_bytes;
+  write_rest(out, ports, l3, l4, l4_bytes, protocol_udp, source.is_ipv4(), swapped);
+  out.rdma_opcode = bth.opcode();
+  out.payload_bytes = payload_bytes;
+  return true;
 }
 
 // Endpoints are ordered without a branch: traffic goes both ways, and which is lower cannot be predicted.
@@ -102,7 +127,8 @@ inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
   const u32 l4 = l3 + ipv4_bytes_least, l4_bytes = total_bytes - ipv4_bytes_least;
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp4_port_least);
   if (!ports.hold) [[unlikely]]
-    return false;
+    return !is_tcp && ports.raw_target == swap(roce_port) &&
+           judge_roce(out, frame, ports, l3, l4, l4_bytes, vlan, Address::ipv4(source), Address::ipv4(target), context);
   const u64 from = u64{source} << 16 | ports.raw_source, to = u64{target} << 16 | ports.raw_target;
   const bool swapped = from > to;
   const u64 a = swapped ? to : from, b = swapped ? from : to;
@@ -110,7 +136,7 @@ inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
   const FlowKey key{Address::ipv4(static_cast<u32>(a >> 16)), Address::ipv4(static_cast<u32>(b >> 16)),
                     static_cast<u16>(a), static_cast<u16>(b), scope};
   out.key = key;
-  out.hash = hash_of(key, context.secret);
+  out.hash = hash_of_numbers(key, context.secret);
   out.source = Address::ipv4(source);
   out.target = Address::ipv4(target);
   write_rest(out, ports, l3, l4, l4_bytes, protocol, true, swapped);
@@ -134,7 +160,8 @@ inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
     return false;
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp6_port_least);
   if (!ports.hold) [[unlikely]]
-    return false;
+    return !is_tcp && ports.raw_target == swap(roce_port) &&
+           judge_roce(out, frame, ports, l3, l4, l4_bytes, vlan, source, target, context);
   const bool swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
   const u64 turn = u64{0} - swapped;  // exchanges the endpoints when all ones
   const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;
@@ -145,7 +172,7 @@ inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
                     static_cast<u16>(ports.raw_target ^ number),
                     ports_scope(is_tcp, context.pair, vlan)};
   out.key = key;
-  out.hash = hash_of(key, context.secret);
+  out.hash = hash_of_numbers(key, context.secret);
   out.source = source;
   out.target = target;
   write_rest(out, ports, l3, l4, l4_bytes, protocol, false, swapped);

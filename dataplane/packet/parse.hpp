@@ -5,6 +5,7 @@
 //
 // Sources: IEEE 802.3 and 802.1Q; RFC 826 (ARP), 791 and 1122 (IPv4), 8200 (IPv6), 9293 (TCP), 768 (UDP),
 // 792 and 4443 (ICMP), 4861 (ND), 9260 (SCTP).
+// RDMA (RoCEv2): InfiniBand Architecture Specification volume 1, 9.2 to 9.3, and its annex A17.
 // Tunnels: 7348 (VXLAN), 8926 (Geneve), 2784 and 2890 (GRE), 2003, 2473 and 4213 (IP in IP), 8754 and 8986 (SRv6).
 #pragma once
 #include "dataplane/base/limits.hpp"
@@ -15,6 +16,8 @@
 #include <span>
 
 namespace weir {
+
+inline constexpr u8 rdma_opcode_none = 0xff;  // what is not RoCEv2
 
 // How the pipeline treats a well-formed packet.
 enum class PacketKind : u8 {
@@ -51,11 +54,13 @@ struct Headers {
   u16 l3_offset;       // of the IP or ARP header in the frame
   u16 l4_offset;       // of the transport header
   u16 quote_offset;    // of the quoted packet's transport header, kind icmp_error; else 0
-  u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others
+  u16 payload_offset;  // of the transport payload: after the ports' header, ICMP's first 8 bytes; l4_offset for others;
+                       // of RoCEv2 after all of InfiniBand's headers
   u16 source_port, target_port;  // host order: what the service lookup needs; 0 where there are none, also in errors
   u16 fragment;        // kind fragment: where the piece begins in the payload, a multiple of 8, and 1 where more follow
   u8 tunnels;          // around the packet; 0 for nearly every one
-  u32 payload_bytes;  // transport payload by the IP length, without Ethernet padding
+  u8 rdma_opcode = rdma_opcode_none;  // kind flow: of RoCEv2 (rdma.hpp), whose BTH stands behind the UDP header
+  u32 payload_bytes;  // transport payload by the IP length, without Ethernet padding; of RoCEv2 without pad and ICRC
   Address source, target;  // of the IP header (or ARP sender and target), in an ICMP error the carrier's
   u32 place;               // FlowKey::place(); set where tunnels is not 0
   Outside outsides[tunnels_max];  // from the wire inward; `tunnels` of them are set

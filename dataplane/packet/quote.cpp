@@ -2,16 +2,35 @@
 // its checksum and TTL are as the router left them, so those are not held against it; any other doubt is
 // icmp_header_bad.
 #include "dataplane/packet/layers.hpp"
+#include "dataplane/packet/rdma.hpp"
 
 namespace weir {
 namespace {
 
 constexpr u32 quoted_transport_bytes = 8;  // RFC 792; RFC 4443 quotes more
+constexpr u32 quoted_rdma_bytes = 16;      // up to BTH's queue pair
+
+// RoCEv2 by the queue pair that the quoted BTH names. Where so little is quoted that there is none, the error is right
+// but says nothing of whom it concerns.
+Reason key_of_rdma(Walk& walk, const Address& source, const Address& target, const u8* udp, u32 bytes) {
+  if (load<u16>(udp) == 0) return Reason::icmp_header_bad;
+  if (bytes < quoted_rdma_bytes) return Reason::icmp_unmatched;
+  const Bth bth{udp + udp_bytes};
+  if (bth.form().operation == 0 || bth.target_qp() == 0) return Reason::icmp_header_bad;
+  bool swapped;
+  walk.out.key = make_rdma_key(source, target, bth.target_qp(), walk.scope(FlowClass::rdma), swapped);
+  walk.out.source_is_a = !swapped;
+  walk.out.hash = hash_of(walk.out.key, walk.context.secret);
+  return Reason::undecided;
+}
 
 // An error is never about an error (RFC 1122 3.2.2, RFC 4443 2.4 e).
-Reason key_of_quote(Walk& walk, const Address& source, const Address& target, u8 protocol, const u8* transport) {
+// `bytes` of its transport are quoted.
+Reason key_of_quote(Walk& walk, const Address& source, const Address& target, u8 protocol, const u8* transport,
+                    u32 bytes) {
   FlowClass flow_class = FlowClass::ip;
   walk.out.quote_offset = static_cast<u16>(transport - walk.frame);
+  if (is_roce(protocol, transport)) return key_of_rdma(walk, source, target, transport, bytes);
   u16 source_number = protocol, target_number = protocol;
   switch (protocol) {
     case protocol_tcp: flow_class = FlowClass::tcp; break;
@@ -59,7 +78,7 @@ Reason parse_quote4(Walk& walk, u32 offset) {
     return Reason::icmp_header_bad;
   if (load<u32>(ip + 12) == load<u32>(ip + 16)) return Reason::icmp_header_bad;
   return key_of_quote(walk, Address::ipv4(load<u32>(ip + 12)), Address::ipv4(load<u32>(ip + 16)), ip[9],
-                      ip + header_bytes);
+                      ip + header_bytes, (bytes < total_bytes ? bytes : total_bytes) - header_bytes);
 }
 
 // A multicast target is no doubt here: packet-too-big answers those too (RFC 4443 2.4 e).
@@ -80,7 +99,7 @@ Reason parse_quote6(Walk& walk, u32 offset) {
   if ((source.high == 0 && (source.low == 0 || source.low == one)) ||
       (target.high == 0 && (target.low == 0 || target.low == one)))
     return Reason::icmp_header_bad;
-  return key_of_quote(walk, source, target, chain.protocol, walk.frame + chain.offset);
+  return key_of_quote(walk, source, target, chain.protocol, walk.frame + chain.offset, end - chain.offset);
 }
 
 }  // namespace weir

@@ -59,6 +59,10 @@ enum class Verdict : u8 {
   X(tunnel_too_deep, drop, parse, "more than two tunnels in each other, or a numbered network inside another")      \
   X(tunnel_vlan, drop, parse, "a VLAN tag inside a tunnel")                                                         \
   X(tunnel_fragment, drop, parse, "a fragment inside a tunnel, or of a tunnel's own packet")                        \
+  X(roce_v1, drop, parse, "RoCEv1: RDMA without IP, so without an address that policy knows")                      \
+  X(roce_opcode, drop, parse, "RoCEv2 of a transport or operation that Weir does not know")                        \
+  X(roce_header_bad, drop, parse, "RoCEv2 whose headers, pad or lengths are not its opcode's to the letter")       \
+  X(roce_fragment, drop, parse, "a fragment of RoCEv2, which nothing fragments")                                   \
   X(fragment, drop, whole, "an IP fragment, where the policy wants none")                                          \
   X(fragment_held, hold, whole, "a fragment of a datagram that is not whole yet")                                  \
   X(fragment_duplicate, drop, whole, "a fragment that has come before, byte for byte")                             \
@@ -100,6 +104,7 @@ enum class Verdict : u8 {
   X(syn_cookie_bad, drop, state, "an ACK without a flow, whose cookie Weir did not make or made too long ago")       \
   X(syn_proxy_pending, drop, state, "of a proxied connection whose server has not answered: the window is closed")  \
   X(syn_proxy_unanswered, drop, state, "a SYN that would be proxied and cannot be answered: to a group, or no room") \
+  X(rdma_no_queue_pair, drop, state, "no queue pair that was learned, declared or allowed has this target")        \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
   X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \

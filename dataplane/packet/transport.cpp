@@ -1,6 +1,7 @@
-// TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260) and every other protocol by number. Transport checksums are
-// checksum.hpp's.
+// TCP (RFC 9293), UDP (RFC 768) and RoCEv2 inside it (rdma.hpp), SCTP (RFC 9260) and every other protocol by number.
+// Transport checksums are checksum.hpp's.
 #include "dataplane/packet/layers.hpp"
+#include "dataplane/packet/rdma.hpp"
 #include "dataplane/packet/tcp_options.hpp"
 
 namespace weir {
@@ -17,6 +18,19 @@ Reason parse_tcp(Walk& walk) {
   return walk.flow(FlowClass::tcp, load<u16>(tcp), load<u16>(tcp + 2), header_bytes);
 }
 
+// Order: source port, no fragments, a whole BTH, opcode, all else.
+Reason parse_rdma(Walk& walk) {
+  const u8* udp = walk.l4();
+  if (load<u16>(udp) == 0) return Reason::port_zero;
+  if (walk.datagram_bytes != 0) return Reason::roce_fragment;
+  const u32 bytes = walk.l4_bytes() - udp_bytes;
+  if (bytes < bth_bytes + icrc_bytes) return Reason::roce_header_bad;
+  const Bth bth{udp + udp_bytes};
+  u32 payload_bytes;
+  if (const Reason doubt = judge_rdma(bth, bytes, payload_bytes); doubt != Reason::undecided) return doubt;
+  return walk.rdma_flow(bth.target_qp(), bth.opcode(), udp_bytes + bth.form().header_bytes, payload_bytes);
+}
+
 // Bytes after the UDP length would be unseen by whoever reads the datagram, so the lengths must agree exactly.
 Reason parse_udp(Walk& walk) {
   if (walk.l4_bytes() < udp_bytes) return Reason::udp_header_bad;
@@ -24,6 +38,7 @@ Reason parse_udp(Walk& walk) {
   if (load_be16(udp + 4) != walk.l4_bytes()) return Reason::udp_header_bad;
   const u16 source = load_be16(udp), target = load_be16(udp + 2);
   const u16 least = walk.out.is_ipv4 ? dhcp4_port_least : dhcp6_port_least;
+  if (target == roce_port) return parse_rdma(walk);
   if (is_tunnel(protocol_udp, target)) return source == 0 ? Reason::port_zero : parse_tunnel(walk);
   if (static_cast<u16>(source - least) > 1 || static_cast<u16>(target - least) > 1)
     return walk.flow(FlowClass::udp, load<u16>(udp), load<u16>(udp + 2), udp_bytes);
@@ -93,6 +108,20 @@ Reason Walk::flow(FlowClass flow_class, u16 source_number, u16 target_number, u3
   out.hash = hash_of(out.key, context.secret);
   out.payload_offset = static_cast<u16>(out.l4_offset + header_bytes);
   out.payload_bytes = l4_bytes() - header_bytes;
+  return Reason::undecided;
+}
+
+Reason Walk::rdma_flow(u32 target_qp, u8 opcode, u32 header_bytes, u32 payload_bytes) {
+  bool swapped;
+  out.kind = PacketKind::flow;
+  out.rdma_opcode = opcode;
+  out.source_port = load_be16(l4());
+  out.target_port = load_be16(l4() + 2);
+  out.key = make_rdma_key(out.source, out.target, target_qp, scope(FlowClass::rdma), swapped);
+  out.source_is_a = !swapped;
+  out.hash = hash_of(out.key, context.secret);
+  out.payload_offset = static_cast<u16>(out.l4_offset + header_bytes);
+  out.payload_bytes = payload_bytes;
   return Reason::undecided;
 }
 

@@ -31,6 +31,12 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
                                                                                       : Reason::icmp_no_request;
     return;
   }
+  // A queue pair is never opened by a port: 4791 is every one's.
+  if (flow_class == FlowClass::rdma) {
+    const bool is_own = installed.policy.source_allowed(classes.source, headers.source);
+    outcome.reason = is_own ? Reason::rdma_no_queue_pair : Reason::spoofed;
+    return;
+  }
   const Judgement judgement = judge_packet(entry, installed, true);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;

@@ -12,7 +12,8 @@ namespace {
 u8 protocol_of(const FlowKey& key) {
   switch (key.flow_class()) {
     case FlowClass::tcp: return 6;
-    case FlowClass::udp: return 17;
+    case FlowClass::udp:
+    case FlowClass::rdma: return 17;
     case FlowClass::icmp4: return 1;
     case FlowClass::icmp6: return 58;
     case FlowClass::sctp: return 132;
@@ -21,7 +22,10 @@ u8 protocol_of(const FlowKey& key) {
   return static_cast<u8>(key.a_number);
 }
 
-bool has_ports(const FlowKey& key) { return !is_icmp(key.flow_class()) && key.flow_class() != FlowClass::ip; }
+bool has_ports(const FlowKey& key) {
+  const FlowClass flow_class = key.flow_class();
+  return !is_icmp(flow_class) && flow_class != FlowClass::ip && flow_class != FlowClass::rdma;
+}
 
 u32 opener_port(const FlowRecord& record) { return record.key.pair() * 2 + (record.opener_on_inside ? 0 : 1); }
 

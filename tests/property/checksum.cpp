@@ -158,6 +158,29 @@ TEST_CASE("no checksum is UDP's on IPv4 alone") {
     }
 }
 
+TEST_CASE("RoCEv2 may go without one on IPv6 too, and one it has covers pad and ICRC") {
+  std::mt19937_64 random(20260406);
+  for (const bool is_ipv4 : {true, false})
+    for (u32 round = 0; round < 100; ++round) {
+      Sample made = sample(random, 17, is_ipv4, 12 + 4 * (1 + static_cast<u32>(random() % 40)));
+      const auto bytes = static_cast<u32>(made.transport.size());
+      made.headers.rdma_opcode = 0x04;
+      made.headers.payload_offset = 20;
+      made.headers.payload_bytes = bytes - 20 - 4 - static_cast<u32>(random() % 4);
+      std::vector<u8> right = made.transport;
+      right[4] = static_cast<u8>(bytes >> 8), right[5] = static_cast<u8>(bytes);
+      right[6] = right[7] = 0;
+      CHECK(checksum_holds(made.headers, reinterpret_cast<const std::byte*>(right.data())));
+      std::vector<u8> all = made.pseudo;
+      all.insert(all.end(), right.begin(), right.end());
+      const u16 sum = static_cast<u16>(~naive_sum(all)), written = sum == 0 ? 0xffff : sum;
+      right[6] = static_cast<u8>(written >> 8), right[7] = static_cast<u8>(written);
+      CHECK(checksum_holds(made.headers, reinterpret_cast<const std::byte*>(right.data())));
+      right.back() ^= 1;
+      CHECK(!checksum_holds(made.headers, reinterpret_cast<const std::byte*>(right.data())));
+    }
+}
+
 TEST_CASE("what has no checksum that is known here is not held against it") {
   std::mt19937_64 random(20260405);
   for (const u8 protocol : std::initializer_list<u8>{2, 47, 50, 51, 136}) {

@@ -52,6 +52,26 @@ const Family families[] = {
      [](u32 i) { return key_of(v6(0xfd00ull << 48, i / 256), 9, v6(0xfd00ull << 48, 4096 + i % 256), 9); }},
 };
 
+FlowKey queue_pair_of(const Address& source, const Address& target, u32 qp) {
+  bool swapped;
+  return make_rdma_key(source, target, qp, FlowKey::scope_of(FlowClass::rdma, 1, 0, 0), swapped);
+}
+
+const Family pairs_of_one[] = {
+    {"v4 queue pairs", [](u32 i) { return queue_pair_of(v4(0x0a000001), v4(0x0a000002), i + 1); }},
+    {"v4 queue pairs, two ways",
+     [](u32 i) { return queue_pair_of(v4(0x0a000001 + i % 2), v4(0x0a000002 - i % 2), 256 + i / 2); }},
+    {"v6 queue pairs",
+     [](u32 i) { return queue_pair_of(v6(0xfd00ull << 48, 2), v6(0xfd00ull << 48, 1), i << 8 | 0x35); }},
+};
+
+const Family queue_pairs_of_many[] = {
+    {"v4 all to all, one queue pair",
+     [](u32 i) { return queue_pair_of(v4(0x0a000000 + i / 256), v4(0x0a010000 + i % 256), 17); }},
+    {"v6 all to all, one queue pair",
+     [](u32 i) { return queue_pair_of(v6(0xfd00ull << 48, i / 256), v6(0xfd00ull << 48, 4096 + i % 256), 17); }},
+};
+
 // Squared deviation of the counts from even, in standard deviations of what chance gives.
 double unevenness(const std::vector<u32>& counts, double keys) {
   const double expected = keys / static_cast<double>(counts.size());
@@ -100,6 +120,57 @@ TEST_CASE("neighbouring keys fall evenly on buckets, tags and workers") {
       CHECK(unevenness(buckets, keys_count) < 6);
       CHECK(unevenness(tags, keys_count) < 6);
       CHECK(unevenness(both, keys_count) < 6);
+      CHECK(unevenness(workers, keys_count) < 6);
+    }
+  }
+}
+
+TEST_CASE("an RDMA key says which end has which queue pair") {
+  Random random(5);
+  for (u32 i = 0; i < 10'000; ++i) {
+    const bool ipv6 = i % 2 != 0;
+    const Address one = ipv6 ? v6(random(), random()) : v4(static_cast<u32>(random()));
+    const Address two = ipv6 ? v6(i % 4 == 1 ? swap(one.high) : random(), random()) : v4(static_cast<u32>(random()));
+    if (one == two) continue;
+    const u32 qp = static_cast<u32>(random()) & 0xff'ffff;
+    bool there_swapped, back_swapped, ports_swapped;
+    const u32 in_scope = FlowKey::scope_of(FlowClass::rdma, 1, 7, 8);
+    const FlowKey there = make_rdma_key(one, two, qp, in_scope, there_swapped);
+    const FlowKey back = make_rdma_key(two, one, qp, in_scope, back_swapped);
+    const FlowKey ports = make_key(one, 1, two, 2, in_scope, ports_swapped);
+    REQUIRE(there_swapped == ports_swapped);
+    REQUIRE(back_swapped != there_swapped);
+    REQUIRE((there.a == ports.a && there.b == ports.b && back.a == ports.a && back.b == ports.b));
+    REQUIRE((qp_of(there) == qp && qp_of(back) == qp));
+    REQUIRE(target_is_a(there) == (there.a == two));
+    REQUIRE(target_is_a(back) == (back.a == one));
+    REQUIRE(there.flow_class() == FlowClass::rdma);
+  }
+}
+
+TEST_CASE("all queue pairs of two hosts have one worker, and fall evenly on buckets and tags") {
+  Random random(6);
+  for (u32 round = 0; round < 4; ++round) {
+    const HashKey secret = random_secret(random);
+    for (const Family& family : pairs_of_one) {
+      std::vector<u32> buckets(1 << 12), tags(1 << 12), both(1 << 12);
+      const u64 worker = hash_of(family.key(0), secret) >> 48;
+      for (u32 i = 0; i < keys_count; ++i) {
+        const u64 hash = hash_of(family.key(i), secret);
+        REQUIRE(hash >> 48 == worker);
+        ++buckets[hash >> 20 & 0xfff];
+        ++tags[hash >> 32 & 0xfff];
+        ++both[(hash >> 26 & 0x3f) << 6 | (hash >> 42 & 0x3f)];
+      }
+      INFO(family.name << ", round " << round);
+      CHECK(unevenness(buckets, keys_count) < 6);
+      CHECK(unevenness(tags, keys_count) < 6);
+      CHECK(unevenness(both, keys_count) < 6);
+    }
+    for (const Family& family : queue_pairs_of_many) {
+      std::vector<u32> workers(7);
+      for (u32 i = 0; i < keys_count; ++i) ++workers[owner_of(hash_of(family.key(i), secret), 7)];
+      INFO(family.name << ", round " << round);
       CHECK(unevenness(workers, keys_count) < 6);
     }
   }

@@ -96,9 +96,11 @@ TEST_CASE("a frame cut anywhere is a drop, but where only padding is cut") {
     const Headers headers = parse_exact(whole);
     if (!headers.well_formed()) continue;
     INFO(line.frame);
-    // A tunnel's own packet ends with its inside, padding included.
-    const std::size_t needed =
-        headers.tunnels != 0 ? whole.size() : headers.payload_offset + std::size_t{headers.payload_bytes};
+    // A tunnel's own packet ends with its inside, padding included. Behind the payload RoCEv2 has pad and ICRC.
+    const bool is_rdma = headers.rdma_opcode != rdma_opcode_none;
+    const std::size_t transport_bytes = is_rdma ? load_be16(&whole[headers.l4_offset + 4u])
+                                                : headers.payload_offset - headers.l4_offset + headers.payload_bytes;
+    const std::size_t needed = headers.tunnels != 0 ? whole.size() : headers.l4_offset + transport_bytes;
     for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
       INFO(bytes);
       const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(bytes));

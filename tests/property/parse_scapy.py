@@ -23,7 +23,7 @@ from scapy.contrib.geneve import GENEVE, GeneveOptions  # noqa: E402
 
 COUNT = 3000
 NUMBERS = {TCP: 6, UDP: 17, ICMP: 1, SCTP: 132}
-TUNNEL_PORTS = (4789, 6081)
+OTHER_PORTS = (4789, 4791, 6081)  # whose payload has headers of its own
 generator = random.Random(20240229)
 
 
@@ -45,7 +45,7 @@ def payload():
 
 def port():
     drawn = number(1000, 65535)
-    return drawn if drawn not in TUNNEL_PORTS else 1000
+    return drawn if drawn not in OTHER_PORTS else 1000
 
 
 def tcp():

@@ -33,6 +33,7 @@ void read_tcp(Reading& r, const Part& l4) {
 
 void read_udp(Reading& r, const Part& l4) {
   demand(l4.bytes >= 8 && l4.word(4) == l4.bytes, Reason::udp_header_bad);
+  if (l4.word(2) == 4791) return read_rdma(r, l4);
   const std::set<unsigned> dhcp = r.ipv4 ? std::set<unsigned>{67, 68} : std::set<unsigned>{546, 547};
   r.payload += 8;
   if (dhcp.contains(l4.word(0)) && dhcp.contains(l4.word(2))) {
@@ -195,10 +196,12 @@ void read_ipv4(Reading& r, const Part& ip) {
   if (ip.word(6) % 0x4000 != 0) {
     r.identification = {ip.word(4), 0};
     const bool more = ip.byte(6) / 32 % 2 == 1;
-    return read_fragment(r, l4, ip.word(6) < 0x4000, ip.word(6) % 0x2000 * 8, more, header);
+    read_fragment(r, l4, ip.word(6) < 0x4000, ip.word(6) % 0x2000 * 8, more, header);
+    demand(r.fragment != 1 || r.protocol != 17 || l4.word(2) != 4791, Reason::roce_fragment);
+    return;
   }
   read_transport(r, l4, total < ip.bytes);
-  if (r.l3 == ip.start) r.payload_bytes = ip.start + total - r.payload;
+  if (r.l3 == ip.start && r.opcode == 255) r.payload_bytes = ip.start + total - r.payload;
 }
 
 void read_ipv6(Reading& r, const Part& ip) {
@@ -230,15 +233,16 @@ void read_ipv6(Reading& r, const Part& ip) {
   demand(r.source != r.target, Reason::land);
   if (fragment) {
     const Part header = rest.from(*fragment), piece = header.from(8);
-    const unsigned word = header.word(2);
+    const unsigned word = header.word(2), last = r.protocol;
     r.protocol = header.byte(0);
     r.identification = {header.word(4), header.word(6)};
     read_fragment(r, piece, header.byte(1) == 0 && word / 2 % 4 == 0, word / 8 * 8, word % 2 == 1, *fragment);
     demand(word >= 8 || l4.bytes >= 64, Reason::fragment_tiny);
+    demand(word >= 8 || last != 17 || l4.word(2) != 4791, Reason::roce_fragment);
     return;
   }
   read_transport(r, l4, 40 + payload < ip.bytes);
-  if (r.l3 == ip.start) r.payload_bytes = ip.start + 40 + payload - r.payload;
+  if (r.l3 == ip.start && r.opcode == 255) r.payload_bytes = ip.start + 40 + payload - r.payload;
 }
 
 namespace {
@@ -288,6 +292,7 @@ void read_ethernet(Reading& r, const Part& frame) {
   if (type == 0x800) return read_ipv4(r, above);
   if (type == 0x86dd) return read_ipv6(r, above);
   if (type == 0x806) return read_arp(r, above, frame);
+  demand(type != 0x8915, Reason::roce_v1);
   demand(type != 0x88cc && type != 0x8809, Reason::link_local_protocol);
   demand(type >= 1536, Reason::ieee_802_3);
   throw Drop{Reason::ethertype_unknown};

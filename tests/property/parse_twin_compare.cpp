@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <utility>
 
 namespace weir::test {
 namespace {
@@ -19,8 +20,12 @@ Bytes wire_address(const Address& address) {
 }
 
 Endpoint endpoint(const FlowKey& key, bool is_a) {
+  const Bytes address = wire_address(is_a ? key.a : key.b);
+  const unsigned long numbers = key.a_number + 65536ul * key.b_number;
+  if (key.flow_class() == FlowClass::rdma)
+    return {address, static_cast<unsigned>(numbers / 0x1000000 == (is_a ? 1 : 0) ? numbers % 0x1000000 : 0)};
   const u16 number = is_a ? key.a_number : key.b_number;
-  return {wire_address(is_a ? key.a : key.b), key.flow_class() == FlowClass::ip ? number : swap(number)};
+  return {address, key.flow_class() == FlowClass::ip ? number : swap(number)};
 }
 
 // The bits of a key that say where its addresses are, put together from what they mean.
@@ -59,8 +64,15 @@ std::string key_difference(const Reading& r, const Headers& h, const ParseContex
     return "scope";
   if (!(endpoint(h.key, h.source_is_a) == r.from)) return "the source's endpoint";
   if (!(endpoint(h.key, !h.source_is_a) == r.to)) return "the target's endpoint";
-  bool swapped;
   const FlowKey& key = h.key;
+  if (r.flow_class == FlowClass::rdma) {
+    if (std::pair(key.b.high, key.b.low) < std::pair(key.a.high, key.a.low)) return "the order of the key's ends";
+    FlowKey pair = key;
+    pair.a_number = pair.b_number = 0;
+    const u64 worker = hash_of(pair, context.secret) >> 48, own = hash_with(key, numbers_of(key), context.secret);
+    return h.hash >> 48 == worker && h.hash << 16 == own << 16 ? "" : "the hash of a queue pair";
+  }
+  bool swapped;
   if (!(make_key(key.b, key.b_number, key.a, key.a_number, key.scope, swapped) == key)) return "the key's order";
   return h.hash == hash_of(h.key, context.secret) ? "" : "the hash";
 }
@@ -68,7 +80,7 @@ std::string key_difference(const Reading& r, const Headers& h, const ParseContex
 std::string difference(const Reading& r, const Headers& h, const ParseContext& context, std::size_t frame_bytes) {
   if (r.drop != h.drop) return fmt::format("reason: twin {}, parser {}", row(r.drop).name, row(h.drop).name);
   if (r.drop != Reason::undecided) return "";
-  const std::array<std::array<std::size_t, 2>, 14> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
+  const std::array<std::array<std::size_t, 2>, 15> numbers{{{static_cast<u8>(r.kind), static_cast<u8>(h.kind)},
                                                             {r.ipv4, h.is_ipv4},
                                                             {r.protocol, h.protocol},
                                                             {r.flags, h.tcp_flags},
@@ -81,7 +93,8 @@ std::string difference(const Reading& r, const Headers& h, const ParseContext& c
                                                             {r.source_port, h.source_port},
                                                             {r.target_port, h.target_port},
                                                             {h.payload_offset + h.payload_bytes <= frame_bytes, 1},
-                                                            {r.quote, h.quote_offset}}};
+                                                            {r.quote, h.quote_offset},
+                                                            {r.opcode, h.rdma_opcode}}};
   for (std::size_t index = 0; index < numbers.size(); ++index)
     if (numbers[index][0] != numbers[index][1])
       return fmt::format("field {}: twin {}, parser {}", index, numbers[index][0], numbers[index][1]);

@@ -30,6 +30,7 @@ bool is_informational(bool ipv4, unsigned type) {
 void read_quote_rest(Reading& r, const Part& l4, unsigned protocol, const Bytes& source, const Bytes& target) {
   r.quote = l4.start;
   demand(l4.bytes >= 8, Reason::icmp_header_bad);
+  if (protocol == 17 && l4.word(2) == 4791) return read_quoted_rdma(r, l4, source, target);
   unsigned from = protocol, to = protocol;
   r.flow_class = FlowClass::ip;
   if (protocol == 6 || protocol == 17 || protocol == 132) {
@@ -59,7 +60,7 @@ void read_quote(Reading& r, const Part& quote) {
     demand(quote.word(6) % 0x2000 == 0, Reason::icmp_unmatched);
     const Bytes source = quote.copy(12, 4), target = quote.copy(16, 4);
     good(!source_martian4(source) && !source_martian4(target) && source != target);
-    read_quote_rest(r, quote.from(header), quote.byte(9), source, target);
+    read_quote_rest(r, quote.first(quote.word(2)).from(header), quote.byte(9), source, target);
     return;
   }
   good(quote.bytes >= 40 && quote.byte(0) / 16 == 6);

@@ -67,6 +67,9 @@ void read_ethernet(Reading& r, const Part& frame);
 void read_ipv4(Reading& r, const Part& ip);
 void read_ipv6(Reading& r, const Part& ip);
 void read_icmp(Reading& r, const Part& l4, bool trailing);
+void read_rdma(Reading& r, const Part& l4);
+// The key of a RoCEv2 packet whose UDP header, and some of what is behind it, an ICMP error quotes.
+void read_quoted_rdma(Reading& r, const Part& l4, const Bytes& source, const Bytes& target);
 bool is_tunnel(unsigned protocol, const Part& l4);
 void read_tunnel(Reading& r, const Part& l4);
 // The protocol a chain of extension headers ends in, and where.

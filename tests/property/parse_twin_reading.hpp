@@ -37,6 +37,7 @@ struct Reading {
   bool numbered = false, unnumbered = false;  // inside a network with a number; inside a tunnel without one
   unsigned number = 0;
   std::vector<Around> outsides;
+  unsigned opcode = 255;        // of RoCEv2; the queue pair is the target's number
   Bytes source, target;
   FlowClass flow_class = FlowClass::ip;
   Endpoint from, to;

@@ -243,6 +243,27 @@ Bytes gre_header(const Layer& layer, const Layer* inner, const Bytes& inside) {
   return header;
 }
 
+// InfiniBand's headers, one at a time.
+Bytes rdma_header(const Layer& layer) {
+  Bytes header;
+  if (layer.name == "reth") {
+    header = {0, 0, 0x7f, 1, 0, 0, 0, 0, 0, 0, 0x12, 0x34};
+    add32(header, layer.number_at(0));
+  } else if (layer.name == "aeth") {
+    add32(header, layer.parse_number(layer.word(0), 16) << 24 | 5);
+  } else if (layer.name == "deth") {
+    add32(header, 0x80010000);
+    add32(header, layer.number("reserved", 0, 16) << 24 | layer.number_at(0));
+  } else {
+    header = {static_cast<std::uint8_t>(layer.parse_number(layer.word(0), 16)),
+              static_cast<std::uint8_t>(layer.number("flags", 0, 16))};
+    add16(header, layer.number("key", 0xffff, 16));
+    add32(header, layer.number("congestion", 0, 16) << 24 | layer.number_at(1));
+    add32(header, layer.number("ack", 0, 16) << 24 | layer.number("psn", 7));
+  }
+  return header;
+}
+
 Bytes ethernet_header(const Layer& layer, const Layer* inner, const Bytes& source_mac) {
   Bytes header = layer.mac(layer.setting("target", "02:00:00:00:00:02"));
   add(header, source_mac);
@@ -260,6 +281,7 @@ Bytes header_of(const Layer& layer, const Layer* inner, const Bytes& inside, con
     const unsigned options = static_cast<unsigned>(layer.setting("options", "").size()) / 8;
     return network_header(layer, options << 24 | layer.number("type", ethertype_of(inner), 16));
   }
+  if (name == "bth" || name == "reth" || name == "aeth" || name == "deth") return rdma_header(layer);
   if (name == "gre") return gre_header(layer, inner, inside);
   if (name == "vlan") {
     add16(header, layer.number_at(0));

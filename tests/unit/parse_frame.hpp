@@ -13,6 +13,8 @@
 //   sctp PORT PORT [tag=HEX], then: chunk TYPE [length=]
 //   icmp4 TYPE [CODE] [id=] | icmp6 TYPE [CODE] [id=]
 //   vxlan VNI [first=HEX] [tail=HEX] | geneve VNI [first=HEX] [type=HEX] [options=HEX] [tail=HEX], after udp
+//   bth OPCODE QP [flags=HEX] [key=HEX] [congestion=HEX] [ack=HEX] [psn=], after udp; OPCODE is hexadecimal
+//   reth LENGTH | aeth SYNDROME | deth QP [reserved=HEX]   SYNDROME is hexadecimal
 //   gre [flags=HEX] [type=HEX] [more=HEX] [sum=1]    more: what the flags announce; sum: the right checksum put into it
 //   hex BYTES | zero COUNT
 //   pad COUNT [byte=HEX] | cut COUNT                  last: bytes after, or fewer bytes than, the whole

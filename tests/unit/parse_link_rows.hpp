@@ -20,7 +20,9 @@ inline constexpr ParseRow ethernet_rows[] = {
     {"eth type=05ff / zero 46", "ieee_802_3"},
     {"eth type=0000 / zero 46", "ieee_802_3"},
     {"eth type=0600 / zero 46", "ethertype_unknown"},
-    {"eth type=8915 / zero 46", "ethertype_unknown"},  // RoCEv1
+    {"eth type=8915 / zero 46", "roce_v1"},
+    {"vlan 5 / zero 46", "ethertype_unknown"},
+    {"vlan 5 type=8915 / zero 46", "roce_v1"},
     {"eth type=88e5 / zero 46", "ethertype_unknown"},  // MACsec
     {"eth type=8864 / zero 46", "ethertype_unknown"},  // PPPoE
     {"eth type=8847 / zero 46", "ethertype_unknown"},  // MPLS

@@ -2,6 +2,7 @@
 // the fuzzer.
 #pragma once
 #include "tests/unit/parse_link_rows.hpp"
+#include "tests/unit/parse_rdma_rows.hpp"
 #include "tests/unit/parse_tunnel_rows.hpp"
 
 #include <span>
@@ -318,6 +319,6 @@ inline constexpr ParseRow neighbour_rows[] = {
 
 inline constexpr std::span<const ParseRow> parse_tables[] = {ethernet_rows,  arp_rows,  ipv4_rows,  ipv6_rows,
                                                              transport_rows, icmp_rows, error_rows, neighbour_rows,
-                                                             tunnel_rows};
+                                                             tunnel_rows,    rdma_rows};
 
 }  // namespace weir::test

@@ -25,6 +25,8 @@ Headers parse_text(const std::string& text, const ParseContext& with = context) 
 std::string describe_quote(const Headers& headers) {
   const FlowKey& key = headers.key;
   if (key.flow_class() == FlowClass::ip) return fmt::format(" quote={0}:{0}>{1}", key.a_number, key.b_number);
+  if (key.flow_class() == FlowClass::rdma)
+    return fmt::format(" quote=rdma:{}{}", qp_of(key), target_is_a(key) != headers.source_is_a ? "" : " wrong end");
   const u8 protocols[] = {6, 17, 1, 58, 132};
   const u16 a = swap(key.a_number), b = swap(key.b_number);
   return fmt::format(" quote={}:{}>{}", protocols[static_cast<u8>(key.flow_class())], headers.source_is_a ? a : b,
@@ -43,6 +45,10 @@ std::string describe(const Headers& headers, const std::string& expected) {
   if (in_network(place)) text += fmt::format(" network={}", network_of(place));
   else if (vlans != 0) text += fmt::format(" vlans={},{}", vlans & 0xfff, vlans >> 12);
   if (!headers.is_ipv4) text += " v6";
+  if (headers.rdma_opcode != rdma_opcode_none) text += fmt::format(" op={:02x}", headers.rdma_opcode);
+  if (headers.kind == PacketKind::flow && headers.key.flow_class() == FlowClass::rdma)
+    text += fmt::format(" qp={}{}", qp_of(headers.key),
+                        target_is_a(headers.key) != headers.source_is_a ? "" : " wrong end");
   if (expected.find(" icmp=") != std::string::npos)
     text += fmt::format(" icmp={}/{}", headers.icmp_type, headers.icmp_code);
   if (expected.find(" number=") != std::string::npos) text += fmt::format(" number={}", swap(headers.key.a_number));
@@ -76,6 +82,7 @@ TEST_CASE("ICMP") { check_rows(icmp_rows); }
 TEST_CASE("ICMP errors") { check_rows(error_rows); }
 TEST_CASE("neighbour discovery") { check_rows(neighbour_rows); }
 TEST_CASE("tunnels") { check_rows(tunnel_rows); }
+TEST_CASE("RDMA") { check_rows(rdma_rows); }
 
 TEST_CASE("the rows reach every reason of the parse stage") {
   std::set<std::string> reached;
