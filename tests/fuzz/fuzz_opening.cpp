@@ -1,4 +1,4 @@
-// Fuzzes how a connection opens: a decision stays whatever comes after it, and falls within the bytes that are promised.
+// Fuzzes how a connection opens: a decision stays whatever comes after it, and falls within what is promised.
 // Bytes: the client's length (LE16), what the client sends, what the server sends.
 #include "dataplane/inspect/opening.hpp"
 
