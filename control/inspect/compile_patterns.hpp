@@ -1,0 +1,18 @@
+// Signature sets to what the dataplane scans with (dataplane/inspect/pattern_image.hpp): one database of Hyperscan's
+// for streams and one for single packets, and the name behind each number. For the kind of processor it runs on.
+#pragma once
+#include "control/inspect/patterns.hpp"
+
+#include <cstddef>
+#include <span>
+
+namespace weir::control {
+
+// The error is a sentence that names set and pattern. Patterns are numbered in order, sets as well; a pattern with
+// base64 has a number for each way it is written, all of the same name.
+std::expected<std::vector<std::byte>, std::string> compile_patterns(std::span<const PatternSet> sets);
+
+// The expressions that a pattern is found by, in Hyperscan's syntax.
+std::vector<std::string> expressions_of(const Pattern& pattern);
+
+}  // namespace weir::control
