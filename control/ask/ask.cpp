@@ -20,7 +20,8 @@ std::string address_text(const Address& address) {
 }
 
 constexpr std::vector<PortRange> ServiceSet::* families[] = {&ServiceSet::tcp, &ServiceSet::udp, &ServiceSet::sctp,
-                                                             &ServiceSet::icmp4, &ServiceSet::icmp6};
+                                                             &ServiceSet::icmp4, &ServiceSet::icmp6, &ServiceSet::rdma};
+constexpr std::size_t rdma_family = 5;
 
 }  // namespace
 
@@ -120,22 +121,22 @@ std::vector<Endpoint> Asker::endpoints(const Party& party, std::optional<std::ui
 
 std::vector<Asker::Probe> Asker::probes(const ServiceSet& services, bool is_ipv4) const {
   std::vector<Probe> made;
-  constexpr std::uint8_t protocols[] = {6, 17, 132, 1, 58};
+  constexpr std::uint8_t protocols[] = {6, 17, 132, 1, 58, 17};
   for (std::size_t i = 0; i < std::size(families); ++i) {
     if ((i == 3 && !is_ipv4) || (i == 4 && is_ipv4)) continue;
     for (const auto [first, last] : services.*families[i]) {
       const auto push = [&](std::uint32_t number) {
-        const bool icmp = i >= 3;
+        const bool icmp = i == 3 || i == 4;
         made.push_back({protocols[i], static_cast<std::uint8_t>(icmp ? number >> 8 : 0),
                         static_cast<std::uint8_t>(icmp ? number & 255 : 0),
-                        static_cast<std::uint16_t>(icmp ? 0 : number)});
+                        static_cast<std::uint16_t>(icmp ? 0 : number), i == rdma_family});
       };
       push(first);
       for (auto edge = std::ranges::upper_bound(edges_[i], first); edge != edges_[i].end() && *edge <= last; ++edge)
         push(*edge);
     }
   }
-  for (const std::uint8_t protocol : services.protocols) made.push_back({protocol, 0, 0, 0});
+  for (const std::uint8_t protocol : services.protocols) made.push_back({protocol, 0, 0, 0, false});
   return made;
 }
 
@@ -163,7 +164,8 @@ std::vector<Endpoint> Asker::places(const std::vector<std::uint32_t>& segments) 
 
 Example Asker::judged(const Endpoint& source, const Endpoint& target, const Probe& probe, Tick now) const {
   const Question question{source.address, target.address,  source.port_class, target.port_class,
-                          probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port};
+                          probe.protocol, probe.icmp_type, probe.icmp_code,   probe.port,
+                          probe.is_rdma};
   return {question, policy_.judge(question, now)};
 }
 
@@ -173,7 +175,8 @@ std::optional<Example> Asker::first_passing(const std::vector<Endpoint>& sources
   for (const bool is_ipv4 : {false, true}) {
     std::set<u16> seen;
     for (const Probe& probe : probes(services, is_ipv4)) {
-      const Question question{{}, {}, 0, 0, probe.protocol, probe.icmp_type, probe.icmp_code, probe.port};
+      const Question question{{}, {}, 0, 0, probe.protocol, probe.icmp_type, probe.icmp_code, probe.port,
+                              probe.is_rdma};
       if (seen.insert(image::service_of(policy_.view(), question, is_ipv4)).second) probes_of[is_ipv4].push_back(probe);
     }
   }
@@ -232,6 +235,8 @@ std::string Asker::show(const Endpoint& endpoint) const {
 }
 
 std::string Asker::show_service(const Question& question) {
+  if (question.is_rdma)
+    return question.target_port == 0 ? "rdma/nccl" : fmt::format("rdma/{}", question.target_port);
   switch (question.protocol) {
     case 6: return fmt::format("tcp/{}", question.target_port);
     case 17: return fmt::format("udp/{}", question.target_port);

@@ -58,7 +58,7 @@ class Asker {
 
   // "10.20.0.7 (trainers, port pf0hpf)".
   std::string show(const Endpoint& endpoint) const;
-  // "tcp/443".
+  // "tcp/443", "rdma/20049", "rdma/nccl".
   static std::string show_service(const Question& question);
   // "10.20.0.7 (trainers) > 1.0.0.0 (internet) tcp/443".
   std::string show(const Question& question) const;
@@ -71,6 +71,7 @@ class Asker {
   struct Probe {  // one service atom
     std::uint8_t protocol, icmp_type, icmp_code;
     std::uint16_t port;
+    bool is_rdma = false;
   };
   Example judged(const Endpoint& source, const Endpoint& target, const Probe& probe, Tick now) const;
   // Whether no packet between the two crosses this firewall.
@@ -86,7 +87,7 @@ class Asker {
   const Policy& policy_;
   std::vector<AddressSet> prefix_sets_;
   Cells cells_;
-  std::vector<std::uint32_t> edges_[5];  // tcp, udp, sctp, icmp4, icmp6: where some service begins, or ends before
+  std::vector<std::uint32_t> edges_[6];  // tcp, udp, sctp, icmp4, icmp6, rdma: where some service begins, or ends before
 };
 
 // Runs the policy's tests. Each that fails is E0501 (or E0503) in `out`; returns how many claims held.

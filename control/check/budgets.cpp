@@ -54,6 +54,7 @@ void Resolver::add_budget(const Node& node) {
   whole = segments_of(value_of(node, "to"), budget.to) && whole;
   whole = services_of(value_of(node, "with"), budget.services) && whole;
   if (budget.any_service) budget.services = everything();
+  budget.services = with_queue_pairs(budget.services);
   if (const Node* from = value_of(node, "from")) budget.from_span = from->span;
   whole = add_windows(node, budget) && whole;
   whole = add_exceed(node, budget) && whole;
@@ -305,6 +306,7 @@ void Resolver::add_limit(const Node& node) {
   whole = segments_of(value_of(node, "to"), limit.to) && whole;
   whole = services_of(value_of(node, "with"), limit.services) && whole;
   if (limit.any_service) limit.services = everything();
+  limit.services = with_queue_pairs(limit.services);
   const Reading values(node, out_);
   read_bytes(node, values, limit);
   if (const Entry* burst = node.find("burst"); burst != nullptr && node.find("rate") == nullptr)

@@ -25,7 +25,7 @@ constexpr KeyTypeRow type_rows[] = {
     {"a list of prefixes", "[\"10.20.0.0/18\", \"fd20:a::/48\"]"},
     {"a list of ports and port ranges", "[443, \"8000-8010\"]"},
     {"a list of ICMP types", "[\"echo\"]"},
-    {"a list of IP protocols", "[\"esp\", 47]"},
+    {"a protocol or a list of them", "[\"esp\", 47]"},
     {"a list of MAC addresses", "[\"02:00:5e:00:00:07\"]"},
     {"a size with its unit", "\"64 KiB\""},
     {"a rate with its unit", "\"20 Mbit/s\""},
@@ -51,6 +51,7 @@ constexpr TableRow tables_[] = {
     {"state.timeouts", inner, true, true, "How long a flow may be idle, by what is known of it: 1 s to 4 h."},
     {"flood", single, true, true,
      "Ceilings on what opens flows. They never touch an established flow. Without a key: no ceiling."},
+    {"rdma", single, true, true, "How queue pairs are followed. Every key has a value without being stated."},
     {"port", named, true, true, "What one port may claim to be: its pin."},
     {"allow", array, false, true, "`from` may open connections to `to`; replies follow by state."},
     {"forbid", array, false, true, "Beats every allow, in any file."},
@@ -61,7 +62,8 @@ constexpr TableRow tables_[] = {
     {"invariant", array, true, true, "A property of the whole policy that must hold."},
     {"inspect", named, false, false, "What traffic may look like: signatures and tensor tests."},
     {"inspect.pattern", inner, false, false, "One signature."},
-    {"job", named, false, false, "A training job: a closed set of members that learn their queue pairs, then seal."},
+    {"job", named, false, true, "A training job: a closed set of members that learn their queue pairs, then seal."},
+    {"queue_pair", array, false, true, "A queue pair that no handshake teaches: numbers at two hosts."},
     {"fleet", single, true, true, "How many enforcement points share the policy's budgets."},
     {"delegate", named, true, false, "Limits a team's files to statements inside its own segments."},
     {"invariant.never", inner, false, true, "A pair of which no packet may be forwarded."},
@@ -125,9 +127,9 @@ constexpr KeyRow keys_[] = {
     {"service", "icmp", icmp, false, true, "", "", "ICMP queries of both families, by name."},
     {"service", "icmp4", icmp, false, true, "", "", "ICMP types, `\"8\"` or type and code `\"8/0\"`."},
     {"service", "icmp6", icmp, false, true, "", "", "ICMPv6 types, `\"128\"` or type and code `\"128/0\"`."},
-    {"service", "protocol", protocols, false, true, "", "",
+    {"service", "protocol", protocols, false, true, "", "nvme-tcp|nfs|s3|grpc|tcpstore|gloo|nccl",
      "Any other IP protocol: `\"esp\"`, `\"ah\"`, `\"gre\"`, `\"ipip\"`, or its number."},
-    {"service", "rdma", protocols, false, false, "", "", "RDMA: a connection-manager port, `\"nccl\"` or `\"any\"`."},
+    {"service", "rdma", protocols, false, true, "", "", "RDMA: a connection-manager port, `\"nccl\"` or `\"any\"`."},
     {"service", "about", text, false, true, "", "", "For people."},
 
     {"list", "file", text, true, true, "", "", "Path relative to the file that states it."},
@@ -177,6 +179,15 @@ constexpr KeyRow keys_[] = {
      "always."},
     BURSTING("reject", "Resets and unreachables that Weir sends where policy asks for them; `100/s`."),
 
+    {"rdma", "icrc", choice, false, true, "check|trust", "",
+     "Whether the invariant CRC of packets is verified, or left to the ports (`trust`, without this key)."},
+    {"rdma", "cnp", frequency, false, true, "", "", "Congestion notifications of one source; `100000/s`."},
+    {"rdma", "cnp_burst", integer, false, true, "", "", "At once; one second of it without this key."},
+    {"rdma", "cm", frequency, false, true, "", "", "Connection manager's requests of one source; `1000/s`."},
+    {"rdma", "cm_burst", integer, false, true, "", "", "At once; one second of it without this key."},
+    {"rdma", "nak_penalty", duration, false, true, "", "",
+     "How long a queue pair sends no READ after one was refused, 1 ms to 1 h; doubles each time; `1s`."},
+
     {"port", "addresses", address, false, true, "", "", "Addresses that the port may claim; no others."},
     {"port", "macs", macs, false, true, "", "", "MAC addresses that the port may claim; no others."},
     {"port", "about", text, false, true, "", "", "For people."},
@@ -192,9 +203,15 @@ constexpr KeyRow keys_[] = {
     {"allow", "syn_proxy", boolean, false, true, "", "",
      "Handshakes are answered for the target, whatever [flood] says."},
     {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
-    {"allow", "operations", texts, false, false, "", "", "RDMA operations beyond writes and sends."},
-    {"allow", "read_mtu", integer, false, false, "", "", "Path MTU by which RDMA READ responses are charged."},
-    {"allow", "read_credit", size, false, false, "", "", "Outstanding RDMA READ bytes of one queue pair."},
+    {"allow", "operations", texts, false, true, "", "",
+     "What its queue pairs may do, and nothing else: `send`, `write`, `read`, `atomic`, `ack`, `cnp`, `datagram`. Without "
+     "it all but READ, which then passes unless the side that is read holds an asset that the reader does not."},
+    {"allow", "read_mtu", integer, false, true, "", "",
+     "Path MTU by which RDMA READ responses are charged: 256, 512, 1024 (without this key), 2048 or 4096."},
+    {"allow", "read_credit", size, false, true, "", "",
+     "RDMA READ bytes that one queue pair may have outstanding; `64 MiB`."},
+    {"allow", "first_use", integer, false, true, "", "",
+     "Queue pairs of one source host that their first packet may teach, where nothing else does. Without it: none."},
     {"allow", "about", text, false, true, "", "", "For people."},
     GOVERNANCE("allow"),
 
@@ -280,13 +297,21 @@ constexpr KeyRow keys_[] = {
     {"inspect.pattern", "at", integer, false, true, "", "", "Offset in the stream."},
 
     {"job", "members", names, true, true, "", "", "Segments of the job."},
-    {"job", "transport", texts, false, true, "", "", "`roce`, `nccl`, `tcp`."},
-    {"job", "tag", text, false, true, "", "", "The NCCL magic of the tenant."},
-    {"job", "operations", texts, false, true, "", "", "RDMA operations."},
-    {"job", "seal_after", duration, false, true, "", "", "When new queue pairs end."},
-    {"job", "read_mtu", integer, false, true, "", "", "Path MTU by which READ responses are charged."},
-    {"job", "read_credit", size, false, true, "", "", "Outstanding READ bytes of one queue pair."},
+    {"job", "transport", texts, false, true, "", "", "`roce`, `nccl`, `tcp`; all of them without this key."},
+    {"job", "tag", text, false, true, "", "", "The NCCL magic of the tenant: `\"0x...\"`, 64 bits."},
+    {"job", "operations", texts, false, true, "", "", "As an allow's: what both permit passes."},
+    {"job", "seal_after", duration, false, true, "", "",
+     "How long after its first queue pair new ones are learned, 1 s to 30 d. Without it an operator seals."},
+    {"job", "read_mtu", integer, false, true, "", "", "In place of the allow's."},
+    {"job", "read_credit", size, false, true, "", "", "In place of the allow's."},
     {"job", "about", text, false, true, "", "", "For people."},
+
+    {"queue_pair", "from", text, true, true, "", "", "One address."},
+    {"queue_pair", "to", text, true, true, "", "", "The other host's address."},
+    {"queue_pair", "from_qp", integer, false, true, "", "", "The number at `from`: packets from `to` name it."},
+    {"queue_pair", "to_qp", integer, false, true, "", "", "The number at `to`: packets from `from` name it."},
+    {"queue_pair", "about", text, false, true, "", "", "For people."},
+    GOVERNANCE("queue_pair"),
 
     {"fleet", "instances", integer, true, true, "", "", "Enforcement points; each gets an equal part."},
 
@@ -319,7 +344,7 @@ const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_ke
 
 bool is_read(std::string_view word) {
   constexpr std::string_view words[] = {
-      "inspect",     "allow.inspect",        "service.rdma",        "policy.mode",         "policy.monitor_until",
+      "inspect",     "allow.inspect",        "service.protocol",    "policy.mode",         "policy.monitor_until",
       "forbid.mode", "forbid.monitor_until", "limit.mode",          "limit.monitor_until", "link.rate"};
   return std::ranges::find(words, word) != std::end(words);
 }

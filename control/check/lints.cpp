@@ -99,7 +99,7 @@ void too_wide(const Resolved& resolved, Diagnostics& out) {
 void carriers(const Names& names, Diagnostics& out) {
   for (const auto& [name, service] : names.services)
     for (const std::uint16_t port : carrier_ports)
-      if (!is_tunnel(protocol_udp, port) && overlaps(service.set.udp, {{port, port}}))
+      if (port != 4791 && !is_tunnel(protocol_udp, port) && overlaps(service.set.udp, {{port, port}}))
         out.add("W0408", service.span,
                 fmt::format("service `{}` opens udp/{}: nothing inside {} is looked at yet", name, port, carries(port)),
                 "what it carries passes unjudged")
@@ -151,6 +151,7 @@ void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diag
   overlapping(resolved.model, cells, out);
   empty_segments(resolved.model, out);
   lint_budgets(resolved.model, out);
+  lint_rdma(resolved, cells, out);
   lint_cover(resolved, cells, out);
 }
 

@@ -12,6 +12,9 @@ void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diag
 
 // budget_lints.cpp: what budgets say that is legal and not what it looks like (W0412, W0413, W0415).
 void lint_budgets(const Model& model, Diagnostics& out);
+// rdma_lints.cpp: queue pairs and jobs that are stated and not opened, or that take more than they seem to (W0417 to
+// W0423).
+void lint_rdma(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 // cover.cpp: allows that a forbid or another allow takes over whole (W0401 to W0403).
 void lint_cover(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 

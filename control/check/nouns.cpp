@@ -109,6 +109,8 @@ void Resolver::collect_nouns() {
   for (const NamedTable& table : tables("asset")) add_asset(table);
   std::ranges::sort(made_.model.assets, {}, &Asset::name);
   check_pins_of_assets();
+  for (const NamedTable& table : tables("job")) add_job(table);
+  std::ranges::sort(made_.model.jobs, {}, &Job::name);
 }
 
 AddressSet Resolver::addresses(const Node& node) {
@@ -248,7 +250,8 @@ void Resolver::add_services() {
       out_.add("E0207", entry.key_span, fmt::format("service `{}` has no ports", entry.key), "names nothing")
           .helped(fmt::format("{} = {{ tcp = [443] }}", entry.key));
     const auto [at, fresh] =
-        made_.names.services.try_emplace(entry.key, Service{entry.key_span, std::move(set), false});
+        made_.names.services.try_emplace(
+            entry.key, Service{entry.key_span, std::move(set), false, read_spoken(entry.value)});
     if (!fresh)
       out_.add("E0203", entry.key_span, fmt::format("service `{}` is defined twice", entry.key), "again here")
           .with(at->second.span, "first here")

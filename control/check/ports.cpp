@@ -2,6 +2,7 @@
 #include "control/check/ports.hpp"
 
 #include "control/check/names.hpp"
+#include "control/check/rdma_words.hpp"
 #include "control/model/services.hpp"
 
 #include <fmt/format.h>
@@ -51,17 +52,21 @@ void add_types(ServiceSet& set, IcmpFamily family, int ipv4, int ipv6, bool whol
   if (family != IcmpFamily::ipv4 && ipv6 >= 0) set.icmp6.push_back(range(ipv6));
 }
 
+bool is_spoken(std::string_view text) { return std::ranges::find(spoken_words, text) != std::end(spoken_words); }
+
 template <class AddText>
 void each(const Entry& entry, Diagnostics& out, AddText add_text) {
-  if (entry.value.kind != NodeKind::array) return;
-  for (const Node& item : entry.value.items) {
-    if (item.kind != NodeKind::string && item.kind != NodeKind::integer) continue;
+  const auto look = [&](const Node& item) {
+    if (item.kind != NodeKind::string && item.kind != NodeKind::integer) return;
     const std::string text = item.kind == NodeKind::string ? item.text : std::to_string(item.integer);
     if (const std::optional<ValueFault> fault = add_text(text)) {
       auto& made = out.add(fault->code, item.span, fault->sentence);
       if (!fault->help.empty()) made.helped(fault->help);
     }
-  }
+  };
+  const bool may_be_alone = entry.key == "protocol" || entry.key == "rdma";
+  if (may_be_alone && entry.value.kind == NodeKind::string) look(entry.value);
+  for (const Node& item : entry.value.items) look(item);
 }
 
 }  // namespace
@@ -115,6 +120,7 @@ std::optional<ValueFault> add_icmp(ServiceSet& set, IcmpFamily family, std::stri
 std::optional<ValueFault> add_protocol(ServiceSet& set, std::string_view text) {
   std::vector<std::string_view> known;
   for (const ProtocolName& one : protocol_names) known.push_back(one.name);
+  for (const std::string_view word : spoken_words) known.push_back(word);
   const auto named = std::ranges::find(protocol_names, text, &ProtocolName::name);
   const auto value = named != std::end(protocol_names) ? std::optional<std::uint32_t>(named->number) : number(text);
   if (!value || *value > 255) {
@@ -135,7 +141,10 @@ std::optional<ValueFault> add_protocol(ServiceSet& set, std::string_view text) {
 std::optional<ValueFault> add_rdma(ServiceSet& set, std::string_view text) {
   if (text == "any") set.rdma.push_back({0, 65535});
   else if (text == "nccl") set.rdma.push_back({0, 0});
-  else return add_port(set.rdma, text);
+  else if (number(text.substr(0, 1))) return add_port(set.rdma, text);
+  else
+    return ValueFault{"E0405", fmt::format("`{}` opens no queue pair", text),
+                      "\"nccl\", \"any\", or the port of a connection manager: 20049, \"20049-20050\""};
   return std::nullopt;
 }
 
@@ -148,10 +157,23 @@ ServiceSet read_service(const Node& table, Diagnostics& out) {
     if (entry.key == "icmp") each(entry, out, [&](const auto& text) { return add_icmp(set, IcmpFamily::both, text); });
     if (entry.key == "icmp4") each(entry, out, [&](const auto& text) { return add_icmp(set, IcmpFamily::ipv4, text); });
     if (entry.key == "icmp6") each(entry, out, [&](const auto& text) { return add_icmp(set, IcmpFamily::ipv6, text); });
-    if (entry.key == "protocol") each(entry, out, [&](const auto& text) { return add_protocol(set, text); });
+    if (entry.key == "protocol")
+      each(entry, out, [&](const auto& text) {
+        return is_spoken(text) ? std::nullopt : add_protocol(set, text);
+      });
     if (entry.key == "rdma") each(entry, out, [&](const auto& text) { return add_rdma(set, text); });
   }
   return unite(set, {});
+}
+
+std::uint16_t read_spoken(const Node& table) {
+  std::uint16_t bits = 0;
+  const Entry* entry = table.find("protocol");
+  for (std::size_t i = 0; entry != nullptr && i < std::size(spoken_words); ++i)
+    if (entry->value.text == spoken_words[i] ||
+        std::ranges::find(entry->value.items, spoken_words[i], &Node::text) != entry->value.items.end())
+      bits |= static_cast<std::uint16_t>(1u << i);
+  return bits;
 }
 
 }  // namespace weir::control

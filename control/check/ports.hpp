@@ -27,5 +27,7 @@ std::optional<ValueFault> add_rdma(ServiceSet& set, std::string_view text);
 
 // All keys of one [service] table.
 ServiceSet read_service(const Node& table, Diagnostics& out);
+// What its connections must speak: bits of spoken_words (rdma_words.hpp).
+std::uint16_t read_spoken(const Node& table);
 
 }  // namespace weir::control

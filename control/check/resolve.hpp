@@ -29,6 +29,7 @@ struct Service {
   Span span;
   ServiceSet set;
   bool used = false;
+  std::uint16_t spoken = 0;  // bits of spoken_words: what its connections must speak
 };
 
 struct Names {
@@ -65,6 +66,7 @@ struct Test {
 struct StatementFacts {
   Span header;
   bool default_services = false;  // `with` omitted
+  std::optional<Span> terms_span{};  // the first key about queue pairs
 };
 
 struct Resolved {
@@ -78,7 +80,7 @@ struct Resolved {
 // Fills everything; adds errors to `out`. Reads the files of lists through `loaded`.
 Resolved resolve(Loaded& loaded, std::int64_t now_s, Diagnostics& out);
 
-// "tcp/443", "udp/53-60", "icmp/echo", "icmp4/8/0", "sctp/1", "protocol/47", "esp", or a service's name. nullopt when
+// "tcp/443", "udp/53-60", "rdma/20049", "rdma/nccl", "rdma" (any), "icmp/echo", "icmp4/8/0", "sctp/1", "protocol/47", "esp", or a service's name. nullopt when
 // it is none of these; `sentence` then says why.
 std::optional<ServiceSet> parse_service(const Names& names, std::string_view text, std::string& sentence);
 // A name, an address or a prefix.

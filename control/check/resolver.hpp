@@ -1,8 +1,11 @@
 // The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp);
 // [state] and [flood] name nothing (tracking.cpp); budgets and limits (budgets.cpp), and what is judged by them
-// (assets.cpp). Private to control/check.
+// (assets.cpp); RDMA and jobs (rdma.cpp). Private to control/check.
 #pragma once
 #include "control/check/resolve.hpp"
+
+#include <span>
+#include <tuple>
 
 namespace weir::control {
 
@@ -47,7 +50,6 @@ class Resolver {
   void check_governance(const Node& node, Span span);
   bool segments_of(const Node* node, std::vector<std::uint32_t>& out);
   bool services_of(const Node* node, ServiceSet& out);
-  void walk_refused(const Document& document);
   // Whether the table is in monitor mode today, and until when.
   bool monitors(const Node& node, std::optional<std::int64_t>& until_s);
   void add_test(const Node& node);
@@ -66,6 +68,16 @@ class Resolver {
   void add_limit(const Node& node);
   void check_accounts();
 
+  // rdma.cpp
+  std::optional<std::uint8_t> words_of(const Node& table, std::string_view key, std::string_view kind,
+                                       std::span<const std::string_view> words);
+  void read_rdma(const Document& root);
+  void read_terms(const Node& node, Statement& statement, StatementFacts& facts);
+  void read_spoken_of(const Node& node, Statement& statement);
+  void add_job(const NamedTable& table);
+  void add_queue_pair(const Node& node);
+  void check_declared_once(const QueuePair& pair);
+
   // assets.cpp
   void read_capacity(Segment& segment, const Node& table);
   void read_fleet(const Document& root);
@@ -81,6 +93,7 @@ class Resolver {
   std::map<std::string, const Entry*, std::less<>> groups_;
   std::vector<std::string> require_;
   std::vector<std::pair<Span, std::uint32_t>> reserves_;   // by place
+  std::map<std::tuple<bool, Ipv6Number, Ipv6Number, std::uint32_t>, Span> declared_;  // by family, source, target, qp
   std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"
   std::vector<std::pair<Statement, StatementFacts>> statements_;

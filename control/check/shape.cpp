@@ -148,9 +148,7 @@ class ShapeCheck {
       if (!key->enforced && !refused) not_enforced(fmt::format("{}.{}", row.name, key->key), "", entry.key_span);
       if (entry.key == "mode" && !root_) only_root("mode", entry.key_span);
       check_value(*key, entry, loaded_.sources, out_);
-      if (!refused && entry.value.kind == NodeKind::string && is_choice(key->deferred, entry.value.text))
-        not_enforced(fmt::format("{}.{}", row.name, key->key),
-                     fmt::format("{}.{} = \"{}\"", row.name, key->key, entry.value.text), entry.value.span);
+      if (!refused) deferred_words(row, *key, entry.value);
       inner_tables(row, *key, entry.value, refused);
     }
     for (const KeyRow& key : key_rows())
@@ -159,6 +157,17 @@ class ShapeCheck {
         out_.add("E0104", place, fmt::format("{} lacks `{}`", written(row, name), key.key),
                  fmt::format("`{}` is required", key.key))
             .helped(fmt::format("add {} = {}", key.key, control::row(key.type).example));
+  }
+
+  // Words of a key that are known and not enforced.
+  void deferred_words(const TableRow& row, const KeyRow& key, const Node& value) {
+    const auto look = [&](const Node& word) {
+      if (word.kind == NodeKind::string && is_choice(key.deferred, word.text))
+        not_enforced(fmt::format("{}.{}", row.name, key.key),
+                     fmt::format("{}.{} = \"{}\"", row.name, key.key, word.text), word.span);
+    };
+    look(value);
+    for (const Node& item : value.items) look(item);
   }
 
   void inner_tables(const TableRow& row, const KeyRow& key, const Node& value, bool refused) {

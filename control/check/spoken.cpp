@@ -30,6 +30,8 @@ std::optional<ServiceSet> parse_service(const Names& names, std::string_view tex
     auto& ports = protocol == "tcp" ? set.tcp : protocol == "udp" ? set.udp : set.sctp;
     if (slash == std::string_view::npos) ports.push_back({1, 65535});
     else fault = add_port(ports, rest);
+  } else if (protocol == "rdma") {
+    fault = add_rdma(set, slash == std::string_view::npos ? "any" : rest);
   } else if (protocol == "icmp") {
     fault = add_icmp(set, IcmpFamily::both, rest.empty() ? "echo" : rest);
   } else if (protocol == "icmp4" || protocol == "icmp6") {
@@ -43,7 +45,7 @@ std::optional<ServiceSet> parse_service(const Names& names, std::string_view tex
     if (const std::string meant = nearest(text, known); fault && !meant.empty())
       fault->help = fmt::format("did you mean `{}`?", meant);
   } else {
-    fault = ValueFault{"E0202", fmt::format("`{}` is not a protocol with ports", protocol), "tcp, udp, sctp or icmp"};
+    fault = ValueFault{"E0202", fmt::format("`{}` is not a protocol with ports", protocol), "tcp, udp, sctp, rdma or icmp"};
   }
   if (!fault) return unite(set, {});
   sentence = fault->help.empty() ? fault->sentence : fmt::format("{} ({})", fault->sentence, fault->help);

@@ -77,6 +77,7 @@ void Resolver::policy_and_link() {
     if (document.is_root && link != nullptr)
       Reading(*link, out_).amount("budget", KeyType::size, made_.model.link.bytes_a_day, ~std::uint64_t{0});
     if (document.is_root) read_tracking(document);
+    if (document.is_root) read_rdma(document);
     if (document.is_root) read_fleet(document);
   }
 }
@@ -95,10 +96,10 @@ void Resolver::add_statements() {
     each("budget", &Resolver::add_budget);
     each("limit", &Resolver::add_limit);
     each("invariant", &Resolver::add_invariant);
+    each("queue_pair", &Resolver::add_queue_pair);
     if (const Node* tests = value_of(document.tree, "test"))
       for (const Node& node : tests->items)
         if (node.kind == NodeKind::table) add_test(node);
-    walk_refused(document);
   }
 }
 
@@ -198,7 +199,7 @@ bool Resolver::services_of(const Node* node, ServiceSet& set) {
 
 void Resolver::add_statement(const Node& node, bool is_forbid) {
   Statement statement;
-  StatementFacts facts{node.span, node.find("with") == nullptr};
+  StatementFacts facts{node.span, node.find("with") == nullptr, std::nullopt};
   statement.is_forbid = is_forbid;
   statement.name = statement_name(node, statement.span, is_forbid ? "forbid" : "allow");
   if (!is_forbid) check_governance(node, statement.span);
@@ -208,6 +209,12 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   whole = segments_of(value_of(node, "to"), statement.to) && whole;
   whole = services_of(value_of(node, "with"), statement.services) && whole;
   if (facts.default_services) statement.services = is_forbid ? everything() : default_of_allow();
+  if (is_forbid) {
+    statement.services = with_queue_pairs(statement.services);
+  } else {
+    read_terms(node, statement, facts);
+    read_spoken_of(node, statement);
+  }
   const std::string log = text_of(node, "log");
   statement.log = log == "all" ? Log::all : log == "opened" ? Log::opened : Log::none;
   if (const auto day = day_of(node, "expires")) statement.expires_s = *day + day_s;
@@ -217,15 +224,6 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   std::optional<std::int64_t> until_s;
   if (is_forbid && monitors(node, until_s)) return;  // it denies nothing
   statements_.emplace_back(std::move(statement), facts);
-}
-
-// Jobs are refused as a whole and still name things: unknown names are told at once, and what they name is used.
-void Resolver::walk_refused(const Document& document) {
-  const Node* jobs = value_of(document.tree, "job");
-  for (std::size_t i = 0; jobs != nullptr && i < jobs->entries.size(); ++i) {
-    std::vector<std::uint32_t> segments;
-    segments_of(value_of(jobs->entries[i].value, "members"), segments);
-  }
 }
 
 // Monitor mode ends by itself after the last day stated, which is at most 30 days ahead.

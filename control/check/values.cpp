@@ -29,9 +29,11 @@ bool fits(KeyType type, const Node& node) {
     case KeyType::macs:
     case KeyType::address: return node.kind == NodeKind::string || items(NodeKind::string);
     case KeyType::texts: return items(NodeKind::string);
+    case KeyType::protocols:
+      if (node.kind == NodeKind::string) return true;
+      [[fallthrough]];
     case KeyType::ports:
-    case KeyType::icmp:
-    case KeyType::protocols: return items(NodeKind::string, NodeKind::integer);
+    case KeyType::icmp: return items(NodeKind::string, NodeKind::integer);
     case KeyType::table:
     case KeyType::map: return node.kind == NodeKind::table;
     case KeyType::tables: return node.kind == NodeKind::array && all_are(node, NodeKind::table);

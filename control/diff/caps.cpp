@@ -4,7 +4,9 @@
 
 #include "control/bound/bound.hpp"
 #include "control/bound/show.hpp"
+#include "control/check/rdma_words.hpp"
 #include "control/diff/spoken.hpp"
+#include "control/model/address.hpp"
 #include "control/model/services.hpp"
 
 #include <fmt/format.h>
@@ -32,6 +34,14 @@ std::string per_cent(std::uint32_t ten_thousandths) { return fmt::format("{:g} %
 std::string mode(bool monitor, const std::optional<std::int64_t>& until_s) {
   if (!monitor) return "enforce";
   return until_s ? fmt::format("monitor until {}", spoken_day(*until_s)) : "monitor";
+}
+
+template <std::size_t count>
+std::string words(std::uint8_t bits, const std::string_view (&known)[count]) {
+  std::vector<std::string_view> found;
+  for (std::size_t i = 0; i < count; ++i)
+    if ((bits >> i & 1) != 0) found.push_back(known[i]);
+  return found.empty() ? nothing : fmt::format("{}", fmt::join(found, ", "));
 }
 
 // A model's own words, but for segments that the other one has under another name and nothing else.
@@ -103,6 +113,16 @@ class Speaker {
             {"compression", fmt::format("{:g}", one.compression_thousandths / 1000.0)}};
   }
 
+  Fields of(const Job& one) const {
+    return {{"members", segments(one.members, false, "")},
+            {"transport", words(one.transports, transport_words)},
+            {"tag", one.tag ? fmt::format("{:#018x}", *one.tag) : "any"},
+            {"operations", words(one.operations, operation_words)},
+            {"seal_after", one.seal_after_us == 0 ? "an operator's word" : spoken_ms(one.seal_after_us / 1000)},
+            {"read_mtu", one.read_mtu == 0 ? "the allow's" : std::to_string(one.read_mtu)},
+            {"read_credit", one.read_credit == 0 ? "the allow's" : show_bytes(one.read_credit)}};
+  }
+
   Fields of(const Invariant& one) const {
     if (one.never)
       return {
@@ -120,6 +140,26 @@ class Speaker {
   std::vector<std::string> names_;  // by segment
 };
 
+// By direction, as an image has them: how a declaration is written makes no difference.
+std::vector<Cap> queue_pairs_of(const Model& model) {
+  const auto host = [](const AddressSet& one) {
+    return one.ipv4.empty() ? show(one.ipv6.front().first) : show(one.ipv4.front().first);
+  };
+  const auto number = [](const std::optional<std::uint32_t>& qp) { return qp ? fmt::format("{:#x}", *qp) : "any"; };
+  std::vector<Cap> caps;
+  for (const QueuePair& one : model.queue_pairs) {
+    const std::string from = host(one.from), to = host(one.to);
+    const auto put = [&](const std::string& source, const std::string& target, const auto& qp, const auto& peer) {
+      if (qp)
+        caps.push_back({fmt::format("{} > {} {}", source, target, number(qp)),
+                        {{"peer", number(peer)}, {"dialled by", from}}});
+    };
+    put(from, to, one.to_qp, one.from_qp);
+    put(to, from, one.from_qp, one.to_qp);
+  }
+  return caps;
+}
+
 template <class Kind>
 std::vector<Cap> caps_of(const Speaker& speaker, const std::vector<Kind>& kinds) {
   std::vector<Cap> caps;
@@ -134,11 +174,12 @@ std::string whole(const Cap& cap) {
   return fmt::format("{}", fmt::join(parts, "; "));
 }
 
-void compare(const std::string& kind, std::vector<Cap> before, std::vector<Cap> after,
-             std::vector<DiffSetting>& found) {
-  // Of one name first; then those that say the same under another.
+// With `renames` names are words alone: caps that say the same are the same.
+void compare(const std::string& kind, std::vector<Cap> before, std::vector<Cap> after, std::vector<DiffSetting>& found,
+             bool renames = true) {
   for (const bool by_name : {true, false})
     std::erase_if(after, [&](const Cap& cap) {
+      if (!by_name && !renames) return false;
       const auto other = std::ranges::find_if(
           before, [&](const Cap& one) { return by_name ? one.name == cap.name : one.fields == cap.fields; });
       if (other == before.end()) return false;
@@ -173,7 +214,9 @@ std::vector<DiffSetting> caps_between(const Model& old_model, const Model& new_m
   compare("asset", caps_of(before, old_model.assets), caps_of(after, new_model.assets), found);
   compare("budget", caps_of(before, old_model.budgets), caps_of(after, new_model.budgets), found);
   compare("invariant", caps_of(before, old_model.invariants), caps_of(after, new_model.invariants), found);
+  compare("job", caps_of(before, old_model.jobs), caps_of(after, new_model.jobs), found);
   compare("limit", caps_of(before, old_model.limits), caps_of(after, new_model.limits), found);
+  compare("queue_pair", queue_pairs_of(old_model), queue_pairs_of(new_model), found, false);
   return found;
 }
 

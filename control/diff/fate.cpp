@@ -2,15 +2,46 @@
 // service's chain ends with the first forbid or allow without an end.
 #include "control/diff/fate.hpp"
 
+#include "dataplane/policy/image.hpp"
+
 #include <algorithm>
 
 namespace weir::control {
+
+namespace {
+
+bool equal_but_for_time(FatePiece a, const FatePiece& b) {
+  a.until_s = b.until_s;
+  return a == b;
+}
+
+FatePiece allowed_by(const Statement& statement, bool is_rdma) {
+  FatePiece piece{.until_s = statement.expires_s.value_or(no_end),
+                  .allowed = 1,
+                  .log = static_cast<std::uint8_t>(statement.log),
+                  .syn_proxy = statement.syn_proxy};
+  const RdmaTerms& terms = statement.rdma;
+  if (!is_rdma) {
+    piece.protocols = terms.protocols;
+    return piece;
+  }
+  piece.operations = terms.operations.value_or(image::rdma_default_operations);
+  piece.read_unless_asset = !terms.operations;
+  piece.read_mtu = terms.read_mtu;
+  piece.first_use = terms.first_use;
+  piece.read_credit = terms.read_credit;
+  return piece;
+}
+
+}  // namespace
 
 Fates::Fates(const JointSpace& space, std::int64_t now_s) : space_(space), now_s_(now_s) {
   const std::size_t services = space.points.size();
   for (const bool is_ipv4 : {false, true})
     for (const ServicePoints& points : space.points)
       lives_[is_ipv4].push_back(!empty(points_in_family(points, is_ipv4)));
+  for (const ServicePoints& points : space.points)
+    is_rdma_.push_back(!points[static_cast<std::size_t>(image::ServiceField::rdma)].empty());
   for (auto& chains : chains_) chains.assign(services, open_chain);
   is_touched_.assign(services, false);
 }
@@ -30,7 +61,7 @@ std::vector<Differing> Fates::compare(const PairKind& kind) {
   for (const u32 service : touched_) {
     Differing one{service, {}};
     for (const u32 policy : {old_policy, new_policy}) {
-      one.fates[policy] = fate_of(chains_[policy][service], answers[policy]);
+      one.fates[policy] = fate_of(chains_[policy][service], answers[policy], is_rdma_[service]);
       chains_[policy][service] = open_chain;
     }
     is_touched_[service] = false;
@@ -67,13 +98,13 @@ u32 Fates::extended(u32 chain, u32 rule) {
 }
 
 u32 Fates::denied(bool rejects) {
-  const FatePiece piece{no_end, 0, 0, 0, rejects};
+  const FatePiece piece{.until_s = no_end, .rejects = rejects};
   return fates_.intern({&piece, 1});
 }
 
-u32 Fates::fate_of(u32 chain, bool rejects) {
+u32 Fates::fate_of(u32 chain, bool rejects, bool is_rdma) {
   if (chain == open_chain) return denied(rejects);
-  const u64 key = u64{chain} << 1 | u64{rejects};
+  const u64 key = u64{chain} << 2 | u64{rejects} << 1 | u64{is_rdma};
   const u32 fresh = static_cast<u32>(known_.size());
   const u32 known = fate_index_.find_or_add(hash_step(0, key), fresh, [&](u32 at) { return known_[at].key == key; });
   if (known != fresh) return known_[known].fate;
@@ -84,18 +115,17 @@ u32 Fates::fate_of(u32 chain, bool rejects) {
   const auto append = [&](FatePiece piece) {
     if (piece.until_s <= reached_s) return;
     reached_s = piece.until_s;
-    const bool goes_on = !pieces.empty() && pieces.back().allowed == piece.allowed && pieces.back().log == piece.log &&
-                         pieces.back().syn_proxy == piece.syn_proxy && pieces.back().rejects == piece.rejects;
-    if (goes_on) pieces.back().until_s = piece.until_s;
+    if (!pieces.empty() && equal_but_for_time(pieces.back(), piece)) pieces.back().until_s = piece.until_s;
     else pieces.push_back(piece);
   };
   for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
     const Statement& statement = space_.statement(*rule);
     const auto log = static_cast<std::uint8_t>(statement.log);
-    if (statement.is_forbid) append({no_end, 0, log, 0, statement.reject || rejects});
-    else append({statement.expires_s.value_or(no_end), 1, log, statement.syn_proxy, 0});
+    const std::uint8_t answered = statement.reject || rejects;
+    if (statement.is_forbid) append({.until_s = no_end, .log = log, .rejects = answered});
+    else append(allowed_by(statement, is_rdma));
   }
-  append({no_end, 0, 0, 0, rejects});
+  append({.until_s = no_end, .rejects = rejects});
   known_.push_back({key, fates_.intern(pieces)});
   return known_.back().fate;
 }

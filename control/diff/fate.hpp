@@ -10,9 +10,14 @@ namespace weir::control {
 
 // From the end of the piece before (or now) until `until_s`, seconds since the Unix epoch; the last has no end.
 struct FatePiece {
-  std::int64_t until_s;
-  std::uint8_t allowed, log, syn_proxy, rejects;  // log: control::Log; rejects: a denial is answered
-  std::uint32_t zero = 0;                         // so that equal pieces have equal bytes
+  std::int64_t until_s = 0;
+  std::uint8_t allowed = 0, log = 0, syn_proxy = 0, rejects = 0;  // log: control::Log; rejects: a denial is answered
+  // Of queue pairs that are allowed: what they may do. Zero of everything else.
+  std::uint8_t operations = 0, read_unless_asset = 0;
+  std::uint16_t protocols = 0;  // what the first bytes must be; zero of queue pairs
+  std::uint32_t read_mtu = 0, first_use = 0;
+  std::uint64_t read_credit = 0;
+  bool operator==(const FatePiece&) const = default;
 };
 inline constexpr std::int64_t no_end = INT64_MAX;
 
@@ -48,12 +53,13 @@ class Fates {
   void cover(u32 policy, u32 rule);
   u32 extended(u32 chain, u32 rule);
   bool is_closed(u32 chain) const;
-  u32 fate_of(u32 chain, bool rejects);
+  u32 fate_of(u32 chain, bool rejects, bool is_rdma);
   u32 denied(bool rejects);
 
   const JointSpace& space_;
   std::int64_t now_s_;
   std::array<std::vector<bool>, 2> lives_;       // by family (IPv4 last) and service
+  std::vector<bool> is_rdma_;                    // by service: of queue pairs, and of nothing else
   std::array<std::vector<u32>, 2> chains_;       // by policy and service, of the pair at hand
   std::vector<bool> is_touched_;
   std::vector<u32> touched_;

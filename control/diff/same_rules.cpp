@@ -48,8 +48,16 @@ SameRules same_rules(const JointSpace& space) {
     const Statement& one = space.statement(rule);
     const u64 flags = u64{one.is_forbid} | u64{one.from_any} << 1 | u64{one.to_any} << 2 | u64{one.syn_proxy} << 3 |
                       u64{one.reject} << 4 | u64{one.expires_s.has_value()} << 5 | u64{static_cast<u8>(one.log)} << 8;
-    const u64 says[] = {flags, u64{from[rule]} << 32 | to[rule], space.service_set_of[rule],
-                        static_cast<u64>(one.expires_s.value_or(0))};
+    RdmaTerms terms = one.is_forbid ? RdmaTerms{} : one.rdma;
+    const u64 protocols = terms.protocols;
+    if (one.services.rdma.empty()) terms = {};
+    const u64 says[] = {flags,
+                        u64{from[rule]} << 32 | to[rule],
+                        space.service_set_of[rule],
+                        static_cast<u64>(one.expires_s.value_or(0)),
+                        u64{terms.operations.value_or(0xff)} | protocols << 8,
+                        u64{terms.read_mtu} << 32 | terms.first_use,
+                        terms.read_credit};
     const u32 number = distinct.intern(says);
     if (number == old_rules.size()) {
       old_rules.emplace_back();

@@ -57,6 +57,10 @@ Settings settings_of(const Model& model) {
   out["link.ra"] = spoken(model.link.ra);
   out["link.dhcp"] = spoken(model.link.dhcp);
   put_tracking(model.tracking, out);
+  out["rdma.icrc"] = model.rdma.check_icrc ? "check" : "trust";
+  out["rdma.cnp"] = spoken(model.rdma.cnp);
+  out["rdma.cm"] = spoken(model.rdma.cm);
+  out["rdma.nak_penalty"] = spoken_ms(model.rdma.nak_penalty_ms);
   out["fleet.instances"] = std::to_string(model.instances);
   out["policy.mode"] = model.monitor ? "monitor" : "enforce";
   out["policy.monitor_until"] = model.monitor_until_s ? spoken_day(*model.monitor_until_s) : nothing;

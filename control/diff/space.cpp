@@ -69,9 +69,11 @@ class Builder {
         copy.services = model.statements[index].services;
       }
     }
+    statements.statements.emplace_back().services.rdma = {every_number};  // queue pairs are never one with anything else
     const Services services = split_services(statements);
     if (services.members.count() > services_max) return false;
     space_.service_set_of = services.set_of;
+    space_.service_set_of.pop_back();
     space_.services_of_set.resize(services.points.size());
     for (u32 service = 0; service < services.members.count(); ++service)
       for (const u32 set : services.members.at(service)) space_.services_of_set[set].push_back(service);

@@ -80,6 +80,11 @@ ServiceSet subtract(const ServiceSet& a, const ServiceSet& b) {
   return out;
 }
 
+ServiceSet with_queue_pairs(ServiceSet set) {
+  if (overlaps(set.udp, {{4791, 4791}})) set.rdma = {{0, 65535}};
+  return set;
+}
+
 const char* carries(std::uint16_t udp_port) {
   switch (udp_port) {
     case 4789: return "VXLAN";

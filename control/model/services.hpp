@@ -21,6 +21,9 @@ ServiceSet subtract(const ServiceSet& a, const ServiceSet& b);
 const ServiceSet& default_of_allow();
 const ServiceSet& everything();
 
+// What closes, limits or counts UDP to RoCEv2's port closes, limits and counts every queue pair as well.
+ServiceSet with_queue_pairs(ServiceSet set);
+
 // What a UDP port carries, so that it must be named: "VXLAN", "RoCEv2", ...; nullptr for any other.
 const char* carries(std::uint16_t udp_port);
 inline constexpr std::uint16_t carrier_ports[] = {4789, 4791, 4793, 6081, 8472};

@@ -32,8 +32,8 @@ constexpr CodeRow rows[] = {
      "Limits on what is read: 16 MiB a rule file, 256 MiB a list, 4096 files, 32 levels of nesting, groups "
      "within groups to 64 levels. They keep a broken or hostile file from exhausting the machine that checks it."},
     {"E0108", "may stand only in the root file",
-     "Only the root file may hold [policy], [segment], [group], [asset], [link], [state], [flood], [port], [fleet], "
-     "[delegate], [[invariant]], `include` and `mode`. Included files add services, lists, statements and "
+     "Only the root file may hold [policy], [segment], [group], [asset], [link], [state], [flood], [rdma], [port], "
+     "[fleet], [delegate], [[invariant]], `include` and `mode`. Included files add services, lists, statements and "
      "tests. So whoever owns the root decides who is who, and a team's file cannot redefine it."},
     {"E0109", "unknown version of the rule language",
      "This program knows version 1. A later version may give words another meaning, so it is not guessed at."},
@@ -80,6 +80,10 @@ constexpr CodeRow rows[] = {
     {"E0211", "a reserve for more than one",
      "The part of a budget that `reserve` keeps belongs to one segment, one list or one service. Split a group into "
      "its members, and give a name that means two things another spelling."},
+    {"E0212", "services of one allow that are recognised differently",
+     "A service with `protocol` opens only what its first bytes show. A connection does not say which service of its "
+     "allow it is of, so that services which are recognised by other protocols, or by ports alone, need an allow of "
+     "their own."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -137,6 +141,12 @@ constexpr CodeRow rows[] = {
      "is an end. Only one of the two can be meant."},
     {"E0417", "a limit that limits nothing",
      "[[limit]] needs at least one of `rate`, `packets`, `new_connections` and `connections`."},
+    {"E0418", "not a tag",
+     "A job's tag is the number by which NCCL tells communicators apart (its magic): 64 bits in hexadecimal, as in "
+     "tag = \"0x0123456789abcdef\". Without one any of them is taken."},
+    {"E0419", "not a queue pair",
+     "A declared queue pair joins two hosts of one family, each by one address, and states the number at one of them or "
+     "at both. A number can be declared once for each host that sends to it."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -243,8 +253,8 @@ constexpr CodeRow rows[] = {
      "The host behind this port may claim any address of the segment. [port.NAME] addresses = [...] says which it "
      "may."},
     {"W0408", "a carrier that is not looked into",
-     "UDP ports of VXLAN, Geneve, RoCEv2 and Ultra Ethernet carry traffic of their own. Naming the port opens it "
-     "between the outer addresses, and this version looks at nothing inside."},
+     "UDP ports of VXLAN's older form and Ultra Ethernet carry traffic of their own. Naming the port opens it between "
+     "the outer addresses, and this version looks at nothing inside."},
     {"W0409", "segments that overlap in part",
      "Neither contains the other, and some addresses are in both: these have the rights of both. Nested segments are "
      "not warned about."},
@@ -263,8 +273,28 @@ constexpr CodeRow rows[] = {
     {"W0416", "a burst that no jumbo frame fits",
      "What is larger than a limit's `burst` never passes, however long it waits. Without the key the burst is one "
      "second of `rate`, which of a slow one is less than a frame of 9,000 bytes."},
-    {"W0503", "a claim that is not judged",
-     "The claim names RDMA, which this version does not follow: nothing can be asked of the compiled policy."},
+    {"W0417", "terms for queue pairs that are not opened",
+     "`operations`, `read_mtu` and `read_credit` are about queue pairs, and no service of this allow has `rdma`. Or "
+     "`first_use` stands where every queue pair goes through a connection manager, which teaches it."},
+    {"W0418", "queue pairs without acknowledgements",
+     "`operations` says all that passes. A reliable queue pair is acknowledged; without \"ack\" it stops at its first "
+     "message. \"cnp\", congestion notification, keeps it fast."},
+    {"W0419", "READ from who holds an asset",
+     "The allow states \"read\", and one side holds an asset that the other does not. RDMA READ takes: a request of 74 "
+     "bytes is answered with up to 2 GiB. Without `operations` such a READ is denied and every other one passes. Where "
+     "it is meant, a budget bounds it: a READ is charged whole before it passes."},
+    {"W0420", "a port that opens no queue pair",
+     "RoCEv2 travels in UDP to port 4791, and Weir follows its queue pairs: what opens them is a service with "
+     "rdma = [...]. In a forbid, a limit and a budget the port still means all of them."},
+    {"W0421", "a job that no allow joins",
+     "Jobs open nothing: they narrow what allows open between their members. No allow with the services of the job's "
+     "transports leads from a member to a member."},
+    {"W0422", "a member known by its port alone",
+     "Handshakes name queue pairs by address. A segment without `cidr` has none that could be looked up, so that queue "
+     "pairs of the same host behind other ports are not known to be the job's."},
+    {"W0423", "a declared queue pair that no allow opens",
+     "[[queue_pair]] says where queue pairs are, not who may speak. An allow from the segment of `from` to that of `to` "
+     "with rdma = [\"nccl\"] or [\"any\"] opens it."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

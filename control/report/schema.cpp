@@ -31,8 +31,10 @@ Json value_schema(const KeyRow& key) {
     case KeyType::texts: return list_of({{"type", "string"}});
     case KeyType::ports:
       return list_of({{"type", Json::array({"integer", "string"})}, {"pattern", "^[0-9]+(-[0-9]+)?$"}});
-    case KeyType::icmp:
-    case KeyType::protocols: return list_of({{"type", Json::array({"integer", "string"})}});
+    case KeyType::icmp: return list_of({{"type", Json::array({"integer", "string"})}});
+    case KeyType::protocols:
+      return {{"type", Json::array({"string", "array"})},
+              {"items", {{"type", Json::array({"integer", "string"})}}}};
     case KeyType::size: return {{"type", "string"}, {"pattern", "^[0-9.]+ ?([kMGTP]|[KMGT]i)?B$"}};
     case KeyType::rate: return {{"type", "string"}, {"pattern", "^[0-9.]+ ?([kMGT]?bit|[kMG]?B)/s$"}};
     case KeyType::frequency: return {{"type", "string"}, {"pattern", "^[0-9.]+ ?/(s|min|h|d)$"}};

@@ -41,7 +41,7 @@ Sentence check_jobs(const View& view) {
   if (view.jobs.size() > jobs_max) return "is too long";
   for (const Job& one : view.jobs) {
     if (!fits(one.name, view) || !fits(one.file, view)) return "names text outside the strings";
-    if (one.transports == 0 || one.transports > (transport_roce | transport_nccl | transport_tcp))
+    if (one.transports == 0 || one.transports > transport_every)
       return "has a transport that does not exist";
     if (one.operations > rdma_every_operation || one.has_tag > 1) return "has a word that does not exist";
     if (one.has_tag == 0 && one.tag != 0) return "has a tag that it does not have";

@@ -38,7 +38,7 @@ struct RdmaRule {
 };
 
 inline constexpr u32 jobs_max = 64, rdma_assets_max = 64;  // bits of ZoneFacts
-inline constexpr u8 transport_roce = 1, transport_nccl = 2, transport_tcp = 4;
+inline constexpr u8 transport_roce = 1, transport_nccl = 2, transport_tcp = 4, transport_every = 7;
 struct Job {
   Text name, file;
   u32 line;

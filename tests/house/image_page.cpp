@@ -51,8 +51,9 @@ constexpr std::string_view meaning = R"(
 2. **Atom to zone.** Segments that no rule tells apart are one zone; zone 0 is in no rule's `from` or `to`. Which
    segments count depends on the port: a port's name leads to its class, and a class to one row of `source_zones` and
    one of `target_zones`. A source that its port may not use has the zone `ffff`, spoofed, and nothing else is asked.
-3. **Packet to service.** The target port of TCP, UDP and SCTP, type and code of ICMP, or the protocol's number, leads
-   by two table steps to a service: points that no rule tells apart.
+3. **Packet to service.** The target port of TCP, UDP and SCTP, type and code of ICMP, the protocol's number, or of a
+   queue pair the connection manager's port (0 where none opens it), leads by two table steps to a service: points that
+   no rule tells apart. Nothing of RoCEv2 is ever asked about as UDP.
 4. **Decision.** Rules are numbered in the order in which they decide: forbids, then allows, each from the most specific
    (fewest pairs of addresses, then fewest service points, then by name) to the widest. The lowest rule that covers the
    packet decides, so that any forbid wins over every allow, and the most specific allow is the one that is named.
@@ -80,6 +81,14 @@ an account covers are ranges of `covers`: its sources, and its budget's targets 
 address or network; who is known by one of them has every one of the other. Two accounts whose sources, targets and
 services all meet share what was spent, whichever policies they are of ([decision
 11](adr/0011-budgets-in-the-image.md)). A side of more than 256 ranges is widened until it has so many.
+
+## What queue pairs may do
+
+By rule stand the operations that its queue pairs may do, and what READ costs. Where some allow opens RDMA, zones are
+told apart by the assets that they hold: READ passes without being stated unless the side that is read holds an asset
+that the reader does not. Zones carry the jobs that they are members of, too. Declared queue pairs are one element for
+each direction, sorted by source, target and number; what they declare must be allowed all the same, as the
+declaration's `from` asks for it with port 0.
 
 ## What verification checks
 
@@ -117,6 +126,9 @@ std::string page() {
   text += fmt::format("| limits | {} | E0612 |\n", limits_max);
   text += fmt::format("| accounts, hosts included | {} | E0611 |\n", accounts_max);
   text += fmt::format("| cells of charges | {} | E0615 |\n", control::charge_cells_max);
+  text += fmt::format("| assets beside RDMA | {} | E0617 |\n", image::rdma_assets_max);
+  text += fmt::format("| jobs | {} | E0618 |\n", image::jobs_max);
+  text += fmt::format("| declared queue pairs | {} | E0619 |\n", image::static_pairs_max / 2);
   text += fmt::format("| bytes | {} | E0608 |\n", image_bytes_max);
   return text;
 }

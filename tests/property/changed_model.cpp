@@ -31,6 +31,9 @@ void change_statement(Draw& draw, Model& model, const Model& other) {
     default:
       one.syn_proxy = !one.is_forbid && !one.syn_proxy;
       one.reject = one.is_forbid && !one.reject;
+      one.rdma.first_use = static_cast<u32>(draw.below(3));
+      if (draw.one_in(2)) one.rdma.operations = static_cast<u8>(draw.below(128));
+      if (draw.one_in(4)) one.rdma.protocols = static_cast<u16>(draw.below(4));
       break;
   }
   for (Statement& each : model.statements) {

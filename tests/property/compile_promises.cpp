@@ -211,6 +211,45 @@ TEST_CASE("UDP to RoCE's port and a queue pair are two services") {
   }
 }
 
+TEST_CASE("READ takes from nobody what the reader does not hold") {
+  control::Model model;
+  model.segments = {segment("trainers", 10, 19), segment("storage", 20, 29), segment("proxy", 30, 39)};
+  for (const auto& held : {std::vector<u32>{0, 1}, std::vector<u32>{1}}) {
+    control::Asset& asset = model.assets.emplace_back();
+    asset.name = "a" + std::to_string(model.assets.size());
+    asset.held = held;
+  }
+  model.statements = {allow("all", {0, 1, 2}, {0, 1, 2}), allow("said", {2}, {1})};
+  for (control::Statement& one : model.statements) one.services.rdma = {{0, 0}};
+  model.statements[1].services.rdma = {{20049, 20049}};
+  model.statements[1].rdma.operations = u8{4 | 16};
+  control::Job& job = model.jobs.emplace_back();
+  job.name = "llama";
+  job.members = {0, 2};
+  job.transports = image::transport_roce;
+  const Compiled compiled(model);
+  const Policy& policy = compiled.policy;
+  const u64 held_by[] = {0b01, 0b11, 0};
+  for (u32 from = 0; from < 3; ++from)
+    for (u32 to = 0; to < 3; ++to) {
+      Question question = tcp(15 + 10 * from, 16 + 10 * to, 0);
+      question.protocol = 17;
+      question.is_rdma = true;
+      const Judgement judgement = policy.judge(question, 0);
+      REQUIRE(judgement.reason == Reason::flow_new);
+      CHECK(policy.assets_of_source(judgement.source_zone) == held_by[from]);
+      CHECK(policy.assets_of_target(judgement.target_zone) == held_by[to]);
+      CHECK(policy.jobs_of_source(judgement.source_zone) == (from != 1));
+      const bool reads = (held_by[to] & ~held_by[from]) == 0, is_read = (held_by[from] & ~held_by[to]) == 0;
+      CHECK(policy.operations_of(judgement, false) == (reads ? 0x7f : 0x7b));
+      CHECK(policy.operations_of(judgement, true) == (is_read ? 0x7f : 0x7b));
+      question.target_port = 20049;
+      const Judgement said = policy.judge(question, 0);
+      REQUIRE((said.reason == Reason::flow_new) == (from == 2 && to == 1));
+      if (said.reason == Reason::flow_new) CHECK(policy.operations_of(said, false) == (4 | 16));
+    }
+}
+
 TEST_CASE("what an image cannot hold is refused by a sentence") {
   control::Model model;
   model.segments.resize(70'000);

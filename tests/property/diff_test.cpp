@@ -57,6 +57,7 @@ Question question_of(const Packet& packet, const std::vector<JointClass>& classe
 struct Treatment {
   bool allowed, syn_proxy, rejects;
   int log;
+  std::array<u64, 6> terms;  // of queue pairs; the first alone of anything else
   bool operator==(const Treatment&) const = default;
 };
 
@@ -64,8 +65,15 @@ Treatment treatment_of(const Policy& policy, const Question& question, std::int6
   const Judgement judgement = policy.judge(question, static_cast<Tick>(time_s) * tick_second);
   const bool allowed = judgement.reason == Reason::flow_new;
   const bool has_rule = allowed || judgement.reason == Reason::forbidden;
+  std::array<u64, 6> terms{};
+  if (allowed) {
+    const image::RdmaRule& one = policy.rdma_rule(judgement.rule);
+    if (question.is_rdma)
+      terms = {0, one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use};
+    else terms[0] = one.protocols;
+  }
   return {allowed, allowed && policy.wants_syn_proxy(judgement.decision), policy.wants_reject(judgement),
-          has_rule ? static_cast<int>(policy.log_of(judgement.decision)) : 0};
+          has_rule ? static_cast<int>(policy.log_of(judgement.decision)) : 0, terms};
 }
 
 std::optional<ChangeKind> kind_of(const Policy& before, const Policy& after, const Packet& packet,
@@ -336,7 +344,9 @@ TEST_CASE("names make no difference") {
   for (u64 seed = 0; seed < 20; ++seed) {
     naive::Draw draw(seed);
     Model before = naive::random_model(draw);
-    before.assets.clear();  // who holds them is told by names, and segments that are alike have only those
+    // Whose they are is told by names, and segments that are alike have only those.
+    before.assets.clear();
+    before.jobs.clear();
     Model after = before;
     for (Statement& one : after.statements) one.name += "x";
     for (Segment& one : after.segments) one.name += "x";

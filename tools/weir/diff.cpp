@@ -2,9 +2,11 @@
 // comparison is control/diff's; here it is read from files and shown.
 #include "control/diff/diff.hpp"
 
+#include "control/bound/show.hpp"
 #include "control/diff/words.hpp"
 #include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/rules.hpp"
 
 #include <fmt/chrono.h>
@@ -38,15 +40,26 @@ std::string last_day(std::int64_t until_s) {
   return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
 }
 
+// What queue pairs may do, or what a connection must speak.
+std::string terms_text(const control::FatePiece& piece) {
+  if (piece.protocols != 0) return fmt::format("spoken {}", protocols_text(piece.protocols));
+  if (piece.read_mtu == 0) return "";
+  std::string out = operations_text(piece.operations);
+  if (piece.read_unless_asset != 0) out += ", read of who holds no other asset";
+  out += fmt::format("; READ at MTU {}, credit {}", piece.read_mtu, control::show_bytes(piece.read_credit));
+  return piece.first_use == 0 ? out : out + fmt::format("; {} by first use", piece.first_use);
+}
+
 // "allowed until 2027-03-31, then denied", with what else is asked of the packets.
 std::string spoken(const std::vector<control::FatePiece>& fate) {
   constexpr std::string_view logs[] = {"", "log opened", "log all"};
   std::string out;
   for (const control::FatePiece& piece : fate) {
-    std::vector<std::string_view> traits;
-    if (piece.log != 0) traits.push_back(logs[piece.log]);
-    if (piece.syn_proxy != 0) traits.push_back("syn_proxy");
-    if (piece.rejects != 0) traits.push_back("answered");
+    std::vector<std::string> traits;
+    if (piece.log != 0) traits.emplace_back(logs[piece.log]);
+    if (piece.syn_proxy != 0) traits.emplace_back("syn_proxy");
+    if (piece.rejects != 0) traits.emplace_back("answered");
+    if (const std::string terms = terms_text(piece); !terms.empty()) traits.push_back(terms);
     out += out.empty() ? "" : ", then ";
     out += piece.allowed != 0 ? "allowed" : "denied";
     if (!traits.empty()) out += fmt::format(" ({})", fmt::join(traits, ", "));
@@ -270,7 +283,7 @@ void print_json(const DiffOptions& options, const Pair& pair) {
 
 // Words that either policy uses, that this version does not enforce and that a Model does not have either.
 std::vector<std::string> not_compared(const Pair& pair) {
-  constexpr std::string_view modelled[] = {"limit.", "policy.mode", "policy.monitor_until"};
+  constexpr std::string_view modelled[] = {"limit.", "policy.mode", "policy.monitor_until", "service.protocol"};
   std::set<std::string> words;
   for (const Rules& rules : pair.rules)
     for (const control::Diagnostic& one : rules.checked.diagnostics.all) {

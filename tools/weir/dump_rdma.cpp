@@ -1,6 +1,7 @@
 // One line a rule, job and direction of a declared queue pair.
 #include "tools/weir/dump_rdma.hpp"
 
+#include "control/check/rdma_words.hpp"
 #include "control/model/address.hpp"
 
 #include <fmt/format.h>
@@ -23,14 +24,13 @@ std::string rate_text(const Rate& rate) {
 
 std::string qp_text(u32 qp) { return qp == image::no_peer_qp ? "not said" : fmt::format("{:#x}", qp); }
 
-constexpr std::string_view protocol_words[] = {"nvme-tcp", "nfs", "s3", "grpc", "tcpstore", "gloo", "nccl"};
-
 }  // namespace
 
 std::string operations_text(u8 operations) {
-  constexpr std::string_view words[] = {"send", "write", "read", "atomic", "ack", "cnp", "datagram"};
-  return listed(operations, words);
+  return listed(operations, control::operation_words);
 }
+
+std::string protocols_text(u16 protocols) { return listed(protocols, control::spoken_words); }
 
 std::string address_text(const Address& address) {
   if (address.is_ipv4()) return control::show(swap(static_cast<u32>(address.low)));
@@ -52,7 +52,7 @@ std::vector<std::string> rdma_lines(const Policy& policy) {
     if (one.read_unless_asset != 0) line += ", read of who holds no other asset";
     line += fmt::format("; READ at MTU {}, credit {} bytes", one.read_mtu, one.read_credit);
     if (one.first_use != 0) line += fmt::format("; {} queue pairs of one source by first use", one.first_use);
-    if (one.protocols != 0) line += fmt::format("; spoken: {}", listed(one.protocols, protocol_words));
+    if (one.protocols != 0) line += fmt::format("; spoken: {}", protocols_text(one.protocols));
     out.push_back(line);
   }
   for (const image::StaticPair& one : view.static_pairs)
@@ -64,12 +64,11 @@ std::vector<std::string> rdma_lines(const Policy& policy) {
 }
 
 std::vector<std::string> job_lines(const Policy& policy) {
-  constexpr std::string_view transports[] = {"roce", "nccl", "tcp"};
   std::vector<std::string> out;
   for (u64 index = 0; index < policy.jobs().size(); ++index) {
     const image::Job& one = policy.jobs()[index];
     std::string line = fmt::format("job {}: `{}` at {}:{}, by {}, may {}", index, policy.text(one.name),
-                                   policy.text(one.file), one.line, listed(one.transports, transports),
+                                   policy.text(one.file), one.line, listed(one.transports, control::transport_words),
                                    operations_text(one.operations));
     if (one.has_tag != 0) line += fmt::format(", tag {:#018x}", one.tag);
     line += one.seal_after_us == 0 ? ", sealed by an operator"

@@ -13,6 +13,8 @@ std::vector<std::string> job_lines(const Policy& policy);
 
 // "send, write, ack"; "nothing" for none.
 std::string operations_text(u8 operations);
+// "nfs, s3".
+std::string protocols_text(u16 protocols);
 // "10.0.0.1", "fd00::1".
 std::string address_text(const Address& address);
 

@@ -4,11 +4,13 @@
 #include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/rules.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -99,6 +101,34 @@ std::string change(const Rules& rules, const Asker& asker, const Spoken& asked, 
                      known ? "" : fmt::format(", where [service] NAME is {}", asked.service_text));
 }
 
+// What queue pairs of an allowed question may do; empty for anything else.
+std::string terms_of(const Rules& rules, const Asker& asker, const Example& example) {
+  const Policy& policy = asker.policy();
+  const Judgement& judgement = example.judgement;
+  if (!example.question.is_rdma || !example.allowed()) return "";
+  const u8 forth = policy.operations_of(judgement, false), back = policy.operations_of(judgement, true);
+  std::string out = operations_text(forth & back);
+  const u64 opener = policy.assets_of_source(judgement.source_zone);
+  const u64 target = policy.assets_of_target(judgement.target_zone);
+  for (const auto& [who, mask, alone] : {std::tuple("the source", forth, target & ~opener),
+                                         std::tuple("the target", back, opener & ~target)}) {
+    if ((mask & image::rdma_read_operation) != 0) {
+      if ((forth & back & image::rdma_read_operation) == 0) out += fmt::format("; READ by {}", who);
+      continue;
+    }
+    const bool by_asset = policy.rdma_rule(judgement.rule).read_unless_asset != 0 && alone != 0;
+    out += fmt::format("; no READ by {}", who);
+    if (by_asset)
+      out += fmt::format(", which does not hold `{}`",
+                         rules.checked.model.assets[static_cast<u32>(std::countr_zero(alone))].name);
+  }
+  for (u64 job = 0; job < policy.jobs().size(); ++job)
+    if ((policy.jobs_of_source(judgement.source_zone) & policy.jobs_of_target(judgement.target_zone)) >> job & 1)
+      out += fmt::format("; in job `{}` only {}", policy.text(policy.jobs()[job].name),
+                         operations_text(policy.jobs()[job].operations));
+  return out;
+}
+
 std::string_view verdict_of(const Answer& answer) {
   return answer.allowed == answer.asked ? "allowed" : answer.allowed == 0 ? "denied" : "mixed";
 }
@@ -112,6 +142,7 @@ void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, con
                                    {"reason", row(one.judgement.reason).name},
                                    {"rule", nullptr},
                                    {"change", change(rules, asker, asked, one)}};
+    if (const std::string terms = terms_of(rules, asker, one); !terms.empty()) made["may"] = terms;
     if (one.judgement.rule != no_rule) {
       const RuleView rule = asker.policy().rule(one.judgement.rule);
       made["rule"] = {
@@ -138,6 +169,7 @@ void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, co
     fmt::print("\n  packet   {}\n  verdict  {}: {} ({})\n", asker.show(one.question), verdict_name(reason.verdict),
                reason.sentence, reason.name);
     if (one.judgement.rule != no_rule) fmt::print("  rule     {}\n", asker.show(one.judgement));
+    if (const std::string terms = terms_of(rules, asker, one); !terms.empty()) fmt::print("  may      {}\n", terms);
     fmt::print("  change   {}\n", change(rules, asker, asked, one));
   }
 }
@@ -208,7 +240,7 @@ void add_explain(CLI::App& app, int& exit_code) {
   command->add_option("what", options->what, "A code (E0301) or a root rule file")->required();
   command->add_option("question", options->question,
                       "'SOURCE > TARGET SERVICE': segments, groups, lists or addresses; a service's name, tcp/443, "
-                      "udp/53-60, icmp/echo or esp");
+                      "udp/53-60, rdma/20049, rdma/nccl, icmp/echo or esp");
   command->add_option("--port", options->port, "The port by which the source comes in");
   command->add_option("--to-port", options->to_port, "The port by which the packet would leave");
   command->add_option("--vni", options->network, "The network (VXLAN, Geneve) inside which both are")
