@@ -87,7 +87,7 @@ class Asker {
   const Policy& policy_;
   std::vector<AddressSet> prefix_sets_;
   Cells cells_;
-  std::vector<std::uint32_t> edges_[6];  // tcp, udp, sctp, icmp4, icmp6, rdma: where some service begins, or ends before
+  std::vector<std::uint32_t> edges_[6];  // tcp, udp, sctp, icmp4, icmp6, rdma: where a service begins, or ends before
 };
 
 // Runs the policy's tests. Each that fails is E0501 (or E0503) in `out`; returns how many claims held.

@@ -128,7 +128,8 @@ constexpr KeyRow keys_[] = {
     {"service", "icmp4", icmp, false, true, "", "", "ICMP types, `\"8\"` or type and code `\"8/0\"`."},
     {"service", "icmp6", icmp, false, true, "", "", "ICMPv6 types, `\"128\"` or type and code `\"128/0\"`."},
     {"service", "protocol", protocols, false, true, "", "nvme-tcp|nfs|s3|grpc|tcpstore|gloo|nccl",
-     "Any other IP protocol: `\"esp\"`, `\"ah\"`, `\"gre\"`, `\"ipip\"`, or its number."},
+     "Any other IP protocol: `\"esp\"`, `\"ah\"`, `\"gre\"`, `\"ipip\"`, or its number. Or what connections of the "
+     "service must begin as, whatever their port: `nvme-tcp`, `nfs`, `s3`, `grpc`, `tcpstore`, `gloo`, `nccl`."},
     {"service", "rdma", protocols, false, true, "", "", "RDMA: a connection-manager port, `\"nccl\"` or `\"any\"`."},
     {"service", "about", text, false, true, "", "", "For people."},
 
@@ -204,8 +205,8 @@ constexpr KeyRow keys_[] = {
      "Handshakes are answered for the target, whatever [flood] says."},
     {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
     {"allow", "operations", texts, false, true, "", "",
-     "What its queue pairs may do, and nothing else: `send`, `write`, `read`, `atomic`, `ack`, `cnp`, `datagram`. Without "
-     "it all but READ, which then passes unless the side that is read holds an asset that the reader does not."},
+     "What its queue pairs may do, and nothing else: `send`, `write`, `read`, `atomic`, `ack`, `cnp`, `datagram`. "
+     "Without it all but READ, which then passes unless the side that is read holds an asset that the reader lacks."},
     {"allow", "read_mtu", integer, false, true, "", "",
      "Path MTU by which RDMA READ responses are charged: 256, 512, 1024 (without this key), 2048 or 4096."},
     {"allow", "read_credit", size, false, true, "", "",

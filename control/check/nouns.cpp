@@ -110,6 +110,7 @@ void Resolver::collect_nouns() {
   std::ranges::sort(made_.model.assets, {}, &Asset::name);
   check_pins_of_assets();
   for (const NamedTable& table : tables("job")) add_job(table);
+  for (const NamedTable& table : tables("inspect")) check_inspection(table);
   std::ranges::sort(made_.model.jobs, {}, &Job::name);
 }
 

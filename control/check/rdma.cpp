@@ -17,7 +17,7 @@ namespace {
 std::uint32_t mtu_of(const Node& table, const Reading& values, std::uint32_t otherwise) {
   std::uint32_t mtu = otherwise;
   values.count("read_mtu", mtu, 0, ~0u);
-  if (mtu == otherwise || (std::has_single_bit(mtu) && mtu >= image::read_mtu_min && mtu <= image::read_mtu_max))
+  if (mtu == otherwise || (std::has_single_bit(mtu) && mtu >= rdma_mtu_least && mtu <= rdma_mtu_most))
     return mtu;
   values.out_of_bounds("read_mtu", *value_of(table, "read_mtu"), "256, 512, 1024, 2048 or 4096");
   return otherwise;
@@ -43,7 +43,8 @@ std::optional<AddressSet> one_address(const Node* node) {
 bool same_family(const AddressSet& a, const AddressSet& b) { return a.ipv4.empty() == b.ipv4.empty(); }
 
 bool equal(const AddressSet& a, const AddressSet& b) {
-  return same_family(a, b) && (a.ipv4.empty() ? a.ipv6[0].first == b.ipv6[0].first : a.ipv4[0].first == b.ipv4[0].first);
+  if (!same_family(a, b)) return false;
+  return a.ipv4.empty() ? a.ipv6[0].first == b.ipv6[0].first : a.ipv4[0].first == b.ipv4[0].first;
 }
 
 }  // namespace
@@ -122,7 +123,7 @@ void Resolver::add_job(const NamedTable& table) {
   const Node& node = entry.value;
   const bool whole = segments_of(value_of(node, "members"), job.members);
   job.transports = words_of(node, "transport", "transport", transport_words).value_or(image::transport_every);
-  job.operations = words_of(node, "operations", "operation", operation_words).value_or(image::rdma_every_operation);
+  job.operations = words_of(node, "operations", "operation", operation_words).value_or(rdma_operations_all);
   if (const Node* tag = value_of(node, "tag"); tag != nullptr && tag->kind == NodeKind::string) {
     job.tag = tag_of(tag->text);
     if (!job.tag)

@@ -12,8 +12,7 @@ namespace {
 
 using Indices = std::vector<std::uint32_t>;
 
-constexpr PortRange without_manager{0, 0};  // NCCL, declared queue pairs, first use
-constexpr std::uint8_t bit_send = 1, bit_write = 2, bit_read = 4, bit_atomic = 8, bit_ack = 16;
+constexpr PortRange by_handshake{0, 0};  // NCCL, declared queue pairs, first use
 
 // What an allow says of queue pairs that it does not open.
 void useless_terms(const Resolved& resolved, Diagnostics& out) {
@@ -25,13 +24,13 @@ void useless_terms(const Resolved& resolved, Diagnostics& out) {
       out.add("W0417", *facts.terms_span, fmt::format("`{}` opens no queue pair", one.name), "about RDMA alone")
           .with(one.span, "no service of this allow has `rdma`")
           .helped("name a service with rdma = [\"nccl\"], or with a connection manager's port");
-    else if (one.rdma.first_use != 0 && !overlaps(one.services.rdma, {without_manager}))
+    else if (one.rdma.first_use != 0 && !overlaps(one.services.rdma, {by_handshake}))
       out.add("W0417", *facts.terms_span,
               fmt::format("`{}` learns no queue pair by first use: each goes through a connection manager", one.name),
               "learns nothing")
           .helped("name a service with rdma = [\"nccl\"] or [\"any\"]");
-    const std::uint8_t said = one.rdma.operations.value_or(bit_ack);
-    if ((said & (bit_send | bit_write | bit_read | bit_atomic)) != 0 && (said & bit_ack) == 0 &&
+    const std::uint8_t said = one.rdma.operations.value_or(rdma_ack);
+    if ((said & (rdma_send | rdma_write | rdma_read | rdma_atomic)) != 0 && (said & rdma_ack) == 0 &&
         !one.services.rdma.empty())
       out.add("W0418", one.span, fmt::format("no acknowledgement passes `{}`", one.name),
               "reliable queue pairs come to a halt")
@@ -54,7 +53,7 @@ const Asset* held_alone(const Model& model, const Indices& by, const Indices& re
 // READ takes: whoever may send one has what the other side holds.
 void reads_of_assets(const Model& model, Diagnostics& out) {
   for (const Statement& one : model.statements) {
-    if (one.is_forbid || one.services.rdma.empty() || (one.rdma.operations.value_or(0) & bit_read) == 0) continue;
+    if (one.is_forbid || one.services.rdma.empty() || (one.rdma.operations.value_or(0) & rdma_read) == 0) continue;
     for (const bool answers : {false, true}) {
       const Indices &reader = answers ? one.to : one.from, &read = answers ? one.from : one.to;
       const Asset* asset = held_alone(model, read, reader);
@@ -135,7 +134,7 @@ bool may_hold(const Model& model, const Indices& segments, const AddressSet& one
 void declared_pairs(const Model& model, Diagnostics& out) {
   std::vector<const Statement*> open;
   for (const Statement& one : model.statements)
-    if (!one.is_forbid && overlaps(one.services.rdma, {without_manager})) open.push_back(&one);
+    if (!one.is_forbid && overlaps(one.services.rdma, {by_handshake})) open.push_back(&one);
   for (const QueuePair& pair : model.queue_pairs)
     if (std::ranges::none_of(open, [&](const Statement* one) {
           return may_hold(model, one->from, pair.from) && may_hold(model, one->to, pair.to);

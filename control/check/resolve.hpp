@@ -80,8 +80,8 @@ struct Resolved {
 // Fills everything; adds errors to `out`. Reads the files of lists through `loaded`.
 Resolved resolve(Loaded& loaded, std::int64_t now_s, Diagnostics& out);
 
-// "tcp/443", "udp/53-60", "rdma/20049", "rdma/nccl", "rdma" (any), "icmp/echo", "icmp4/8/0", "sctp/1", "protocol/47", "esp", or a service's name. nullopt when
-// it is none of these; `sentence` then says why.
+// "tcp/443", "udp/53-60", "rdma/20049", "rdma/nccl", "icmp/echo", "protocol/47", "esp", or a service's name.
+// nullopt when it is none of these; `sentence` then says why.
 std::optional<ServiceSet> parse_service(const Names& names, std::string_view text, std::string& sentence);
 // A name, an address or a prefix.
 std::optional<Party> parse_party(const Names& names, std::string_view text, std::string& sentence);

@@ -78,6 +78,11 @@ class Resolver {
   void add_queue_pair(const Node& node);
   void check_declared_once(const QueuePair& pair);
 
+  // inspect.cpp
+  void check_inspection(const NamedTable& table);
+  void use_inspections(const Node& statement);
+  void tell_unused_inspections();
+
   // assets.cpp
   void read_capacity(Segment& segment, const Node& table);
   void read_fleet(const Document& root);
@@ -93,6 +98,7 @@ class Resolver {
   std::map<std::string, const Entry*, std::less<>> groups_;
   std::vector<std::string> require_;
   std::vector<std::pair<Span, std::uint32_t>> reserves_;   // by place
+  std::map<std::string, std::pair<Span, bool>, std::less<>> inspections_;  // where, and whether some allow names it
   std::map<std::tuple<bool, Ipv6Number, Ipv6Number, std::uint32_t>, Span> declared_;  // by family, source, target, qp
   std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"

@@ -45,7 +45,8 @@ std::optional<ServiceSet> parse_service(const Names& names, std::string_view tex
     if (const std::string meant = nearest(text, known); fault && !meant.empty())
       fault->help = fmt::format("did you mean `{}`?", meant);
   } else {
-    fault = ValueFault{"E0202", fmt::format("`{}` is not a protocol with ports", protocol), "tcp, udp, sctp, rdma or icmp"};
+    fault = ValueFault{"E0202", fmt::format("`{}` is not a protocol with ports", protocol),
+                       "tcp, udp, sctp, rdma or icmp"};
   }
   if (!fault) return unite(set, {});
   sentence = fault->help.empty() ? fault->sentence : fmt::format("{} ({})", fault->sentence, fault->help);

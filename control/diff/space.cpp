@@ -69,7 +69,8 @@ class Builder {
         copy.services = model.statements[index].services;
       }
     }
-    statements.statements.emplace_back().services.rdma = {every_number};  // queue pairs are never one with anything else
+    // Queue pairs are never one service with anything else.
+    statements.statements.emplace_back().services.rdma = {every_number};
     const Services services = split_services(statements);
     if (services.members.count() > services_max) return false;
     space_.service_set_of = services.set_of;

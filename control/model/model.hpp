@@ -78,7 +78,7 @@ struct RdmaTerms {
   std::uint32_t read_mtu = 1024;
   std::uint64_t read_credit = 64ull << 20;
   std::uint32_t first_use = 0;        // queue pairs of one source learned by their first packet
-  std::uint16_t protocols = 0;        // bit p: image::Spoken p
+  std::uint16_t protocols = 0;        // bits of RdmaRule::protocols in an image
 };
 
 // One [[allow]] or [[forbid]].

@@ -84,6 +84,11 @@ constexpr CodeRow rows[] = {
      "A service with `protocol` opens only what its first bytes show. A connection does not say which service of its "
      "allow it is of, so that services which are recognised by other protocols, or by ports alone, need an allow of "
      "their own."},
+    {"E0213", "an unknown inspection",
+     "`inspect` of an allow names tables [inspect.NAME] in any file of the policy."},
+    {"E0214", "an inspection that looks for nothing",
+     "An inspection needs `signatures`, `tensors = true` or at least one [[inspect.NAME.pattern]], and a pattern "
+     "exactly one of `hex`, `text` and `regex`."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -145,8 +150,10 @@ constexpr CodeRow rows[] = {
      "A job's tag is the number by which NCCL tells communicators apart (its magic): 64 bits in hexadecimal, as in "
      "tag = \"0x0123456789abcdef\". Without one any of them is taken."},
     {"E0419", "not a queue pair",
-     "A declared queue pair joins two hosts of one family, each by one address, and states the number at one of them or "
-     "at both. A number can be declared once for each host that sends to it."},
+     "A declared queue pair joins two hosts of one family, each by one address, and states the number at one of them "
+     "or at both. A number can be declared once for each host that sends to it."},
+    {"E0420", "not bytes in hex",
+     "Two hexadecimal digits a byte, blanks between bytes: hex = \"7B 22 5F 5F\"."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -228,6 +235,7 @@ constexpr CodeRow rows[] = {
     {"W0202", "a service that no statement names", "It can be deleted, or a statement misses it."},
     {"W0203", "a group that no statement names", "It can be deleted, or a statement misses it."},
     {"W0204", "a list that no statement names", "It is read and compiled for nothing."},
+    {"W0205", "an inspection that no allow names", "Nothing is looked at by it."},
     {"W0301", "an exit that a budget only watches",
      "The only budget that covers this flow has on_exceed = \"alert\": it tells, and bounds nothing. That is permitted "
      "where the source holds no asset; every bound counts the path as unlimited."},
@@ -293,8 +301,8 @@ constexpr CodeRow rows[] = {
      "Handshakes name queue pairs by address. A segment without `cidr` has none that could be looked up, so that queue "
      "pairs of the same host behind other ports are not known to be the job's."},
     {"W0423", "a declared queue pair that no allow opens",
-     "[[queue_pair]] says where queue pairs are, not who may speak. An allow from the segment of `from` to that of `to` "
-     "with rdma = [\"nccl\"] or [\"any\"] opens it."},
+     "[[queue_pair]] says where queue pairs are, not who may speak. An allow from the segment of `from` to that of "
+     "`to` with rdma = [\"nccl\"] or [\"any\"] opens it."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

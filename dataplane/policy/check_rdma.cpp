@@ -15,15 +15,15 @@ bool holds(const Rate& rate) {
 
 bool fits(Text text, const View& view) { return u64{text.offset} + text.bytes <= view.strings.size(); }
 
-bool is_mtu(u32 mtu) { return mtu >= read_mtu_min && mtu <= read_mtu_max && std::has_single_bit(mtu); }
+bool is_mtu(u32 mtu) { return mtu >= rdma_mtu_least && mtu <= rdma_mtu_most && std::has_single_bit(mtu); }
 
 Sentence check_rules(const View& view) {
   if (view.rdma_rules.size() != view.rules.size()) return "does not have one element for each rule";
   for (u64 index = 0; index < view.rdma_rules.size(); ++index) {
     const RdmaRule& one = view.rdma_rules[index];
     if (one.zero != 0) return "has a reserved field that is not zero";
-    if (one.operations > rdma_every_operation || one.read_unless_asset > 1) return "has a word that does not exist";
-    if (one.protocols >> rdma_protocols_count != 0) return "names a protocol that does not exist";
+    if (one.operations > rdma_operations_all || one.read_unless_asset > 1) return "has a word that does not exist";
+    if (one.protocols >> spoken_protocols != 0) return "names a protocol that does not exist";
     if (view.rules[index].is_forbid) {
       const u32 flags = one.protocols | one.operations | one.read_unless_asset;
       if ((one.read_credit | one.read_mtu | one.first_use | flags) != 0)
@@ -43,7 +43,7 @@ Sentence check_jobs(const View& view) {
     if (!fits(one.name, view) || !fits(one.file, view)) return "names text outside the strings";
     if (one.transports == 0 || one.transports > transport_every)
       return "has a transport that does not exist";
-    if (one.operations > rdma_every_operation || one.has_tag > 1) return "has a word that does not exist";
+    if (one.operations > rdma_operations_all || one.has_tag > 1) return "has a word that does not exist";
     if (one.has_tag == 0 && one.tag != 0) return "has a tag that it does not have";
     if (one.read_mtu != 0 && !is_mtu(one.read_mtu)) return "has a path MTU that no RDMA port has";
     if (one.read_credit > read_credit_max || one.seal_after_us > seal_after_us_max) return "has a number out of bounds";

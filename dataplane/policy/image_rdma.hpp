@@ -3,6 +3,7 @@
 #pragma once
 #include "dataplane/base/bytes.hpp"
 #include "dataplane/base/rate.hpp"
+#include "dataplane/packet/rdma.hpp"
 
 namespace weir::image {
 
@@ -11,20 +12,16 @@ struct Text {
   u32 offset, bytes;
 };
 
-// Operations are bits (dataplane/packet/rdma.hpp): send 1, write 2, read 4, atomic 8, ack 16, cnp 32, datagram 64.
-inline constexpr u8 rdma_every_operation = 0x7f;
-inline constexpr u8 rdma_read_operation = 4;
 // Without `operations`: everything but READ, which then depends on the assets of whom is read.
-inline constexpr u8 rdma_default_operations = rdma_every_operation & ~rdma_read_operation;
-inline constexpr u32 read_mtu_min = 256, read_mtu_max = 4096;  // powers of two
+inline constexpr u8 rdma_default_operations = rdma_operations_all & ~rdma_read;
 inline constexpr u64 read_credit_max = u64{1} << 40;
 inline constexpr u32 first_use_max = 1u << 20;
 inline constexpr u32 nak_penalty_ms_max = 3'600'000;
 inline constexpr u64 seal_after_us_max = u64{30} * 86'400 * 1'000'000;
 
-// What the first bytes of a connection must be; bits of RdmaRule::protocols.
-enum class Spoken : u8 { nvme_tcp, nfs, s3, grpc, tcpstore, gloo, nccl };
-inline constexpr u32 rdma_protocols_count = 7;
+// What the first bytes of a connection must be, a bit each: of Opening o (dataplane/inspect/opening.hpp), nvme_tcp to
+// nccl, bit o - 1.
+inline constexpr u32 spoken_protocols = 7;
 
 // By rule; of a forbid all zero.
 struct RdmaRule {

@@ -128,13 +128,13 @@ class Policy {
   // Bit a: who is there holds asset a. Zero where has_rdma() is not.
   u64 assets_of_source(u32 zone) const { return source_facts(zone).assets; }
   u64 assets_of_target(u32 zone) const { return target_facts(zone).assets; }
-  // What queue pairs that a judgement allows may do, before any job narrows it: of packets toward the question's target,
+  // What queue pairs that a judgement allows may do, before any job narrows it: packets toward the question's target,
   // or of those that come back. They differ in READ, which takes from whom it is sent to.
   u8 operations_of(const Judgement& judgement, bool coming_back) const {
     const image::RdmaRule& rule = rdma_rule(judgement.rule);
     const u64 opener = assets_of_source(judgement.source_zone), target = assets_of_target(judgement.target_zone);
     const u64 alone = coming_back ? opener & ~target : target & ~opener;  // held by who is read and not by the reader
-    return rule.operations | (rule.read_unless_asset && alone == 0 ? image::rdma_read_operation : u8{0});
+    return rule.operations | (rule.read_unless_asset && alone == 0 ? rdma_read : u8{0});
   }
   // Bit j: who is there is a member of jobs()[j].
   u64 jobs_of_source(u32 zone) const { return source_facts(zone).jobs; }

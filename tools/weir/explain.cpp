@@ -112,8 +112,8 @@ std::string terms_of(const Rules& rules, const Asker& asker, const Example& exam
   const u64 target = policy.assets_of_target(judgement.target_zone);
   for (const auto& [who, mask, alone] : {std::tuple("the source", forth, target & ~opener),
                                          std::tuple("the target", back, opener & ~target)}) {
-    if ((mask & image::rdma_read_operation) != 0) {
-      if ((forth & back & image::rdma_read_operation) == 0) out += fmt::format("; READ by {}", who);
+    if ((mask & rdma_read) != 0) {
+      if ((forth & back & rdma_read) == 0) out += fmt::format("; READ by {}", who);
       continue;
     }
     const bool by_asset = policy.rdma_rule(judgement.rule).read_unless_asset != 0 && alone != 0;
