@@ -72,7 +72,10 @@ bool read_entry(Bytes bytes, u32 at, u32 devices, Entry& entry) {
 }
 
 bool is_zero(Bytes bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](u8 byte) { return byte == 0; });
+  u64 any = 0;
+  for (; bytes.size() >= 8; bytes = bytes.subspan(8)) any |= load<u64>(bytes.data());
+  for (const u8 byte : bytes) any |= byte;
+  return any == 0;
 }
 
 // The table, of which all is zero that is not in use.

@@ -1,6 +1,7 @@
 // The reader of a stream's beginning against its naive twin, under any cuts, order, losses, repetitions and changes;
 // and the pool that its memory comes from. WEIR_PROPERTY_SCALE multiplies how much is drawn (default 1).
 #include "dataplane/inspect/pool.hpp"
+#include "dataplane/inspect/probe.hpp"
 #include "tests/property/reader_world.hpp"
 
 #include <catch2/catch.hpp>
@@ -75,4 +76,26 @@ TEST_CASE("a pool gives each slot to one, and says when there is none") {
     }
     CHECK(pool.taken_count() == taken.size());
   }
+}
+
+TEST_CASE("each MiB holds one probe, however it is cut, and where depends on the secret") {
+  std::mt19937_64 random(7);
+  std::set<u32> places;
+  for (u32 run = 0; run < 40; ++run) {
+    const HashKey secret{{random(), random(), random(), random()}};
+    const u64 flow = random();
+    const u32 begin = static_cast<u32>(random()) & ~((1u << probe_log2) - 1), mib = 1u << probe_log2;
+    u32 probes = 0, at = begin;
+    while (at - begin < 4 * mib) {
+      const u32 bytes = std::min(1 + static_cast<u32>(random() % 9000), 4 * mib - (at - begin));
+      probes += holds_probe(secret, flow, at, bytes);
+      CHECK(holds_probe(secret, flow, at, 1) == (probe_place(secret, flow, at) == at));
+      at += bytes;
+    }
+    // Two may be in one packet, where it lies across the end of a MiB.
+    CHECK((probes == 4 || probes == 3));
+    CHECK(!holds_probe(secret, flow, begin, 0));
+    places.insert(probe_place(secret, flow, 0));
+  }
+  CHECK(places.size() > 35);
 }
