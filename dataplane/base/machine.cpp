@@ -40,8 +40,14 @@ bool machine_has_vectors_512() {
   return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT);
 }
 
+bool machine_has_carryless() {
+  u32 a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_PCLMUL);
+}
+
 #else
 
+bool machine_has_carryless() { return false; }
 bool machine_has_vectors_256() { return false; }
 bool machine_has_vectors_512() { return false; }
 

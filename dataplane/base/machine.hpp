@@ -12,4 +12,7 @@ bool machine_has_vectors_256();
 // AVX-512 F, BW, DQ, VL, CD and VPOPCNTDQ, and BMI 1 and 2, LZCNT, POPCNT.
 bool machine_has_vectors_512();
 
+// PCLMULQDQ.
+bool machine_has_carryless();
+
 }  // namespace weir

@@ -51,8 +51,7 @@ inline Ports read_ports(const u8* at, u32 l4_bytes, bool is_tcp, u16 dhcp_port_l
     const bool is_dhcp = (static_cast<u16>(swap(ports.raw_source) - dhcp_port_least) < 2) &
                          (static_cast<u16>(swap(ports.raw_target) - dhcp_port_least) < 2);
     const bool is_tunnel = (ports.raw_target == swap(vxlan_port)) | (ports.raw_target == swap(geneve_port));
-    const bool is_roce = ports.raw_target == swap(roce_port);
-    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp & !is_tunnel & !is_roce;
+    ports.hold = (load_be16(at + 4) == l4_bytes) & (l4_bytes >= udp_bytes) & !is_dhcp & !is_tunnel;
   }
   ports.hold = ports.hold && (ports.raw_source != 0) & (ports.raw_target != 0);
   return ports;
@@ -83,25 +82,70 @@ inline u32 ports_scope(bool is_tcp, u32 pair, u32 vlan) {
   return FlowKey::scope_of(FlowClass::tcp, pair, vlan, 0) | (is_tcp ? 0 : static_cast<u32>(FlowClass::udp));
 }
 
-// RoCEv2, whose ports read_ports() has refused. It is a function of its own so that nothing else pays for it.
-[[gnu::noinline]] bool judge_roce(Headers& out, const u8* frame, Ports ports, u32 l3, u32 l4, u32 l4_bytes, u32 vlan,
-                                  const Address& source, const Address& target, const ParseContext& context) {
-  const Bth bth{frame + l4 + udp_bytes};
-  u32 payload_bytes;
-  const bool holds = (load_be16(frame + l4 + 4) == l4_bytes) & (ports.raw_source != 0);
-  if (!holds || judge_rdma(bth, l4_bytes - udp_bytes, payload_bytes) != Reason::undecided) [[unlikely]]
+// Writes the key of an RDMA packet and its hash: what make_rdma_key() and hash_of_rdma() make of them, from and into
+// single words, since a key put together in memory would be waited for.
+inline void write_rdma_key(Headers& out, const Address& a, const Address& b, u32 qp, bool swapped, u32 scope,
+                           const HashKey& secret) {
+  const u32 numbers = qp | u32{swapped} << std::countr_zero(rdma_target_is_a);
+  const u64 tail = u64{scope} << 32 | numbers;
+  out.hash = hash_of_rdma({a, b, static_cast<u16>(numbers), static_cast<u16>(numbers >> 16), scope}, secret);
+  out.key.a = a;
+  out.key.b = b;
+  static_assert(offsetof(FlowKey, a_number) == 32 && offsetof(FlowKey, scope) == 36);
+  std::memcpy(reinterpret_cast<char*>(&out.key) + 32, &tail, sizeof tail);
+}
+
+// RoCEv2, when all around its UDP header holds. Functions of their own so that nothing else pays for them.
+struct Roce {
+  Ports ports;
+  u32 qp, payload_bytes;
+  u8 opcode;
+};
+
+inline bool read_roce(Roce& roce, const u8* udp, u32 l4_bytes) {
+  const Bth bth{udp + udp_bytes};
+  roce.ports = {load<u16>(udp), load<u16>(udp + 2), udp_bytes + bth.form().header_bytes, 0, true};
+  roce.qp = bth.target_qp();
+  roce.opcode = bth.opcode();
+  return (load_be16(udp + 4) == l4_bytes) & (roce.ports.raw_source != 0) &&
+         judge_rdma(bth, l4_bytes - udp_bytes, roce.payload_bytes) == Reason::undecided;
+}
+
+[[gnu::noinline]] bool judge_roce4(Headers& out, const u8* frame, u32 l3, u32 vlan, const ParseContext& context) {
+  const u32 l4 = l3 + ipv4_bytes_least, l4_bytes = load_be16(frame + l3 + 2) - ipv4_bytes_least;
+  Roce roce;
+  if (!read_roce(roce, frame + l4, l4_bytes)) [[unlikely]]
     return false;
-  bool swapped;
+  const u32 source = load<u32>(frame + l3 + 12), target = load<u32>(frame + l3 + 16);
   const u32 scope = FlowKey::scope_of(FlowClass::rdma, context.pair, vlan, 0);
-  const FlowKey key = make_rdma_key(source, target, bth.target_qp(), scope, swapped);
-  out.key = key;
-  out.hash = hash_of_rdma(key, context.secret);
+  const bool swapped = source > target;
+  write_rdma_key(out, Address::ipv4(swapped ? target : source), Address::ipv4(swapped ? source : target), roce.qp,
+                 swapped, scope, context.secret);
+  out.source = Address::ipv4(source);
+  out.target = Address::ipv4(target);
+  write_rest(out, roce.ports, l3, l4, l4_bytes, protocol_udp, true, swapped);
+  out.rdma_opcode = roce.opcode;
+  out.payload_bytes = roce.payload_bytes;
+  return true;
+}
+
+[[gnu::noinline]] bool judge_roce6(Headers& out, const u8* frame, u32 l3, u32 vlan, const ParseContext& context) {
+  const u32 l4 = l3 + ipv6_bytes, l4_bytes = load_be16(frame + l3 + 4);
+  Roce roce;
+  if (!read_roce(roce, frame + l4, l4_bytes)) [[unlikely]]
+    return false;
+  const Address source = Address::ipv6(frame + l3 + 8), target = Address::ipv6(frame + l3 + 24);
+  const u32 scope = FlowKey::scope_of(FlowClass::rdma, context.pair, vlan, 0);
+  const bool swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
+  const u64 turn = u64{0} - swapped;
+  const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;
+  write_rdma_key(out, {source.high ^ high, source.low ^ low}, {target.high ^ high, target.low ^ low}, roce.qp, swapped,
+                 scope, context.secret);
   out.source = source;
   out.target = target;
-  ports.header_bytes += bth.form().header_bytes;
-  write_rest(out, ports, l3, l4, l4_bytes, protocol_udp, source.is_ipv4(), swapped);
-  out.rdma_opcode = bth.opcode();
-  out.payload_bytes = payload_bytes;
+  write_rest(out, roce.ports, l3, l4, l4_bytes, protocol_udp, false, swapped);
+  out.rdma_opcode = roce.opcode;
+  out.payload_bytes = roce.payload_bytes;
   return true;
 }
 
@@ -125,10 +169,10 @@ inline bool judge_ipv4(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
   if (!holds) [[unlikely]]
     return false;
   const u32 l4 = l3 + ipv4_bytes_least, l4_bytes = total_bytes - ipv4_bytes_least;
+  if (!is_tcp && load<u16>(frame + l4 + 2) == swap(roce_port)) return judge_roce4(out, frame, l3, vlan, context);
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp4_port_least);
   if (!ports.hold) [[unlikely]]
-    return !is_tcp && ports.raw_target == swap(roce_port) &&
-           judge_roce(out, frame, ports, l3, l4, l4_bytes, vlan, Address::ipv4(source), Address::ipv4(target), context);
+    return false;
   const u64 from = u64{source} << 16 | ports.raw_source, to = u64{target} << 16 | ports.raw_target;
   const bool swapped = from > to;
   const u64 a = swapped ? to : from, b = swapped ? from : to;
@@ -158,10 +202,10 @@ inline bool judge_ipv6(Headers& out, const u8* frame, u32 present, u32 l3, u32 v
                      (is_tcp | (protocol == protocol_udp));
   if (!holds) [[unlikely]]
     return false;
+  if (!is_tcp && load<u16>(frame + l4 + 2) == swap(roce_port)) return judge_roce6(out, frame, l3, vlan, context);
   const Ports ports = read_ports(frame + l4, l4_bytes, is_tcp, dhcp6_port_least);
   if (!ports.hold) [[unlikely]]
-    return !is_tcp && ports.raw_target == swap(roce_port) &&
-           judge_roce(out, frame, ports, l3, l4, l4_bytes, vlan, source, target, context);
+    return false;
   const bool swapped = (u128{source.high} << 64 | source.low) > (u128{target.high} << 64 | target.low);
   const u64 turn = u64{0} - swapped;  // exchanges the endpoints when all ones
   const u64 high = (source.high ^ target.high) & turn, low = (source.low ^ target.low) & turn;

@@ -74,6 +74,8 @@ enum class Verdict : u8 {
   X(fragment_timeout, drop, whole, "the rest of its datagram did not come in time")                                \
   X(fragment_no_first, drop, whole, "the first fragment of its datagram did not come in time")                     \
   X(l4_checksum_bad, drop, whole, "the checksum of TCP, UDP, SCTP or ICMP is wrong, or UDP on IPv6 has none")        \
+  X(roce_icrc_bad, drop, whole, "RoCEv2 whose ICRC is wrong, where [rdma] has it checked")                         \
+  X(uet_header_bad, drop, whole, "Ultra Ethernet whose headers are not its packet type's")                         \
   X(spoofed, drop, identity, "the source does not belong to the port it came in by")                               \
   X(spoofed_mac, drop, identity, "the source MAC is not one the port's pin lists")                                 \
   X(wrong_side, drop, identity, "a packet of a known flow that came in by the other side")                         \

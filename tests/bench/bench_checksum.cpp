@@ -1,7 +1,9 @@
 // What verifying a transport checksum in software costs, per packet of 64 and of 1500 bytes, from memory that is in the
-// first cache: our sum against DPDK's, and SCTP's CRC. `bench_checksum [rounds]`.
+// first cache: our sum against DPDK's, SCTP's CRC; and RoCEv2's ICRC, of 1 and 4 KiB of payload, by tables and by the
+// machine's own multiplication. `bench_checksum [rounds]`.
 #include "dataplane/base/machine.hpp"
 #include "dataplane/packet/checksum.hpp"
+#include "dataplane/packet/icrc.hpp"
 #include "tests/bench/rounds.hpp"
 
 #include <rte_ip.h>
@@ -19,7 +21,7 @@ u32 total = 0;  // so that nothing is left out
 template <class Sum>
 std::function<double()> each(u32 bytes, Sum sum) {
   return [bytes, sum] {
-    alignas(64) static u8 frame[2048] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    alignas(64) static u8 frame[8192] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     return bench::timed_ns([&] {
              for (u32 n = 0; n < packets_per_round; ++n) {
                frame[n & 15] = static_cast<u8>(n);
@@ -44,6 +46,20 @@ int main(int count, char** words) {
   };
   const auto rival = [](const u8* at, u32 bytes) { return u32{rte_raw_cksum(at, bytes)}; };
   const auto crc = [](const u8* at, u32 bytes) { return crc32c(at, bytes, ~u32{0}); };
+  // `at` is where the frame's UDP header stands.
+  const auto icrc = [](bool has_carryless) {
+    return [has_carryless](const u8* at, u32 bytes) {
+      Headers headers{};
+      headers.l3_offset = 14;
+      headers.l4_offset = 34;
+      headers.is_ipv4 = true;
+      u8* frame = const_cast<u8*>(at) - 34;
+      frame[38] = static_cast<u8>(bytes >> 8), frame[39] = static_cast<u8>(bytes);
+      return icrc_of(headers, reinterpret_cast<const std::byte*>(frame), has_carryless);
+    };
+  };
+  const bool carryless = machine_has_carryless();
+  constexpr u32 around = 8 + 12 + 4;  // UDP, BTH, ICRC
   // Transport bytes of an Ethernet frame of 64 and of an IP packet of 1500.
   const bench::Rounds measured({{"ones_sum, 64-byte frame (26 bytes)", each(26, own)},
                                 {"rte_raw_cksum, 64-byte frame", each(26, rival)},
@@ -51,7 +67,11 @@ int main(int count, char** words) {
                                 {"rte_raw_cksum, 1500-byte packet", each(1480, rival)},
                                 {"crc32c, 64-byte frame", each(26, crc)},
                                 {"crc32c, 1500-byte packet", each(1480, crc)},
-                                {"checksum_holds, 1500-byte packet", each(1480, verify)}},
+                                {"checksum_holds, 1500-byte packet", each(1480, verify)},
+                                {"icrc, 1 KiB, tables", each(around + 1024, icrc(false))},
+                                {"icrc, 1 KiB, carry-less", each(around + 1024, icrc(carryless))},
+                                {"icrc, 4 KiB, tables", each(around + 4096, icrc(false))},
+                                {"icrc, 4 KiB, carry-less", each(around + 4096, icrc(carryless))}},
                                rounds);
   measured.print_costs();
   measured.print_ratio("ones_sum / rte_raw_cksum, 64", 0, 1, "at most 1");

@@ -1,9 +1,10 @@
 // What parse_into() with key and hash costs per packet on warm data: contenders in turn within one run, medians over
 // rounds. `bench_parse [rounds]`.
 #include "dataplane/packet/layers.hpp"
+#include "dataplane/packet/rdma.hpp"
+#include "tests/bench/rounds.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -15,7 +16,8 @@ using namespace weir;
 namespace {
 
 constexpr u32 frames_count = 4096;
-constexpr u32 slot_bytes = 128;
+constexpr u32 slot_bytes = 512;
+constexpr u32 rdma_payload_bytes = 256;
 
 struct Slot {
   u32 bytes = 0;
@@ -24,6 +26,7 @@ struct Slot {
 
 struct Shape {
   bool ipv6, udp, vlan, timestamp;
+  u8 rdma = rdma_opcode_none;  // an opcode, with udp
 };
 
 void put16(u8* at, u32 value) {
@@ -50,7 +53,10 @@ Slot make_frame(const Shape& shape, std::mt19937& random) {
   }
   put16(at, shape.ipv6 ? 0x86dd : 0x0800);
   at += 2;
-  const u32 l4_bytes = shape.udp ? 8 + 12 : shape.timestamp ? 32 : 20;
+  const RdmaForm& form = rdma_forms[shape.rdma];
+  const u32 rdma_bytes = form.header_bytes + (form.payload_most != 0 ? rdma_payload_bytes : 0) + icrc_bytes;
+  const u32 l4_bytes = form.operation != 0 ? 8 + rdma_bytes
+                       : shape.udp ? 8 + 12 : shape.timestamp ? 32 : 20;
   u8* ip = at;
   if (shape.ipv6) {
     ip[0] = 0x60;
@@ -75,6 +81,11 @@ Slot make_frame(const Shape& shape, std::mt19937& random) {
   put16(at + 2, 443);
   if (shape.udp) {
     put16(at + 4, l4_bytes);
+    if (form.operation != 0) {
+      put16(at + 2, roce_port);
+      at[8] = shape.rdma;
+      put16(at + 14, 1 + static_cast<u32>(random() % 65535));
+    }
   } else {
     at[12] = shape.timestamp ? 0x80 : 0x50;
     at[13] = tcp_ack;
@@ -99,15 +110,14 @@ using Parse = void (*)(Headers&, std::span<const std::byte>, const ParseContext&
 double ns_per_packet(const std::vector<Slot>& mix, Parse parse, u64& sink) {
   constexpr u32 turns = 50;
   static Headers headers[burst_packets_max];
-  const auto start = std::chrono::steady_clock::now();
+  const double start_ns = bench::thread_ns();
   for (u32 turn = 0; turn < turns; ++turn)
     for (u32 index = 0; index < frames_count; ++index) {
       Headers& out = headers[index % burst_packets_max];
       parse(out, std::as_bytes(std::span(mix[index].data, mix[index].bytes)), context);
       sink += out.hash + static_cast<u8>(out.drop);
     }
-  const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-  return spent.count() / (turns * frames_count);
+  return (bench::thread_ns() - start_ns) / (turns * frames_count);
 }
 
 struct Contender {
@@ -123,11 +133,20 @@ int main(int count, char** arguments) {
   const int rounds = count > 1 ? std::atoi(arguments[1]) : 15;
   const Shape tcp4{false, false, false, false}, stamped4{false, false, false, true}, udp4{false, true, false, false};
   const Shape tcp6{true, false, false, false}, udp6{true, true, false, false};
+  const Shape send4{false, true, false, false, rdma_send_only}, send6{true, true, false, false, rdma_send_only};
+  const Shape middle4{false, true, false, false, rdma_write_middle};
+  const Shape response4{false, true, false, false, rdma_read_first};
+  const Shape ack4{false, true, false, false, rdma_acknowledge};
   const Shape vlan4{false, false, true, true}, vlan6{true, false, true, false};
   std::vector<Contender> contenders = {
       {"v4 tcp", make_mix({tcp4}), parse_into},
       {"v4 tcp with timestamps", make_mix({stamped4}), parse_into},
       {"v4 tcp and udp, mixed", make_mix({tcp4, stamped4, udp4}), parse_into},
+      {"v4 rdma, write middle", make_mix({middle4}), parse_into},
+      {"v4 rdma, ack", make_mix({ack4}), parse_into},
+      {"v4 rdma, mixed", make_mix({middle4, send4, ack4, response4}), parse_into},
+      {"v6 tcp", make_mix({tcp6}), parse_into},
+      {"v6 rdma, send", make_mix({send6}), parse_into},
       {"v6 tcp and udp, mixed", make_mix({tcp6, udp6}), parse_into},
       {"v4 in one VLAN", make_mix({vlan4}), parse_into},
       {"all of these, mixed", make_mix({tcp4, stamped4, udp4, tcp6, udp6, vlan4, vlan6}), parse_into},
