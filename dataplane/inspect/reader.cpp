@@ -41,7 +41,7 @@ void StreamReader::acknowledge(u32 number) {
 }
 
 std::span<const u8> StreamReader::so_far(std::span<const u8> history) const {
-  WEIR_CHECK(history.size() >= window_bytes_);
+  WEIR_CHECK(history.size() >= delivered_bytes());
   return history.first(delivered_bytes());
 }
 

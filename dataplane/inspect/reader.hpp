@@ -6,7 +6,7 @@
 // retransmission is `differs`. Where the memory for that is smaller than what is read in all, a segment that would push
 // out something unacknowledged `waits`: it is dropped like one beyond a gap. What was acknowledged and is remembered
 // no more cannot be compared. Such bytes are of no use to an honest receiver; a dishonest one could take them, so they
-// may not be more than `window_bytes` in all.
+// may not be more than the window in all.
 //
 // Memory: 20 bytes a direction, and a history, lent with each call and always the same: not smaller than the largest
 // segment, or such a one waits for ever; as large as the window (64 KiB say) and nothing ever waits. One of 16 KiB
@@ -42,16 +42,15 @@ class StreamReader {
   };
 
   StreamReader() = default;
-  // Of the `window_bytes` that begin at sequence number `begin` (that of a SYN, and one).
-  StreamReader(u32 begin, u32 window_bytes)
-      : begin_(begin), window_bytes_(window_bytes), next_(begin), acknowledged_(begin) {}
+  // Of the `window` bytes that begin at sequence number `begin` (that of a SYN, and one).
+  StreamReader(u32 begin, u32 window) : begin_(begin), window_bytes_(window), next_(begin), acknowledged_(begin) {}
 
   // A segment's data and the sequence number that it begins with.
   Step offer(u32 sequence, std::span<const u8> bytes, std::span<u8> history);
   // The other side has all before `number`.
   void acknowledge(u32 number);
 
-  // All that was delivered, in one piece. Only where the history is not smaller than the window.
+  // All that was delivered, in one piece. Only while it is not more than the history holds.
   std::span<const u8> so_far(std::span<const u8> history) const;
   u32 delivered_bytes() const { return next_ - begin_; }
   bool is_complete() const { return delivered_bytes() == window_bytes_; }

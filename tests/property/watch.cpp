@@ -1,0 +1,232 @@
+// What is looked for in a flow is found whatever its sender does with the segments; what cannot be read yet does not
+// pass; and inspection never does more than its share.
+#include "dataplane/inspect/watch.hpp"
+#include "control/inspect/compile_patterns.hpp"
+#include "dataplane/scan/scan.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <memory>
+#include <random>
+
+using namespace weir;
+
+namespace {
+
+constexpr u32 segment_bytes = 1400;
+const std::string mark = "the words that may not leave";
+
+std::span<const u8> bytes_of(const std::string& text) {
+  return {reinterpret_cast<const u8*>(text.data()), text.size()};
+}
+
+std::string noise(std::mt19937_64& random, std::size_t bytes) {
+  std::string text;
+  for (std::size_t i = 0; i < bytes; ++i) text += static_cast<char>(random());
+  return text;
+}
+
+// Normal weights of the usual size, cut to bf16.
+std::string bf16_weights(std::mt19937_64& random, std::size_t count) {
+  std::normal_distribution<float> weight(0, 0.02f);
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) {
+    const u32 bits = std::bit_cast<u32>(weight(random));
+    text += static_cast<char>(bits >> 16), text += static_cast<char>(bits >> 24);
+  }
+  return text;
+}
+
+struct Room {
+  std::vector<Watch> watches;
+  std::vector<WatchHistory> histories;
+  std::vector<u32> watch_links, history_links;
+  ScanPatterns patterns;
+  std::unique_ptr<Scan> scan;
+  Watches all;
+
+  explicit Room(const WatchShare& share = {100'000'000'000, 1'000'000'000}, u32 slots = 4, u32 first_slots = 4)
+      : watches(slots),
+        histories(first_slots),
+        watch_links(slots),
+        history_links(first_slots),
+        patterns(compiled()),
+        scan(*Scan::begin(patterns, 2 * first_slots)),
+        all(Pool<Watch>(watches, watch_links), Pool<WatchHistory>(histories, history_links), scan->scanner(),
+            HashKey{{1, 2, 3, 4}}, share, Lanes::plain) {}
+
+  static ScanPatterns compiled() {
+    const control::PatternSet set{"test", {{"mark", mark, "", {}, false, false}}};
+    return *ScanPatterns::load(*control::compile_patterns(std::span(&set, 1)));
+  }
+};
+
+WatchWish scanning(u32 first_bytes) {
+  WatchWish wish;
+  wish.sets[0] = wish.sets[1] = 1;
+  wish.first_bytes = first_bytes;
+  return wish;
+}
+
+// A flow whose opener's data begins at 1000, and whose replier's at 5000.
+struct Flow {
+  Room& room;
+  WatchWish wish;
+  u32 slot;
+  Tick now = 1'000'000;
+
+  Flow(Room& in, const WatchWish& wished) : room(in), wish(wished), slot(room.all.begin(wished, 999)) {
+    if (slot != Watches::none) room.all.replier_begins(slot, wish, 4999);
+  }
+  ~Flow() {
+    if (slot != Watches::none) room.all.end(slot);
+  }
+  WatchStep send(u32 from, u32 at, std::span<const u8> bytes, u32 acknowledged = 0) {
+    return room.all.segment(slot, wish, 7, from, (from == 0 ? 1000 : 5000) + at,
+                            (from == 0 ? 5000 : 1000) + acknowledged, bytes, now);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what is looked for is found once, whatever becomes of the segments") {
+  std::mt19937_64 random(30);
+  Room room;
+  for (u32 run = 0; run < 300; ++run) {
+    const u32 before = static_cast<u32>(random() % 6000);
+    const std::string text = noise(random, before) + mark + noise(random, random() % 2000);
+    const auto stream = bytes_of(text);
+    Flow flow(room, scanning(8192));
+    REQUIRE(flow.slot != Watches::none);
+    u32 received = 0, found = 0, passed_mark = 0;
+    std::vector<bool> has(stream.size());
+    for (u32 step = 0; received < stream.size() && step < 4000; ++step) {
+      const u32 at = static_cast<u32>(random() % 3 ? received : random() % stream.size());
+      const auto part = stream.subspan(at, std::min<std::size_t>(1 + random() % 900, stream.size() - at));
+      const WatchStep seen = flow.send(0, at, part);
+      found += seen.finding == WatchFinding::signature;
+      REQUIRE((seen.answer == WatchAnswer::passes || seen.answer == WatchAnswer::ahead));
+      if (seen.answer == WatchAnswer::passes && random() % 4) std::fill_n(has.begin() + at, part.size(), true);
+      while (received < stream.size() && has[received]) ++received;
+      passed_mark += received >= before + mark.size() && found == 0;
+      if (random() % 2) flow.send(1, 0, {}, received);
+    }
+    REQUIRE(received == stream.size());
+    CHECK(found == 1);
+    CHECK(passed_mark == 0);
+  }
+  CHECK(room.scan->open_streams() == 0);
+}
+
+TEST_CASE("what is sent again otherwise is refused") {
+  Room room;
+  Flow flow(room, scanning(8192));
+  CHECK(flow.send(0, 0, bytes_of("harmless words, of all things.")).answer == WatchAnswer::passes);
+  CHECK(flow.send(0, 0, bytes_of(mark)).answer == WatchAnswer::differs);
+}
+
+TEST_CASE("after the first bytes one packet of each MiB is looked at") {
+  std::mt19937_64 random(31);
+  Room room;
+  Flow flow(room, scanning(2048));
+  const std::string plain = noise(random, segment_bytes), marked = mark + noise(random, segment_bytes - mark.size());
+  u32 found = 0, at = 0;
+  while (at < 8u << 20) {
+    found += flow.send(0, at, bytes_of(at < 2048 + segment_bytes ? plain : marked)).finding == WatchFinding::signature;
+    at += segment_bytes;
+  }
+  CHECK((found >= 7 && found <= 9));
+}
+
+TEST_CASE("a flow opens with its protocol, or that is found") {
+  const std::string nvme("\0\0\x80\0\x80\0\0\0\0\0\0\0", 12), other = "SSH-2.0-x\r\n";
+  WatchWish wish;
+  wish.protocol = Opening::nvme_tcp;
+  Room room;
+  const auto finding_of = [&](const std::string& text, u32 cut) {
+    Flow flow(room, wish);
+    const auto bytes = bytes_of(text);
+    const WatchFinding first = flow.send(0, 0, bytes.first(cut)).finding;
+    const WatchFinding second = flow.send(0, cut, bytes.subspan(cut)).finding;
+    return std::max(first, second);
+  };
+  for (u32 cut = 0; cut <= 12; ++cut) CHECK(finding_of(nvme, cut) == WatchFinding::nothing);
+  for (u32 cut = 0; cut <= 11; ++cut) CHECK(finding_of(other, cut) == WatchFinding::protocol);
+  // One byte, and then much the other way.
+  Flow flow(room, wish);
+  CHECK(flow.send(0, 0, bytes_of(nvme).first(1)).finding == WatchFinding::nothing);
+  const std::string page(1024, 'x');
+  for (u32 at = 0; at < 3 * 1024; at += 1024)
+    CHECK(flow.send(1, at, bytes_of(page), 1).finding == WatchFinding::nothing);
+  CHECK(flow.send(1, 3 * 1024, bytes_of(page), 1).finding == WatchFinding::protocol);
+}
+
+TEST_CASE("tensors and opaque bytes are told once, text never") {
+  std::mt19937_64 random(32);
+  Room room;
+  const auto findings_of = [&](const std::string& text) {
+    WatchWish wish;
+    wish.tensors[0] = true;
+    Flow flow(room, wish);
+    std::vector<WatchFinding> findings;
+    for (u32 at = 0; at + segment_bytes <= text.size(); at += segment_bytes)
+      if (const WatchStep step = flow.send(0, at, bytes_of(text).subspan(at, segment_bytes));
+          step.finding != WatchFinding::nothing)
+        findings.push_back(step.finding);
+    return findings;
+  };
+  CHECK(findings_of(bf16_weights(random, 32768)) == std::vector{WatchFinding::tensor});
+  CHECK(findings_of(noise(random, 3 << 20)) == std::vector{WatchFinding::opaque});
+  std::string text;
+  while (text.size() < 1 << 20) text += "line " + std::to_string(random() % 100000) + " of a log, all is well\n";
+  CHECK(findings_of(text).empty());
+}
+
+TEST_CASE("inspection does no more than its share, and what waits passes later") {
+  std::mt19937_64 random(33);
+  const WatchShare share{1'000'000, 20'000};
+  Room room(share);
+  Flow flow(room, scanning(65536));
+  const std::string text = noise(random, 65536);
+  const Tick begin = flow.now;
+  u32 at = 0, busy = 0;
+  u64 looked = 0;
+  while (at < text.size() && flow.now < begin + tick_second) {
+    const auto part = bytes_of(text).subspan(at, std::min<std::size_t>(segment_bytes, text.size() - at));
+    const WatchStep step = flow.send(0, at, part);
+    if (step.answer == WatchAnswer::passes) {
+      at += static_cast<u32>(part.size());
+      looked += part.size() + Watches::packet_bytes;
+      flow.send(1, 0, {}, at);
+    } else {
+      CHECK(step.answer == WatchAnswer::busy);
+      ++busy;
+    }
+    REQUIRE(looked <= share.burst_bytes + (flow.now - begin) * share.bytes_per_s / tick_second);
+    flow.now += random() % 300;
+  }
+  CHECK(at == text.size());
+  CHECK(busy > 10);
+}
+
+TEST_CASE("a flow that finds no room is told so, and takes none") {
+  Room room({1'000'000, 20'000}, 3, 1);
+  const WatchWish wish = scanning(1024);
+  {
+    Flow one(room, wish), two(room, wish);
+    CHECK((one.slot != Watches::none && two.slot == Watches::none));
+    CHECK(room.scan->open_streams() == 2);
+    // After the first bytes it leaves what only they needed.
+    const std::string page(1024, 'x');
+    one.send(0, 0, bytes_of(page)), one.send(1, 0, bytes_of(page), 1024), one.send(0, 1024, {}, 1024);
+    CHECK(room.scan->open_streams() == 0);
+    Flow three(room, wish);
+    CHECK(three.slot != Watches::none);
+  }
+  CHECK(room.scan->open_streams() == 0);
+  std::vector<u32> slots;
+  WatchWish little;
+  little.tensors[0] = true;
+  while (slots.size() < 4) slots.push_back(room.all.begin(little, 1));
+  CHECK((slots[2] != Watches::none && slots[3] == Watches::none));
+}
