@@ -1,6 +1,6 @@
 // What one connection is charged in at most, against a naive count: of random policies with too many budgets, those
 // that compile let no random packet meet more than charge_items_max, and those that are refused (E0616) have one that
-// does, which random packets find for nine in ten of them. What compiles is
+// does, which random packets find for eight in ten of them: a pair of two families is refused too. What compiles is
 // also verified, and refused by verify() when one charge is made too full behind the compiler's back.
 // usage: crowds [MODELS, default 120] [PACKETS, default 3000]
 #include "control/compile/compile.hpp"
@@ -53,12 +53,41 @@ Segments source_of(const naive::Policy& twin, const naive::Packet& packet) {
   return twin.is_spoofed(packet) ? twin.attached_to(packet.in_port) : twin.source_of(packet);
 }
 
+// A service at the edge of one that is charged, which numbers drawn from a hat seldom are.
+void aim(naive::Draw& draw, const control::Model& model, naive::Packet& packet) {
+  using control::ServiceSet;
+  std::vector<const ServiceSet*> sets;
+  for (const Budget& budget : model.budgets) {
+    sets.push_back(&budget.services);
+    for (const Budget::Reserve& reserve : budget.reserves) sets.push_back(&reserve.services);
+  }
+  for (const control::Limit& limit : model.limits) sets.push_back(&limit.services);
+  if (sets.empty()) return;
+  const ServiceSet& set = *sets[draw.below(sets.size())];
+  constexpr std::vector<control::PortRange> ServiceSet::* families[] = {
+      &ServiceSet::tcp, &ServiceSet::udp, &ServiceSet::sctp, &ServiceSet::rdma, &ServiceSet::icmp4, &ServiceSet::icmp6};
+  constexpr u8 protocols[] = {6, 17, 132, 17, 1, 58};
+  const u64 family = draw.below(7);
+  packet.is_rdma = family == 3;
+  if (family == 6) {
+    if (!set.protocols.empty()) packet.protocol = set.protocols[draw.below(set.protocols.size())];
+    return;
+  }
+  const auto& ranges = set.*families[family];
+  packet.protocol = protocols[family];
+  if (ranges.empty()) return;
+  const control::PortRange range = ranges[draw.below(ranges.size())];
+  packet.target_port = draw.one_in(2) ? range.first : range.last;
+  packet.icmp_type = static_cast<u8>(packet.target_port >> 8), packet.icmp_code = static_cast<u8>(packet.target_port);
+}
+
 // The most that one of so many random packets, or a frame for nobody from where it comes, is charged in.
 u64 fullest(naive::Draw& draw, const control::Model& model, u64 packets) {
   const naive::Policy twin(model);
   u64 most = 0;
   for (u64 i = 0; i < packets; ++i) {
-    const naive::Packet packet = naive::random_packet(draw, model);
+    naive::Packet packet = naive::random_packet(draw, model);
+    if (draw.one_in(2)) aim(draw, model, packet);
     naive::Packet back = packet;
     std::swap(back.in_port, back.out_port);
     std::swap(back.source, back.target);
@@ -138,5 +167,5 @@ int main(int count, char** arguments) {
   std::printf("%llu policies have room, %llu do not, of which packets show %llu; %llu of all are near the edge\n",
               static_cast<unsigned long long>(held), static_cast<unsigned long long>(refused),
               static_cast<unsigned long long>(found), static_cast<unsigned long long>(near));
-  return held * 10 > models && refused * 10 > models && found * 10 >= refused * 9 && near * 20 > models ? 0 : 1;
+  return held * 10 > models && refused * 10 > models && found * 10 >= refused * 8 && near * 20 > models ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 // Classes and budgets (E0301) against a naive twin: whoever can send and be sent to at every end of an address range on
 // every port, and every service at which some set begins or ends. An allow leaks exactly when the twin finds a first
 // packet of it, or an answer to one, that goes down in class without a budget.
-// usage: leaks_twin [MODELS, default 400]
+// usage: leaks_twin [MODELS, default 800]
 #include "control/check/leaks.hpp"
 #include "tests/property/random_model.hpp"
 
@@ -150,7 +150,7 @@ Covered judge(const Model& model, const control::Statement& allow, const std::se
 }  // namespace
 
 int main(int count, char** arguments) {
-  const u64 models = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 400;
+  const u64 models = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 800;
   std::map<Covered, u64> seen;
   for (u64 seed = 0; seed < models; ++seed) {
     naive::Draw draw(seed);
