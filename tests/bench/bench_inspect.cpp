@@ -4,6 +4,7 @@
 #include "control/inspect/compile_patterns.hpp"
 #include "dataplane/inspect/opening.hpp"
 #include "dataplane/inspect/reader.hpp"
+#include "dataplane/inspect/watch.hpp"
 #include "dataplane/scan/scan.hpp"
 #include "tests/bench/rounds.hpp"
 
@@ -66,6 +67,42 @@ struct Bare {
 
 const char* chars(std::span<const u8> bytes) { return reinterpret_cast<const char*>(bytes.data()); }
 
+// A flow that is watched for its first 64 KiB, and then anew; each segment is acknowledged.
+class Watched {
+ public:
+  explicit Watched(const Scanner& scanner)
+      : watches_(1),
+        histories_(1),
+        links_(2),
+        all_(Pool<Watch>(watches_, std::span(links_).first(1)),
+             Pool<WatchHistory>(histories_, std::span(links_).last(1)), scanner, HashKey{{1, 2, 3, 4}},
+             {100'000'000'000, 1'000'000'000}, lanes_of_machine()) {
+    wish_.sets[0] = 1, wish_.first_bytes = 65536;
+  }
+
+  bool take(std::span<const u8> segment) {
+    if (slot_ == Watches::none || sequence_ - begin_ > 65536 - segment.size()) {
+      if (slot_ != Watches::none) all_.end(slot_);
+      begin_ = sequence_;
+      slot_ = all_.begin(wish_, sequence_ - 1);
+      all_.replier_begins(slot_, wish_, 0);
+    }
+    const WatchStep step = all_.segment(slot_, wish_, 9, 0, sequence_, 1, segment, ++now_);
+    sequence_ += static_cast<u32>(segment.size());
+    all_.segment(slot_, wish_, 9, 1, 1, sequence_, {}, now_);
+    return step.finding != WatchFinding::nothing;
+  }
+
+ private:
+  std::vector<Watch> watches_;
+  std::vector<WatchHistory> histories_;
+  std::vector<u32> links_;
+  Watches all_;
+  WatchWish wish_;
+  u32 slot_ = Watches::none, sequence_ = 100, begin_ = 0;
+  Tick now_ = 1;
+};
+
 void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigned rounds) {
   const control::PatternSet set = random_set(count);
   const auto image = control::compile_patterns(std::span(&set, 1));
@@ -86,6 +123,7 @@ void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigne
   std::vector<u8> history(65536);
   StreamReader reader;
   u32 sequence = 0;
+  Watched watched(scanner);
   const bench::Rounds result(
       {{"bare hs_scan", each([&](auto segment) {
           hs_scan(patterns->packets(), chars(segment), segment_bytes, 0, bare.scratch, ignore, &found);
@@ -102,7 +140,9 @@ void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigne
           const auto step = reader.offer(sequence, segment, history);
           sequence += segment_bytes;
           found += scanner.read(stream, step.fresh, 1) != Scanner::none;
-        })}},
+        })},
+       {"a watched flow's segment, and its acknowledgement",
+        each([&](auto segment) { found += watched.take(segment); })}},
       rounds);
   std::printf("%u patterns, %s, %u bytes; %zu bytes of image, %zu bytes a stream\n", count, kind, segment_bytes,
               image->size(), patterns->stream_bytes());
@@ -110,6 +150,7 @@ void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigne
   result.print_ratio("a packet / bare", 1, 0, "P11's base");
   result.print_ratio("a segment / bare", 3, 2, "");
   result.print_ratio("a segment through the reader / bare", 4, 2, "");
+  result.print_ratio("a watched segment / bare", 5, 2, "");
 }
 
 void bench_opening(unsigned rounds) {
