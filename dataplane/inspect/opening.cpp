@@ -51,13 +51,14 @@ Guess guess_nfs(Bytes client) {
 
 constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-// After the preface SETTINGS of stream 0, which are six bytes each.
+// After the preface SETTINGS of stream 0, which are six bytes each. Some clients acknowledge the server's first.
 Guess guess_grpc(Bytes client) {
   const Guess guess = begins_with(client, preface);
   if (guess != Guess::yes || client.size() < preface.size() + 9) return guess == Guess::no ? guess : Guess::maybe;
   const u8* frame = client.data() + preface.size();
   const u32 length = load_be32(frame) >> 8;
-  return frame[3] == 4 && frame[4] == 0 && load<u32>(frame + 5) == 0 && length % 6 == 0 ? Guess::yes : Guess::no;
+  const bool is_sound = frame[4] == 0 ? length % 6 == 0 : frame[4] == 1 && length == 0;
+  return frame[3] == 4 && load<u32>(frame + 5) == 0 && is_sound ? Guess::yes : Guess::no;
 }
 
 Guess guess_tcpstore(Bytes client) {

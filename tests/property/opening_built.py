@@ -69,7 +69,8 @@ def grpc():
     settings = b"".join(struct.pack(">HI", generator.randrange(1, 7), generator.randrange(1, 2**14))
                         for _ in range(generator.randrange(4)))
     frame = struct.pack(">I", len(settings))[1:] + bytes([4, 0, 0, 0, 0, 0])
-    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame + settings
+    acknowledgement = generator.choice([b"", bytes([0, 0, 0, 4, 1, 0, 0, 0, 0])])
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + acknowledgement + frame + settings
 
 
 def gloo_message():
@@ -103,6 +104,7 @@ def others():
     yield rpc(version=3, procedure=22)
     yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 1, 6, 0, 0, 0, 0, 0])
     yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 7, 4, 0, 0, 0, 0, 0])
+    yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 6, 4, 1, 0, 0, 0, 0]) + bytes(6)
     yield b"PRI * HTTP/1.1\r\n"
     yield nvme()[:10] + bytes([32, 0]) + bytes(116)
     yield b"\x01" + nvme()[1:]
