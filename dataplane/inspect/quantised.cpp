@@ -9,7 +9,7 @@ namespace {
 constexpr u32 bit = 4096;
 constexpr u32 entropy_min = 4 * bit;
 constexpr u32 entropy_max = bit * 785 / 100;
-constexpr u32 opaque_min = bit * 798 / 100;
+constexpr u32 opaque_min = bit * 790 / 100;
 constexpr u32 sign_distance_max = 123, middle_distance_max = 174;
 constexpr u32 halves_loss_max = bit / 4, halves_distance_max = 150, half_entropy_max = bit * 393 / 100;
 constexpr u32 top_bits_min = 205, top_bits_max = 819;

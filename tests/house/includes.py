@@ -35,9 +35,10 @@ MAY_INCLUDE = {
     "control/diff": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile",
                                       "control/bound"),
     "tools/capture": ("dataplane/base",),
-    "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "control/inspect", "control/model",
-                            "control/source", "control/check", "control/report", "control/compile", "control/ask",
-                            "control/bound", "control/diff"),
+    "tools/thief": ENGINE_LOW,
+    "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
+                            "control/model", "control/source", "control/check", "control/report", "control/compile",
+                            "control/ask", "control/bound", "control/diff"),
     "tests": ("dataplane", "control", "tools"),
 }
 

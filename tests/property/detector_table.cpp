@@ -135,13 +135,16 @@ int judge_found(const Tally& tally) {
   return tally.short_found + tally.quantised != 0;
 }
 
-// The rest of what `input` gives, in flows of 2 MiB; true when something was found in it.
-bool take_all(Tally& tally, std::istream& input) {
+// The rest of what `input` gives, in flows of 2 MiB; says what is found in it.
+void take_all(Tally& tally, std::istream& input, const std::string& name) {
   static std::vector<u8> held(long_bytes);
-  const u64 before = tally.short_found + tally.quantised;
+  const u64 floats = tally.short_found, quantised = tally.quantised;
   while (input.read(reinterpret_cast<char*>(held.data()), long_bytes), input.gcount() > 0)
     take(tally, held.data(), static_cast<u32>(input.gcount()));
-  return tally.short_found + tally.quantised != before;
+  if (tally.short_found != floats || tally.quantised != quantised)
+    std::printf("%s: floats in %llu flows, quantised in %llu\n", name.c_str(),
+                static_cast<unsigned long long>(tally.short_found - floats),
+                static_cast<unsigned long long>(tally.quantised - quantised));
 }
 
 int file_table(int count, char** folders) {
@@ -151,7 +154,7 @@ int file_table(int count, char** folders) {
              folders[i], std::filesystem::directory_options::skip_permission_denied)) {
       if (!entry.is_regular_file() || entry.is_symlink() || entry.file_size() < sample_bytes_min) continue;
       std::ifstream input(entry.path(), std::ios::binary);
-      if (take_all(tally, input)) std::printf("found in %s\n", entry.path().c_str());
+      take_all(tally, input, entry.path().string());
     }
   return judge_found(tally);
 }

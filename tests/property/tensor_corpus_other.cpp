@@ -277,7 +277,7 @@ std::vector<Kind> other_kinds() {
       {"base64 of anything", nothing, [](u64 seed) { return base64(seed, nullptr); }},
       {"base64 of bf16 weights", nothing, [](u64 seed) { return base64(seed, "bf16 weights"); }},
       {"base64 of int8 weights", nothing, [](u64 seed) { return base64(seed, "int8, by channel"); }},
-      {"JPEG-like", nothing, jpeg},
+      {"JPEG-like", opaque, jpeg},
       {"pixels", nothing, pixels},
       {"sound, 16 bits", nothing, [](u64 seed) { return sound(seed, 16); }},
       {"sound, 8 bits", either, [](u64 seed) { return sound(seed, 8); }},

@@ -20,5 +20,6 @@ void add_bound(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_schema(CLI::App& app, int& exit_code);
+void add_thief(CLI::App& app, int& exit_code);
 
 }  // namespace weir

@@ -97,6 +97,7 @@ int main(int argc, char** argv) {
   weir::add_bound(app, exit_code);
   weir::add_dump(app, exit_code);
   weir::add_replay(app, exit_code);
+  weir::add_thief(app, exit_code);
   weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_budgets(app, exit_code);
