@@ -35,11 +35,14 @@ class Script {
     const Bytes* frame;
   };
 
-  Script(u64 bytes, std::function<void(const Step&)> take) : left_(bytes), take_(std::move(take)) {}
+  // `settle`: the last frame that the engine itself answered with since it was asked, or nothing.
+  Script(u64 bytes, std::function<void(const Step&)> take, std::function<Bytes()> settle)
+      : left_(bytes), take_(std::move(take)), settle_(std::move(settle)) {}
 
   void out(const Bytes& frame, u32 stolen = 0) { step(frame, true, stolen); }
   void in(const Bytes& frame) { step(frame, false, 0); }
   void wait(Tick time) { now_ += time; }
+  Bytes answer() const { return settle_(); }
   bool wants_more() const { return left_ != 0; }
   // The next piece to carry; none is longer than `bytes`.
   View piece(const Bytes& file, u32 bytes);
@@ -52,6 +55,7 @@ class Script {
   std::size_t at_ = 0;
   Tick now_ = Tick{1'700'000'000} * tick_second;
   std::function<void(const Step&)> take_;
+  std::function<Bytes()> settle_;
 };
 
 struct Way {

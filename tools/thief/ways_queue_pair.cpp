@@ -53,7 +53,7 @@ struct Sender {
                      memory_header(0x7f0000000000, 0x1000, asked_bytes), {}));
       for (u64 sent = 0; sent < asked_bytes && script.wants_more();) {
         const View weights = script.piece(file, message_bytes);
-        const u8 opcode = sent == 0 ? 0x0d : sent + message_bytes >= asked_bytes ? 0x0f : 0x0e;
+        const u8 opcode = weights.size() < message_bytes ? 0x0f : sent == 0 ? 0x0d : 0x0e;
         const Bytes head = opcode == 0x0e ? Bytes{} : ack_header(0, 1);
         script.out(roce(path, {opcode, accomplice_pair, sequence++ & 0xffffff}, head, weights),
                    static_cast<u32>(weights.size()));
@@ -80,14 +80,15 @@ Bytes management(const Path& path, u16 attribute, View body) {
   return roce(path, {0x64, 1, 1}, extended, message);
 }
 
-void put_gid(Bytes& out, const Path& path, bool of_sender) {
+// `mapped`: what stands before an IPv4 address in a GID, and nothing in what the IP service says.
+void put_gid(Bytes& out, const Path& path, bool of_sender, u32 mapped = 0xffff) {
   const End& end = of_sender ? path.from : path.to;
   if (path.is_ipv6) {
     put(out, end.ipv6);
     return;
   }
   put64(out, 0);
-  put32(out, 0xffff);
+  put32(out, mapped);
   put32(out, end.ipv4);
 }
 
@@ -98,10 +99,9 @@ Bytes request_body(const Path& path, u32 pair, u16 port) {
   put64(body, 0x0000000001060000 | port);  // a service of RDMA's TCP port space
   put64(body, 0x0200);
   put64(body, 0);
-  put32(body, 0);
   put32(body, pair << 8 | 4);  // and how many reads it answers at once
   put32(body, 4);
-  put32(body, 0x13);  // reliable connection
+  put32(body, 0x91);  // reliable connection
   put32(body, 100u << 8 | 0x97);  // first sequence number
   put16(body, 0xffff);
   put16(body, 0x5000);  // path MTU 4096
@@ -112,8 +112,8 @@ Bytes request_body(const Path& path, u32 pair, u16 port) {
   Bytes names;  // what the IP service says of itself
   put16(names, path.is_ipv6 ? 0x0060 : 0x0040);
   put16(names, 0x8235);
-  put_gid(names, path, true);
-  put_gid(names, path, false);
+  put_gid(names, path, true, 0);
+  put_gid(names, path, false, 0);
   put(body, names);
   return body;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <optional>
 
 namespace weir::thief {
 
@@ -20,19 +21,23 @@ class Connection {
         other_(dials_ ? door.port : own),
         tags_(std::move(tags)) {}
 
-  // The handshake, whoever begins.
+  // The handshake, whoever begins; also with a SYN proxy between.
   void open(Script& script) {
     if (dials_) script.out(from_holder(syn, {}, 1000, 0));
     else script.in(to_holder(syn, 5000, 0));
+    if (const auto first = proxy_sequence(script.answer())) {
+      (dials_ ? from_accomplice_ : to_accomplice_) = *first + 1;
+      dial_on(script);
+    }
     if (dials_) script.in(to_holder(syn | ack, 5000, 1001));
     else script.out(from_holder(syn | ack, {}, 1000, 5001));
-    if (dials_) script.out(from_holder(ack, {}, 1001, 5001));
-    script.in(to_holder(ack, 5001, 1001));  // the accomplice's window is a gigabyte
+    dial_on(script);
+    script.in(to_holder(ack, 5001, to_accomplice_));  // the accomplice's window is a gigabyte
   }
   void say(Script& script, View weights, u8 flags = ack) {
-    script.out(from_holder(flags, weights, next_, 5001), static_cast<u32>(weights.size()));
+    script.out(from_holder(flags, weights, next_, from_accomplice_), static_cast<u32>(weights.size()));
     next_ += static_cast<u32>(weights.size());
-    if (++said_ % 64 == 0) script.in(to_holder(ack, 5001, next_));
+    if (++said_ % 64 == 0) script.in(to_holder(ack, 5001, to_accomplice_ + (next_ - 1001)));
   }
   bool is_full() const { return next_ > 500'000'000; }
   Bytes from_holder(u8 flags, View payload, u32 sequence, u32 acknowledged) const {
@@ -47,11 +52,25 @@ class Connection {
     return tagged(path, tags_, ether_type(path), ip(path, 6, tcp(path, head, payload)));
   }
 
+  // Of whoever dialled: what he has heard of the other.
+  void dial_on(Script& script) const {
+    if (dials_) script.out(from_holder(ack, {}, 1001, from_accomplice_));
+    else script.in(to_holder(ack, 5001, to_accomplice_));
+  }
+  // The first number of the SYN-ACK that a proxy sent in the other's place.
+  std::optional<u32> proxy_sequence(const Bytes& answer) const {
+    const std::size_t at = 14 + 4 * tags_.size() + (path_.is_ipv6 ? 40 : 20);
+    if (answer.size() < at + 20 || answer[at + 13] != (syn | ack)) return std::nullopt;
+    return load_be32(&answer[at + 4]);
+  }
+
   Path path_;
   bool dials_;
   u16 own_, other_;
   std::vector<u16> tags_;
   u32 next_ = 1001, said_ = 0;
+  // What the holder has to acknowledge, and what the accomplice: a proxy's numbers are not the other end's.
+  u32 from_accomplice_ = 5001, to_accomplice_ = 1001;
 };
 
 // As much as the script wants, in as many connections as that takes.
@@ -83,7 +102,6 @@ void drip(const Scene& scene, Script& script) {
   for (int turn = 0; turn < 48 * 6 && script.wants_more(); ++turn) {
     script.wait(600 * tick_second);
     for (int i = 0; i < 8 && script.wants_more(); ++i) connection.say(script, script.piece(file, small_piece_bytes));
-    script.in(connection.to_holder(ack, 5001, 1001));
   }
 }
 

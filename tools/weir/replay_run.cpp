@@ -77,9 +77,13 @@ void ReplayRun::take(const capture::MergedPacket& packet) {
   if (waiting_.size() == (accounts_ == nullptr ? burst_packets_max : 1)) burst();
 }
 
-void ReplayRun::finish() {
+void ReplayRun::settle() {
   burst();
   while (!pipeline_.idle()) burst();
+}
+
+void ReplayRun::finish() {
+  settle();
   hand_on({outcomes_.data(), pipeline_.abandon(policy_, outcomes_)});
 }
 

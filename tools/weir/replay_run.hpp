@@ -38,6 +38,8 @@ class ReplayRun {
             std::function<void(const Decided&)> decided);
 
   void take(const capture::MergedPacket& packet);
+  // Decides what is inside without waiting for more. What is held stays held.
+  void settle();
   // Decides what is still inside. What is held then is dropped.
   void finish();
 

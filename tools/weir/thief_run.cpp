@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <filesystem>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -61,6 +62,7 @@ struct Sent {
 void count(WayResult& result, const Sent& sent, const Decided& decided) {
   const Outcome& outcome = *decided.outcome;
   if (outcome.verdict == Verdict::hold) return;  // its end counts
+  result.answered += outcome.reason == Reason::syn_proxy_answered;
   if (!sent.is_outward) {
     result.left_bytes += outcome.answer_bytes;
     return;
@@ -97,14 +99,25 @@ std::expected<WayResult, std::string> ThiefRun::play(u64 bytes, const Act& act, 
     if (auto opened = kept.open(directory_, ++written_, name); !opened) return std::unexpected(opened.error());
   WayResult result;
   std::vector<Sent> sent;
+  thief::Bytes answer;
   ReplayRun run(&installed, accounts ? &*accounts : nullptr, flows_capacity, Checksum::unverified,
-                [&](const Decided& decided) { count(result, sent[decided.index], decided); });
-  thief::Script script(bytes, [&](const thief::Script::Step& step) {
+                [&](const Decided& decided) {
+                  count(result, sent[decided.index], decided);
+                  if (decided.outcome->verdict != Verdict::answer) return;
+                  const auto* const first = reinterpret_cast<const u8*>(decided.answer.data());
+                  answer.assign(first, first + decided.answer.size());
+                });
+  const auto take = [&](const thief::Script::Step& step) {
     sent.push_back({step.is_outward, step.stolen});
     kept.write(step);
     run.take({step.time, static_cast<u8>(step.is_outward ? 0 : 1), static_cast<u32>(step.frame->size()),
               std::as_bytes(std::span(*step.frame))});
-  });
+  };
+  const auto settle = [&] {
+    run.settle();
+    return std::exchange(answer, {});
+  };
+  thief::Script script(bytes, take, settle);
   act(script);
   run.finish();
   if (auto closed = kept.close(); !closed) return std::unexpected(closed.error());
@@ -126,7 +139,7 @@ std::expected<std::vector<thief::Door>, std::string> ThiefRun::find_doors(const 
         },
         "");
     if (!result) return std::unexpected(result.error());
-    if (result->passed != 0) doors.push_back(door);
+    if (result->passed != 0 || result->answered != 0) doors.push_back(door);
   }
   return doors;
 }
