@@ -96,6 +96,7 @@ std::vector<std::string> numbers_of(const ServicePoints& points) {
     const bool is_icmp = field == 3 || field == 4;
     for (const auto [first, last] : points[field]) {
       if (first == 0 && last == 0xffff) out.emplace_back(families[field]);
+      else if (field == 6 && last == 0) out.emplace_back("rdma/nccl");
       else if (is_icmp && (first & 255) == 0 && (last & 255) == 255)
         out.push_back(first >> 8 == last >> 8 ? fmt::format("{}/{}", families[field], first >> 8)
                                               : fmt::format("{}/{}-{}", families[field], first >> 8, last >> 8));

@@ -140,7 +140,11 @@ std::string show(const ServiceSet& set) {
   types("icmp6/", set.icmp6);
   for (const auto protocol : set.protocols) parts.push_back("protocol/" + std::to_string(protocol));
   if (set.rdma.size() == 1 && set.rdma[0].first == 0 && set.rdma[0].last == 65535) parts.push_back("rdma");
-  else ports("rdma/", set.rdma);
+  else
+    for (const PortRange& one : set.rdma) {
+      if (one.last == 0) parts.push_back("rdma/nccl");
+      else ports("rdma/", {one});
+    }
   std::string out;
   for (std::size_t i = 0; i < parts.size() && i < shown_max; ++i) out += (i > 0 ? ", " : "") + parts[i];
   return parts.size() > shown_max ? out + ", ..." : out;
