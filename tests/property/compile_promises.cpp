@@ -1,6 +1,8 @@
 // What the compiler promises beside right answers: the same bytes for the same rules, a way out of every expiry, ports
 // by name, and a sentence for what an image cannot hold.
+#include "control/check/rdma_words.hpp"
 #include "control/compile/compile.hpp"
+#include "dataplane/inspect/opening.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/image_memory.hpp"
 #include "tests/property/random_model.hpp"
@@ -248,6 +250,13 @@ TEST_CASE("READ takes from nobody what the reader does not hold") {
       REQUIRE((said.reason == Reason::flow_new) == (from == 2 && to == 1));
       if (said.reason == Reason::flow_new) CHECK(policy.operations_of(said, false) == (4 | 16));
     }
+}
+
+TEST_CASE("what rules call a protocol is what its recogniser calls it") {
+  static_assert(std::size(control::spoken_words) == image::spoken_protocols);
+  static_assert(static_cast<u32>(Opening::nccl) == image::spoken_protocols);
+  for (u32 bit = 0; bit < image::spoken_protocols; ++bit)
+    CHECK(name_of(static_cast<Opening>(bit + 1)) == control::spoken_words[bit]);
 }
 
 TEST_CASE("what an image cannot hold is refused by a sentence") {
