@@ -85,7 +85,7 @@ void add_gguf(Bytes& out, std::size_t bytes) {
 void add_torch(Bytes& out, std::size_t bytes) {
   const auto entry = [&](std::string_view name, std::size_t pad) {
     add(out, std::string_view("PK\x03\x04\0\0\0\x08\0\0\0\0\0\0", 14));
-    put_little(out, 0, 12);
+    out.resize(out.size() + 12);  // sums and sizes, which a stream has behind
     put_little(out, name.size(), 2);
     put_little(out, 4 + pad, 2);
     add(out, name);
