@@ -10,6 +10,11 @@ TIME is seconds after the beginning, SIDE inside or outside. KIND and its words:
     arp    request, reply                          nd     solicit or advertise, about=ADDRESS
     ra     solicit, advertise                      ip     any protocol: number=47
     raw    no addresses, hex=0123...
+    rdma   RoCEv2 by operation: send-only, write-first, write-middle, write-last, write-only, read (a request),
+           read-first, read-middle, read-last, read-only (responses), ack, nak, ud, cnp, ...: qp= (the target's), psn=,
+           length= (announced), syndrome=, from= (ud), icrc=bad
+    cm     what connection managers say: request, reply, ready, reject, wait, disconnect, disconnected, resolve,
+           resolution: id= (the speaker's), to= (the other's), qp=, port=
     vxlan, geneve (vni=), gre, ipip     a tunnel: `holds KIND SOURCE > TARGET ...` at the end is the packet in it, as
            an Ethernet frame in vxlan and with the word `bridged`; head=HEX replaces the tunnel's own header
 Keys of every kind: size= payload bytes, vlan=5 or vlan=5,6, ttl=, mac= (source), ext=hop,dest,segments (IPv6),
@@ -21,6 +26,7 @@ It decides nothing about packets: what a row expects is the reader's affair."""
 import struct
 
 import frames
+import rdma
 
 ICMP_KINDS = {  # word: (IPv4 type, IPv6 type)
     "echo": (8, 128), "reply": (0, 129), "unreachable": (3, 1), "exceeded": (11, 3), "parameter": (12, 4),
@@ -175,6 +181,9 @@ def transport(row, connections):
         return frames.ICMP6, neighbour_message(row)
     if row.kind == "ip":
         return row.number("number"), bytes.fromhex(row.keys.get("head", "")) + row.payload()
+    if row.kind in ("rdma", "cm"):
+        body = rdma.packet(row) if row.kind == "rdma" else rdma.message(row)
+        return frames.UDP, struct.pack(">HHHH", source_port or 49152, rdma.UDP_PORT, 8 + len(body), 0) + body
     if row.held:
         return tunnel(row, connections)
     raise RowError(f"no such kind of packet: {row.kind}")
@@ -209,9 +218,11 @@ def ip_packet(row, connections):
         return fragment(row, protocol, payload, ttl)
     if source.version == 6:
         extensions = row.keys["ext"].split(",") if "ext" in row.keys else ()
-        return frames.ipv6(source, target, protocol, payload, ttl, extensions)
-    return frames.ipv4(source, target, protocol, payload, ttl, bytes.fromhex(row.keys.get("options", "")),
-                       int(row.keys.get("fragment", "4000"), 16))
+        made = frames.ipv6(source, target, protocol, payload, ttl, extensions)
+    else:
+        made = frames.ipv4(source, target, protocol, payload, ttl, bytes.fromhex(row.keys.get("options", "")),
+                           int(row.keys.get("fragment", "4000"), 16))
+    return rdma.with_icrc(made) if row.kind in ("rdma", "cm") and row.keys.get("icrc") != "bad" else made
 
 
 def link_mac(row):
