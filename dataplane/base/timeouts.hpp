@@ -18,7 +18,10 @@ namespace weir {
   X(udp_both_ways, 120'000, "RFC 4787, REQ-5: at least 2 minutes")                                      \
   X(icmp_query, 60'000, "RFC 5508, REQ-2: at least 60 seconds")                                         \
   X(sctp_any, 240'000, "as a transitory connection: its own states come later")                         \
-  X(ip_any, 600'000, "as nf_conntrack's generic timeout")
+  X(ip_any, 600'000, "as nf_conntrack's generic timeout")                                               \
+  X(rdma_announced, 60'000, "connection managers give up within a minute (IBA 12.9.8)")                 \
+  X(rdma_open, 14'400'000, "what taught of a queue pair is not said twice: as long as there is")        \
+  X(rdma_closed, 60'000, "beyond the longest retry: stragglers are named")
 
 enum class Timeout : u8 {
 #define WEIR_TIMEOUT(name, ms, source) name,

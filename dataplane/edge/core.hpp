@@ -4,6 +4,7 @@
 // Threads: made by main, then used by its worker alone.
 #pragma once
 #include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/classroom.hpp"
 #include "dataplane/edge/keeper_line.hpp"
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
@@ -18,13 +19,14 @@ struct CoreConfig {
   u32 flows;           // capacity of this worker's table
   bool name_segments;  // for decision lines
   LimitCells* limits;  // of all workers
+  Classroom* classroom = nullptr;  // of all workers
   Lender lender = {};  // of captures, whose time stands still while it lends
 };
 
 class Core {
  public:
-  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in.
-  static std::size_t bytes_needed(u32 flows) { return flood_offset(flows) + Floods::bytes_needed; }
+  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in and what RDMA needs.
+  static std::size_t bytes_needed(u32 flows) { return rdma_offset(flows) + Rdma::bytes_needed; }
 
   // And the memory of what it charges with: address space, touched where flows are charged.
   static std::size_t charging_bytes_needed(u32 flows) { return Charging::bytes_needed(flows); }
@@ -36,9 +38,11 @@ class Core {
         charging_memory_(std::move(charging_memory)),
         slot_(slot),
         bell_(bell),
+        classroom_(config.classroom),
         counters_(stats.counters(config.self)),
         table_(flow_memory_.bytes(), config.flows),
         floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
+        rdma_(flow_memory_.bytes().subspan(rdma_offset(config.flows)), config.secret),
         fragments_(config.secret),
         charging_(charging_memory_.bytes(), config.flows, *config.limits, config.secret, config.lender),
         pipeline_({.secret = config.secret,
@@ -48,8 +52,10 @@ class Core {
                    .events = &stats.events(config.self),
                    .floods = &floods_,
                    .fragments = &fragments_,
+                   .rdma = &rdma_,
                    .till = &charging_.till(),
                    .bills = &charging_.bills(),
+                   .teach = config.classroom == nullptr ? Teaching{} : config.classroom->of(config.self),
                    .name_segments = config.name_segments},
                   table_, counters_) {}
 
@@ -58,6 +64,7 @@ class Core {
   const InstalledPolicy* begin_round() {
     const InstalledPolicy* policy = slot_.current();
     slot_.announce(self_, policy);
+    if (classroom_ != nullptr) classroom_->listen(self_, pipeline_);
     if (const u64 request = bell_.heard(self_); request != 0) {
       pipeline_.flush();
       bell_.answer(self_, request);
@@ -80,13 +87,17 @@ class Core {
  private:
   static std::size_t flood_offset(u32 flows) { return (FlowTable::bytes_needed(flows) + 63) / 64 * 64; }
 
+  static std::size_t rdma_offset(u32 flows) { return flood_offset(flows) + (Floods::bytes_needed + 63) / 64 * 64; }
+
   const u32 self_;
   Mapping flow_memory_, charging_memory_;
   PolicySlot& slot_;
   FlushBell& bell_;
+  Classroom* classroom_;
   WorkerCounters& counters_;
   FlowTable table_;
   Floods floods_;
+  Rdma rdma_;
   Reassembly fragments_;
   Charging charging_;
   KeeperLine* line_ = nullptr;

@@ -106,6 +106,7 @@ std::expected<void, Error> Dataplane::make_cores() {
   if (!limits) return std::unexpected(limits.error());
   limit_memory_ = std::move(*limits);
   limits_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(limit_memory_.bytes().data()), limit_cells});
+  classroom_.emplace(options_.workers);
   bool all_huge = true;
   for (u32 self = 0; self < options_.workers; ++self) {
     auto memory = Mapping::anonymous(Core::bytes_needed(flows));
@@ -113,7 +114,7 @@ std::expected<void, Error> Dataplane::make_cores() {
     if (!memory || !charging) return std::unexpected(memory ? charging.error() : memory.error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
-                            !options_.decisions_path.empty(), &limits_,
+                            !options_.decisions_path.empty(), &limits_, &*classroom_,
                             capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
     cores_.push_back(
         std::make_unique<Core>(config, std::move(*memory), std::move(*charging), slot_, bell_, *stats_));

@@ -46,7 +46,8 @@ class Dataplane {
   std::optional<Installer> installer_;
   bool was_refused_ = false;  // the policy to start with
   Mapping limit_memory_;
-  LimitCells limits_;  // of all workers
+  LimitCells limits_;
+  std::optional<Classroom> classroom_;  // of all workers
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

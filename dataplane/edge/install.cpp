@@ -143,8 +143,14 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   spare.seats.assign(seats->begin(), seats->end());
   spare.installed->seats = spare.seats;
   spare.installed->limit_rates = spare.limit_rates;
+  spare.job_gates.clear();
+  for (const image::Job& job : policy->jobs()) spare.job_gates.push_back(gate_of(policy->text(job.name)));
+  spare.installed->job_gates = spare.job_gates;
   return &*spare.installed;
 }
+
+// A job that a new policy has by the same name stays sealed.
+JobGate* Installer::gate_of(std::string_view job) { return &gates_.try_emplace(std::string(job)).first->second; }
 
 // A warning, or with strict_ports a refusal, when a policy attaches to a port that this process does not have.
 std::expected<std::string, Refusal> Installer::compare_ports(const Policy& policy) const {

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,10 +65,12 @@ class Installer {
     Mapping memory;
     std::vector<AccountSeat> seats;
     std::vector<LimitRate> limit_rates;
+    std::vector<JobGate*> job_gates;
     std::optional<InstalledPolicy> installed;
   };
 
   bool spare_is_free();
+  JobGate* gate_of(std::string_view job);
   std::expected<const InstalledPolicy*, Refusal> prepare(int image, bool force);
   void flip(const InstalledPolicy* next);
   std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
@@ -76,6 +79,7 @@ class Installer {
   PolicySlot& slot_;
   StatsHeader& header_;
   std::array<Slot, 2> slots_;
+  std::map<std::string, JobGate, std::less<>> gates_;  // of every job that was ever in force, by its name
   u32 current_ = 1;  // slot in force, once one is
   u64 installations_ = 0;
   bool awaiting_ = false;  // workers have been too slow to announce the last flip

@@ -6,7 +6,7 @@
 // Invariants: each live flow is counted as what its record says at that moment. Threads: one, the table's.
 #pragma once
 #include "dataplane/base/check.hpp"
-#include "dataplane/flow/record.hpp"
+#include "dataplane/flow/queue_pair.hpp"
 #include "dataplane/flow/timeouts.hpp"
 
 #include <span>
@@ -45,14 +45,23 @@ class FlowCensus {
     return one < two ? one : two;
   }
 
+  // Queue pairs that a host has opened by first use: never fewer than there are.
+  u32 first_used_by(const Address& opener, const FlowKey& key) const {
+    const u64 hash = first_use_hash(opener, key);
+    const u32 one = rows_[0][hash & mask_], two = rows_[1][hash >> 32 & mask_];
+    return one < two ? one : two;
+  }
+
   // A flow has been made; one is about to be forgotten, its record still as it was.
   void enter(const FlowRecord& record) {
     udp_ += record.key.flow_class() == FlowClass::udp;
     if (is_half_open(record.key.flow_class(), record.state)) count(record, 1);
+    count_first_use(record, 1);
   }
   void leave(const FlowRecord& record) {
     udp_ -= record.key.flow_class() == FlowClass::udp;
     if (is_half_open(record.key.flow_class(), record.state)) count(record, ~u32{0});
+    count_first_use(record, ~u32{0});
   }
   // A packet has moved the flow on from `before`.
   void move(const FlowRecord& record, u32 before) {
@@ -66,6 +75,16 @@ class FlowCensus {
   }
 
  private:
+  // In the sketch of half-open flows, told apart by the space.
+  u64 first_use_hash(const Address& opener, const FlowKey& key) const {
+    return address_hash(opener, space_of(key) | 1, secret_);
+  }
+  void count_first_use(const FlowRecord& record, u32 amount) {
+    if (record.key.flow_class() != FlowClass::rdma || !is_first_use(record)) return;
+    const u64 hash = first_use_hash(record.opener_is_a ? record.key.a : record.key.b, record.key);
+    rows_[0][hash & mask_] += amount;
+    rows_[1][hash >> 32 & mask_] += amount;
+  }
   void count(const FlowRecord& record, u32 amount) {
     const Address& target = record.opener_is_a ? record.key.b : record.key.a;
     const u64 hash = address_hash(target, space_of(record.key), secret_);

@@ -20,7 +20,7 @@ struct alignas(64) FlowRecord {
   u32 opener_is_a : 1;         // endpoint a opened the flow
   u32 opener_on_inside : 1;    // the opening packet came in by the inside port of its pair
   u32 replier_is_spoofed : 1;  // the opener's target may not be a source on the port that leads to it
-  u32 translated : 1;          // sequence numbers differ between the two sides
+  u32 attended : 1;            // a longer look: sequence numbers differ between the sides, or its first bytes are read
   u32 opener_scale : 4;        // TCP: log2 of what the window field is counted in
   u32 opener_window_log2 : 5;  // TCP: the widest window offered so far, rounded up
   u32 replier_scale : 4;
@@ -37,7 +37,7 @@ struct alignas(64) FlowRecord {
   static u32 scale(u32 bits, u32 from) { return bits >> (14 + 9 * from) & 15; }
   static u32 window_log2(u32 bits, u32 from) { return bits >> (18 + 9 * from) & 31; }
   // Who sends (0 the opener, 1 the replier), and whether a packet of such a sender that comes in by this side (0 the
-  // inside) asks for a longer look: it came in by the wrong one, its source is spoofed, or it has to be translated.
+  // inside) asks for a longer look: it came in by the wrong one, its source is spoofed, or it is attended to.
   static u32 sender(u32 bits, bool source_is_a) { return (bits >> 10 & 1) ^ source_is_a; }
   static bool is_usual(u32 bits, u32 from, u32 side) {
     const u32 by_right_side = (bits >> 11 ^ from ^ side) & 1;

@@ -52,6 +52,7 @@ constexpr Rank rank_of(TcpState state) {
 inline Rank rank_of(const FlowRecord& record) {
   if (record.epoch == epoch_stale) return Rank::over;
   if (record.key.flow_class() == FlowClass::tcp) return rank_of(static_cast<TcpState>(record.state));
+  if (record.key.flow_class() == FlowClass::rdma && record.state > 1) return Rank::over;
   return static_cast<Exchange>(record.state) == Exchange::one_way ? Rank::one_way : Rank::both_ways;
 }
 

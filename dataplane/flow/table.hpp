@@ -82,7 +82,8 @@ class FlowTable {
   FlowRecord& record(u32 flow) { return records_[flow]; }
   const FlowRecord& record(u32 flow) const { return records_[flow]; }
   bool is_live(u32 flow) const { return looks_[flow] != look_never; }
-  // The caller's, for a record that is `translated` (dataplane/flow/translation.hpp); of any other it means nothing.
+  // The caller's, for a record whose numbers are translated (dataplane/flow/translation.hpp); of any other it means
+  // nothing.
   u32& offset(u32 flow) { return offsets_[flow]; }
 
   // What the flow is charged to, of a table that charge_with() was said to; else no_bill.

@@ -30,12 +30,18 @@ constexpr Timeout tcp_timeout(TcpState state) {
   return Timeout::tcp_reset;
 }
 
+// By QueuePairState (queue_pair.hpp).
+constexpr Timeout queue_pair_timeout(u8 state) {
+  return state == 0 ? Timeout::rdma_announced : state == 1 ? Timeout::rdma_open : Timeout::rdma_closed;
+}
+
 constexpr Timeout exchange_timeout(FlowClass flow_class, Exchange exchange) {
   switch (flow_class) {
     case FlowClass::udp: return exchange == Exchange::one_way ? Timeout::udp_one_way : Timeout::udp_both_ways;
     case FlowClass::icmp4:
     case FlowClass::icmp6: return Timeout::icmp_query;
     case FlowClass::sctp: return Timeout::sctp_any;
+    case FlowClass::rdma: return queue_pair_timeout(static_cast<u8>(exchange));
     default: return Timeout::ip_any;
   }
 }

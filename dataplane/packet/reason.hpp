@@ -107,6 +107,23 @@ enum class Verdict : u8 {
   X(syn_proxy_pending, drop, state, "of a proxied connection whose server has not answered: the window is closed")  \
   X(syn_proxy_unanswered, drop, state, "a SYN that would be proxied and cannot be answered: to a group, or no room") \
   X(rdma_no_queue_pair, drop, state, "no queue pair that was learned, declared or allowed has this target")        \
+  X(rdma_operation, drop, state, "an operation that its queue pair may not do: by allow, job, or who holds an asset")  \
+  X(rdma_not_ready, drop, state, "of a queue pair whose connection its opener has not confirmed")                  \
+  X(rdma_closed, drop, state, "of a queue pair whose connection has been ended")                                   \
+  X(rdma_first_use_many, drop, state, "its source has as many queue pairs open by first use as its allow lets it")   \
+  X(rdma_read_unpaired, drop, state, "a READ whose other direction is not known: nothing could be charged")        \
+  X(rdma_read_credit, drop, state, "a READ of more than its queue pair may have outstanding (read_credit)")        \
+  X(rdma_read_penalty, drop, state, "a READ by who was refused by this target a moment ago")                       \
+  X(rdma_cm_bad, drop, state, "no message of a connection manager to the letter, or about other addresses")        \
+  X(rdma_cm_state, drop, state, "a connection manager's message that nothing before it permits")                   \
+  X(rdma_cm_full, drop, state, "no room to remember the connection that it asks for")                              \
+  X(stream_ahead, drop, state, "beyond a gap in a connection's first bytes, which are read in order: it comes again") \
+  X(stream_differs, drop, state, "says otherwise what the connection has said before in its first bytes")          \
+  X(rdma_cm_many, drop, flood, "its source asks for RDMA connections faster than [rdma] cm")                       \
+  X(rdma_cnp_many, drop, flood, "its source notifies of congestion faster than [rdma] cnp")                        \
+  X(job_outsider, drop, policy, "between a member of a job and who is none of it")                                 \
+  X(job_sealed, drop, policy, "a queue pair of a job that has been sealed")                                        \
+  X(job_tag, drop, policy, "a handshake that does not name its job's tag")                                         \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
   X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \
@@ -133,6 +150,7 @@ enum class Verdict : u8 {
   X(syn_proxy_joined, rewrite, state, "the target's SYN-ACK: acknowledged, and the client gets its window")         \
   X(flow_translated, rewrite, state, "belongs to an allowed proxied flow: numbers are the other side's")            \
   X(icmp_translated, rewrite, state, "as icmp_related, about a proxied flow: the quoted number is its sender's")    \
+  X(rdma_connection, forward, state, "connection managers arrange or end an allowed RDMA connection")               \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \
   X(link_arp, forward, link, "ARP, allowed by [link]")                                                             \
   X(link_nd, forward, link, "neighbour discovery, allowed by [link]")                                              \

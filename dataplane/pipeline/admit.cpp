@@ -26,16 +26,15 @@ u8 present_standing(const Policy& policy, const Judgement& judgement, const Flow
   return standing_of(reserve_class(policy, judgement), rank_of(record));
 }
 
-// A record for the entry's flow, or no_flow and the outcome says why.
-u32 Pipeline::insert(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement,
+// A record for a new flow, or no_flow and the outcome says why.
+u32 Pipeline::insert(const FlowKey& key, u64 hash, const InstalledPolicy& installed, const Judgement& judgement,
                      Outcome& outcome) {
-  const FlowKey& key = entry.headers.key;
   const u8 standing = first_standing(installed.policy, judgement, key);
   if (!table_.has_room(class_of(standing)) && !make_room(class_of(standing))) {
     outcome.reason = table_.live() == table_.capacity() ? Reason::table_full : Reason::table_reserved;
     return no_flow;
   }
-  const u32 flow = table_.insert(key, entry.headers.hash, now_beat_, standing);
+  const u32 flow = table_.insert(key, hash, now_beat_, standing);
   if (flow == no_flow) outcome.reason = Reason::table_crowded;
   return flow;
 }

@@ -173,6 +173,8 @@ inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) 
   Outcome& outcome = *out_++;
   outcome = Outcome{};
   outcome.token = entry.packet.token;
+  credit_covers_ = false;
+  talk_ = nullptr;
   if (policy != nullptr) [[likely]] {
     decide_packet(entry, *policy, outcome);
     if (policy->has_charges) charge(entry, *policy, outcome);
@@ -260,7 +262,8 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
   } else if (const Reason doubt = port_doubt(entry, installed); doubt != Reason::undecided) [[unlikely]] {
     outcome.reason = doubt;
   } else if (!is_intact(entry.packet, headers, installed)) {
-    outcome.reason = Reason::l4_checksum_bad;
+    const bool is_summed = is_summed_right(entry.packet, headers, installed);
+    outcome.reason = is_summed ? Reason::roce_icrc_bad : Reason::l4_checksum_bad;
   } else if (headers.tunnels != 0 && !outsides_allowed(entry, installed, outcome)) [[unlikely]] {
     // the outcome says why
   } else if (headers.kind == PacketKind::flow) [[likely]] {

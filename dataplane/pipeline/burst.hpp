@@ -20,6 +20,7 @@
 #include "dataplane/pipeline/flood.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/pipeline/sweep.hpp"
+#include "dataplane/rdma/rdma.hpp"
 #include "dataplane/share/events.hpp"
 
 #include <span>
@@ -65,6 +66,12 @@ struct Misdirected {
   bool is_gathered;  // what Packet::is_gathered must say there
 };
 
+// Who is told of queue pairs that were learned here, so that other workers learn of them.
+struct Teaching {
+  void* self = nullptr;
+  void (*tell)(void* self, const LearnedPair& pair) = nullptr;
+};
+
 struct PipelineConfig {
   HashKey secret;      // the same for all workers of a process: it also chooses the owner
   SipKey cookie_secret{};  // of SYN cookies, which everybody may see: nothing else is made with it
@@ -73,8 +80,10 @@ struct PipelineConfig {
   EventRing* events = nullptr; // lent; null: no events
   Floods* floods = nullptr;    // lent, this pipeline's alone; null: where policy states a ceiling, no flow opens
   Reassembly* fragments = nullptr;  // lent, this pipeline's alone; null: fragments are dropped
+  Rdma* rdma = nullptr;    // lent, this pipeline's alone; null: no queue pair opens
   Till* till = nullptr;    // lent, this pipeline's alone; null: what a budget covers is dropped
   Bills* bills = nullptr;  // likewise, where there is a till; null: what a budget or a limit covers is dropped
+  Teaching teach = {};
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
 
@@ -89,6 +98,13 @@ struct BurstResult {
 // A call may end what it was given, and every frame that is held besides.
 inline constexpr u32 outcomes_max = 2 * burst_packets_max + held_frames_max;
 inline constexpr u32 misdirected_max = outcomes_max;
+
+class QueuePair;
+enum class QueuePairState : u8;
+struct Bth;
+struct CmMessage;
+struct PairOffer;
+struct RdmaRights;
 
 class Pipeline {
  public:
@@ -120,6 +136,8 @@ class Pipeline {
   // idle(): a packet inside may be older than `now` and would find its flow gone. Returns how many outcomes it wrote
   // (room for outcomes_max where fragments are held): of held frames whose time is over.
   u32 age(Tick now, const InstalledPolicy* policy, std::span<Outcome> outcomes = {});
+  // Queue pairs that somebody else has been told of: another worker, another instance.
+  void learn(const LearnedPair& pair);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
   void flush();
 
@@ -176,10 +194,44 @@ class Pipeline {
   bool answers_asked(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void pick_up(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   static Question question_of(const InstalledPolicy& installed, const Entry& entry, bool from_opener);
-  static Question question_of(const InstalledPolicy& installed, const FlowRecord& record);
+  static Question question_of(const InstalledPolicy& installed, FlowRecord& record);
+  static Question question_of(const InstalledPolicy& installed, const Conversation& talk, const Entry& entry);
   Judgement judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const;
   void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
                  Outcome& outcome);
+  void rdma_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void rdma_known(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
+  void rdma_first(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void first_use(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void first_answer(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void begin_queue_pair(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  Reason queue_pair_doubt(const Entry& entry, const InstalledPolicy& installed, u32 flow, const QueuePair& pair,
+                          bool opener);
+  bool message_fits(const Entry& entry, const InstalledPolicy& installed, u32 flow, const Bth& bth);
+  void adopt_sender(const Entry& entry, u32 flow);
+  u32 open_back(u32 known, const Address& source, const Address& target, u32 qp);
+  u32 partner_of(u32 flow);
+  void set_pair_state(u32 flow, QueuePairState state);
+  Judgement judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) const;
+  bool open_queue_pair(const Entry& entry, const InstalledPolicy& installed, const PairOffer& offer,
+                       QueuePairState state, Outcome& outcome);
+  u32 open_direction(const InstalledPolicy& installed, const PairOffer& offer, const Judgement& judgement, u32 from,
+                     FlowKey& key, Outcome& outcome);
+  void close_queue_pair(const FlowKey& key, u64 hash);
+  static void judge_rights(const InstalledPolicy& installed, FlowRecord& record, Judgement& judgement);
+  bool job_is_sealed(const InstalledPolicy& installed, u32 job) const;
+  bool is_current(const InstalledPolicy& installed, u32 flow);
+  Reason read_request(const Entry& entry, const InstalledPolicy& installed, u32 flow);
+  bool use_credit(const Entry& entry, QueuePair& pair);
+  u64 host_key(const Headers& headers) const;
+  u64 read_key(const Headers& headers, bool source_reads) const;
+  void cm_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void cm_request(const Entry& entry, const InstalledPolicy& installed, const CmMessage& message, Outcome& outcome);
+  void cm_answer(const Entry& entry, const InstalledPolicy& installed, const CmMessage& message, Conversation* talk,
+                 bool from_opener, Outcome& outcome);
+  void cm_disconnect(const Entry& entry, const InstalledPolicy& installed, const CmMessage& message, Outcome& outcome);
+  void cm_state(const Conversation& talk, QueuePairState state);
+  void cm_passes(const Conversation& talk, Outcome& outcome);
   void icmp_error(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool proxies(const InstalledPolicy& installed, const Headers& headers, u16 decision);
   bool is_pressed(const InstalledPolicy& installed);
@@ -187,6 +239,15 @@ class Pipeline {
   bool open_by_cookie(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void ask_server(const Entry& entry, Outcome& outcome);
   void proxied_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  void attended_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  bool is_translated(u32 flow);
+  Handshake* handshake_of(u32 flow);
+  void read_handshake(const Headers& headers, const Packet& packet, u32 flow);
+  void end_handshake(Handshake& slot, u32 flow);
+  void read_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, Handshake& slot, u32 from,
+                   Outcome& outcome);
+  Reason read_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, Handshake& slot, u32 from);
+  void learn_from(const Entry& entry, const InstalledPolicy& installed, u32 flow, Handshake& slot);
   void pending_client(const Entry& entry, u32 flow, Outcome& outcome);
   void pending_server(const Entry& entry, u32 flow, Outcome& outcome);
   void join(const Entry& entry, u32 flow, Outcome& outcome);
@@ -194,7 +255,8 @@ class Pipeline {
   void translate_error(const Entry& entry, u32 flow, u32 quoted_from, Outcome& outcome);
   bool judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   u32 live_flow(const Entry& entry);
-  u32 insert(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, Outcome& outcome);
+  u32 insert(const FlowKey& key, u64 hash, const InstalledPolicy& installed, const Judgement& judgement,
+             Outcome& outcome);
   bool make_room(u32 reserve_class);
   void stand(u32 flow);
   void state_moved(u32 flow, u32 before);
@@ -218,7 +280,8 @@ class Pipeline {
   void gather_flowless(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   void gather_answer(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due);
   Reason make_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, Bill& bill);
-  Reason open_bill(const Entry& entry, const InstalledPolicy& installed, bool from_opener, u32& bill);
+  Reason open_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, u32 from,
+                   const Load& load, u32& bill);
   bool bill_again(const InstalledPolicy& installed, u32 flow, const Question& question, u32 opener_port);
   void count_outcome(const Entry& entry, const Outcome& outcome);
   void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -247,6 +310,8 @@ class Pipeline {
   Tick late_ = ~Tick{0};       // when held frames must end
   u64 link_byte_us_ = 0, link_ahead_us_ = 0;  // what a byte of a kind of [link] takes of a day, and how far it may run
   Tick link_due_[ports_max][4] = {};          // by port and kind: when the next byte is due
+  bool credit_covers_ = false; // the packet being decided is a READ response that has been paid for
+  const Conversation* talk_ = nullptr;  // of connection managers, that the packet being decided is part of
   u64 datagram_bytes_ = 0;     // of all its frames, while a datagram is decided that came in fragments
   u32 datagram_frames_ = 0;
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes

@@ -134,14 +134,14 @@ Reason Pipeline::make_bill(const InstalledPolicy& installed, const Question& que
   return all ? Reason::undecided : Reason::budget_closed;
 }
 
-// Of a flow that is about to begin: its bill, its connection counted; or why it does not begin.
-Reason Pipeline::open_bill(const Entry& entry, const InstalledPolicy& installed, bool from_opener, u32& bill) {
-  const u32 opener_port = entry.packet.port ^ (from_opener ? 0u : 1u);
+// Of a flow that is about to begin with `load` from the opener (0) or the replier: its bill, its connection counted; or
+// why it does not begin.
+Reason Pipeline::open_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, u32 from,
+                           const Load& load, u32& bill) {
   Bill content{};
-  const Question question = question_of(installed, entry, from_opener);
   if (const Reason no = make_bill(installed, question, opener_port, content); no != Reason::undecided) return no;
   if (content.is_empty()) return Reason::undecided;
-  if (!config_.till->affords(content.draws(from_opener ? 0 : 1), load_of(entry))) return Reason::budget_spent;
+  if (!config_.till->affords(content.draws(from), load)) return Reason::budget_spent;
   LimitCells& cells = config_.bills->limits();
   const auto limits = content.limits();
   for (u32 i = 0; i < limits.size(); ++i) {
@@ -225,7 +225,7 @@ Reason Pipeline::pay(const InstalledPolicy& installed, const Due& due, const Loa
 void Pipeline::gather(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, Due& due) {
   const Headers& headers = entry.headers;
   const u32 port = entry.packet.port;
-  if (headers.kind == PacketKind::flow) add_bill(headers, outcome.flow, 0, due);
+  if (headers.kind == PacketKind::flow && talk_ == nullptr) add_bill(headers, outcome.flow, 0, due);
   else gather_flowless(entry, installed, outcome, due);
   for (u8 depth = 0; depth < headers.tunnels; ++depth) {
     const Outside& outside = headers.outsides[depth];
@@ -243,6 +243,7 @@ void Pipeline::add_bill(const Headers& headers, u32 flow, u32 back, Due& due) {
   const Bill& owed = (*config_.bills)[table_.bill(flow)];
   const u32 from = came_from_opener(headers, table_.record(flow)) ? 0 : 1;
   if (back == 0) due.limits = owed.limits();
+  if (back == 0 && credit_covers_) return;
   due.add_all(owed.draws(from ^ back));
 }
 
@@ -252,6 +253,12 @@ void Pipeline::gather_flowless(const Entry& entry, const InstalledPolicy& instal
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   Way way{installed.charges.of_source(classes.source, headers.source), classes.source, entry.packet.port,
           headers.source};
+  // What connection managers say belongs to the connection that they arrange.
+  if (talk_ != nullptr) {
+    const Question asked = question_of(installed, *talk_, entry);
+    const FlowCharges charges = installed.charges.of(asked);
+    way.charge = headers.source == asked.source ? charges.forward : charges.reverse;
+  }
   // An error belongs to the connection that it quotes, and to that of the error itself: it is both.
   if (headers.kind == PacketKind::icmp_error) {
     const Question own{headers.source, headers.target, classes.source, classes.target, headers.protocol,

@@ -32,11 +32,6 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     return;
   }
   // A queue pair is never opened by a port: 4791 is every one's.
-  if (flow_class == FlowClass::rdma) {
-    const bool is_own = installed.policy.source_allowed(classes.source, headers.source);
-    outcome.reason = is_own ? Reason::rdma_no_queue_pair : Reason::spoofed;
-    return;
-  }
   const Judgement judgement = judge_packet(entry, installed, true);
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
@@ -62,6 +57,8 @@ Question Pipeline::question_of(const InstalledPolicy& installed, const Entry& en
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   Question question{headers.source, headers.target, classes.source, classes.target, headers.protocol,
                     headers.icmp_type, headers.icmp_code, headers.target_port};
+  question.is_rdma = headers.rdma_opcode != rdma_opcode_none;
+  if (question.is_rdma) question.target_port = 0;
   if (!from_opener) {
     std::swap(question.source, question.target);
     std::swap(question.source_class, question.target_class);
@@ -79,11 +76,13 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
   u32 bill = no_bill;
   if (installed.has_charges) {
-    const Reason no = open_bill(entry, installed, from_opener, bill);
+    const Question question = question_of(installed, entry, from_opener);
+    const u32 opener_port = entry.packet.port ^ (from_opener ? 0u : 1u);
+    const Reason no = open_bill(installed, question, opener_port, from_opener ? 0 : 1, load_of(entry), bill);
     if (no != Reason::undecided) outcome.reason = no;
     if (no != Reason::undecided) return;
   }
-  const u32 flow = insert(entry, installed, judgement, outcome);
+  const u32 flow = insert(headers.key, headers.hash, installed, judgement, outcome);
   if (flow == no_flow) {
     if (bill != no_bill) config_.bills->release(bill);
     return;
@@ -102,6 +101,12 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
       open_tcp(record, numbers);
     else
       pick_up_tcp(record, from_opener ? 0 : 1, numbers);
+  }
+  if (config_.rdma != nullptr) {
+    if (!config_.rdma->handshakes().is_empty()) config_.rdma->handshakes().forget(flow);
+    const bool begins = headers.protocol == protocol_tcp && tcp_opens(headers.tcp_flags);
+    if (begins && installed.policy.has_rdma())
+      read_handshake(headers, entry.packet, flow);
   }
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   stand(flow);
@@ -146,7 +151,7 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
                               static_cast<u8>(quoted[1]));
   if (headers.target == quoted_source && quoted_from_inside != error_from_inside && was_sent)
     outcome.reason = Reason::icmp_related;
-  if (outcome.reason == Reason::icmp_related && record.translated)
+  if (outcome.reason == Reason::icmp_related && is_translated(flow))
     translate_error(entry, flow, quoted_from_opener ? 0 : 1, outcome);
 }
 

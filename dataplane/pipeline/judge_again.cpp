@@ -4,6 +4,7 @@
 //
 // A flow that is denied stays until its time has passed or its room is needed, with a mark that no epoch has: its
 // packets are named `revoked` or `expired`, and not as if there had never been a flow; it goes on if policy returns.
+#include "dataplane/flow/queue_pair.hpp"
 #include "dataplane/pipeline/known_flow.hpp"
 
 namespace weir {
@@ -22,9 +23,9 @@ u8 protocol_of(const FlowKey& key) {
   return static_cast<u8>(key.a_number);
 }
 
+bool is_rdma(const FlowKey& key) { return key.flow_class() == FlowClass::rdma; }
 bool has_ports(const FlowKey& key) {
-  const FlowClass flow_class = key.flow_class();
-  return !is_icmp(flow_class) && flow_class != FlowClass::ip && flow_class != FlowClass::rdma;
+  return !is_icmp(key.flow_class()) && key.flow_class() != FlowClass::ip && !is_rdma(key);
 }
 
 u32 opener_port(const FlowRecord& record) { return record.key.pair() * 2 + (record.opener_on_inside ? 0 : 1); }
@@ -32,8 +33,9 @@ u32 opener_port(const FlowRecord& record) { return record.key.pair() * 2 + (reco
 }  // namespace
 
 // What the flow's first packet asked.
-Question Pipeline::question_of(const InstalledPolicy& installed, const FlowRecord& record) {
+Question Pipeline::question_of(const InstalledPolicy& installed, FlowRecord& record) {
   const FlowKey& key = record.key;
+  const u16 connection_port = is_rdma(key) ? QueuePair(record).port() : u16{0};
   const bool icmp = is_icmp(key.flow_class());
   const Classes classes = classes_of(installed, key.place(), opener_port(record));
   return {
@@ -44,7 +46,8 @@ Question Pipeline::question_of(const InstalledPolicy& installed, const FlowRecor
       .protocol = protocol_of(key),
       .icmp_type = icmp ? record.icmp_type() : u8{0},
       .icmp_code = icmp ? record.icmp_code() : u8{0},
-      .target_port = has_ports(key) ? swap(record.opener_is_a ? key.b_number : key.a_number) : u16{0},
+      .target_port = has_ports(key) ? swap(record.opener_is_a ? key.b_number : key.a_number) : connection_port,
+      .is_rdma = is_rdma(key),
   };
 }
 
@@ -58,6 +61,7 @@ Reason denial_of(const Judgement& judgement) {
 // the same message, has just been denied.
 bool may_open(const Headers& headers, const FlowRecord& record) {
   if (headers.kind != PacketKind::flow) return false;
+  if (is_rdma(record.key)) return false;
   if (is_icmp(record.key.flow_class())) return !icmp_is_reply(headers.is_ipv4, headers.icmp_type);
   return !came_from_opener(headers, record) &&
          (headers.protocol != protocol_tcp || tcp_opens(headers.tcp_flags));
@@ -68,11 +72,12 @@ bool may_open(const Headers& headers, const FlowRecord& record) {
 // Asks the policy in force about a flow as its first packet was asked about. False when it does not allow it: then
 // the packet is named here, or has opened a flow that the policy does allow, in the denied one's place.
 bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
-  const FlowRecord& record = table_.record(flow);
+  FlowRecord& record = table_.record(flow);
   const Headers& headers = entry.headers;
   const Question question = question_of(installed, record);
   counters_.flows_judged_again.add(record.epoch != epoch_stale);
-  const Judgement judgement = installed.policy.judge(question, now_);
+  Judgement judgement = installed.policy.judge(question, now_);
+  judge_rights(installed, record, judgement);
   if (judgement.reason == Reason::flow_new) {
     if (allow_again(installed, flow, question, judgement)) return true;
     outcome.reason = Reason::budget_closed;
@@ -88,6 +93,19 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   outcome.flow = no_flow;
   outcome.rule = no_rule;
   first_packet(entry, installed, outcome);
+  return false;
+}
+
+// Whether policy allows the flow still, for somebody else's packet that depends on it.
+bool Pipeline::is_current(const InstalledPolicy& installed, u32 flow) {
+  FlowRecord& record = table_.record(flow);
+  if (record.epoch == sweep_.epoch()) return true;
+  const Question question = question_of(installed, record);
+  counters_.flows_judged_again.add(record.epoch != epoch_stale);
+  Judgement judgement = installed.policy.judge(question, now_);
+  judge_rights(installed, record, judgement);
+  if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement);
+  revoke(installed, flow, question, judgement);
   return false;
 }
 
@@ -169,7 +187,7 @@ void Pipeline::judge_group(const InstalledPolicy& installed, u32 first, u32 coun
   for (u32 flow = first; flow < first + count; ++flow) {
     if (flow + Sweep::group_records < table_.used()) __builtin_prefetch(&table_.record(flow + Sweep::group_records), 1);
     if (!table_.is_live(flow)) continue;
-    const FlowRecord& record = table_.record(flow);
+    FlowRecord& record = table_.record(flow);
     if (record.epoch == epoch_stale || (record.epoch == sweep_.epoch() && !all)) continue;
     if (deadline_passed(record.deadline, now_beat_)) continue;
     questions[asked] = question_of(installed, record);
@@ -177,6 +195,7 @@ void Pipeline::judge_group(const InstalledPolicy& installed, u32 first, u32 coun
   }
   installed.policy.judge({questions, asked}, now_, {judgements, asked});
   for (u32 i = 0; i < asked; ++i) {
+    judge_rights(installed, table_.record(flows[i]), judgements[i]);
     if (judgements[i].reason == Reason::flow_new)
       allow_again(installed, flows[i], questions[i], judgements[i]);
     else

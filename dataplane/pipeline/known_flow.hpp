@@ -81,6 +81,8 @@ inline Reason Pipeline::port_doubt(const Entry& entry, const InstalledPolicy& in
 }
 
 inline void Pipeline::flow_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
+  if (entry.headers.rdma_opcode != rdma_opcode_none) [[unlikely]]
+    return rdma_packet(entry, installed, outcome);
   const u32 flow = live_flow(entry);
   if (flow == no_flow) [[unlikely]]
     return first_packet(entry, installed, outcome);
@@ -116,8 +118,8 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.reason = wrong_side ? Reason::wrong_side : Reason::spoofed;
     return;
   }
-  if (record.translated) [[unlikely]]
-    return proxied_packet(entry, installed, flow, opener ? 0 : 1, outcome);
+  if (record.attended) [[unlikely]]
+    return attended_packet(entry, installed, flow, opener ? 0 : 1, outcome);
   if (headers.protocol == protocol_tcp) [[likely]] {
     const TcpFate fate = follow_tcp(record, opener ? 0 : 1, entry.packet.data + headers.l4_offset,
                                     headers.payload_bytes, installed.tcp);

@@ -3,16 +3,41 @@
 // burst.cpp), which asks the same and more; what passes here would pass there, to the same effect. Internal to
 // dataplane/pipeline.
 #pragma once
+#include "dataplane/packet/icrc.hpp"
 #include "dataplane/pipeline/known_flow.hpp"
+#include "dataplane/pipeline/rdma_path.hpp"
 
 namespace weir {
 
 // Read late, so that a packet that belongs to another worker is not summed for nothing.
-inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+inline bool is_summed_right(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
   if (packet.checksum == Checksum::good) return true;
   if (packet.checksum == Checksum::bad) return false;
   return headers.tunnels != 0 || installed.trusts_checksums ||
          checksum_holds(headers, packet.data, installed.has_wide_vectors);
+}
+inline bool has_right_icrc(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+  return headers.rdma_opcode == rdma_opcode_none || !installed.checks_icrc ||
+         icrc_holds(headers, packet.data, installed.has_carryless);
+}
+inline bool is_intact(const Packet& packet, const Headers& headers, const InstalledPolicy& installed) {
+  return is_summed_right(packet, headers, installed) && has_right_icrc(packet, headers, installed);
+}
+
+// Operations whose packets there is mostly nothing to say about.
+inline constexpr u8 rdma_usual = rdma_send | rdma_write | rdma_datagram | rdma_ack;
+
+// Of an open queue pair: an operation that it may do, unless that is a refusal, names a sender who is not known yet, or
+// begins a message that may be longer than what is left. Only what passes is noted.
+inline bool follow_queue_pair(FlowRecord& record, const Bth& bth, bool is_charged) {
+  QueuePair pair(record);
+  const RdmaForm& form = bth.form();
+  if (pair.state() != QueuePairState::open || (pair.operations() & form.operation & rdma_usual) == 0) return false;
+  if (form.operation == rdma_ack && bth.aeth().is_nak()) return false;
+  if (form.operation == rdma_datagram && !pair.has_partner()) return false;
+  if (is_charged && form.place == RdmaPlace::first) return false;
+  if (const u32 psn = bth.psn(); is_newer(psn, pair.psn())) pair.set_psn(psn);
+  return true;
 }
 
 // Why a limit does not let it pass: asked, or counted. What only counts (monitor mode) never refuses.
@@ -69,6 +94,10 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     if (!follow_in_order(record, bits, from, tcp, headers.payload_bytes)) [[unlikely]]
       return false;
     idle = idle_.of_tcp[FlowRecord::state_established];
+  } else if (headers.rdma_opcode != rdma_opcode_none) {
+    if (!follow_queue_pair(record, bth_of(packet, headers), bill != no_bill)) [[unlikely]]
+      return false;
+    idle = idle_.of[static_cast<u8>(Timeout::rdma_open)];
   } else {
     const auto state = static_cast<Exchange>(FlowRecord::state_of(bits));
     if (headers.protocol != protocol_udp || (from != 0 && state != Exchange::both_ways)) return false;

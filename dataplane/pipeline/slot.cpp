@@ -16,6 +16,8 @@ InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_vie
   installed.syn_proxy = static_cast<SynProxy>(tracking.syn_proxy);
   installed.trusts_checksums = static_cast<Checksums>(tracking.checksums) == Checksums::trust;
   installed.has_wide_vectors = machine_has_vectors_256();
+  installed.checks_icrc = static_cast<Checksums>(policy.rdma().icrc) == Checksums::check;
+  installed.has_carryless = machine_has_carryless();
   installed.holds_fragments = static_cast<Fragments>(tracking.fragments) == Fragments::whole;
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);

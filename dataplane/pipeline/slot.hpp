@@ -11,6 +11,7 @@
 #include "dataplane/budget/till.hpp"
 #include "dataplane/policy/charges.hpp"
 #include "dataplane/policy/policy.hpp"
+#include "dataplane/rdma/job_gate.hpp"
 
 #include <array>
 #include <atomic>
@@ -33,12 +34,15 @@ struct InstalledPolicy {
   SynProxy syn_proxy = SynProxy::never;
   bool trusts_checksums = false;          // what no port has verified is taken for good
   bool has_wide_vectors = false;          // machine_has_vectors_256(), asked once
+  bool checks_icrc = false;               // of RoCEv2, whole
+  bool has_carryless = false;             // machine_has_carryless(), asked once
   bool holds_fragments = false;           // for their datagram; else they are dropped
   Charges charges = Charges(policy);
   bool has_charges = charges.any();
   // Lent by who installs, for as long as the policy is. Without seats every account is closed.
   std::span<const AccountSeat> seats = {};      // by account
   std::span<const LimitRate> limit_rates = {};  // by limit; as many as the policy has, where it has any
+  std::span<JobGate* const> job_gates = {};     // by job; without one a job is sealed
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

@@ -108,7 +108,7 @@ bool Pipeline::open_by_cookie(const Entry& entry, const InstalledPolicy& install
   const TcpOptions options = options_of_cookie(cookie);
   const u32 window = window_bytes(options.window_scale, static_cast<u16>(ack.window));
   table_.offset(outcome.flow) = cookie;
-  record.translated = 1;
+  record.attended = 1;
   record.set_state(static_cast<u32>(TcpState::syn_sent));
   record.opener_scale = options.window_scale & 15;
   record.replier_scale = 0;

@@ -44,12 +44,12 @@ bool Pipeline::answers_asked(const Entry& entry, const InstalledPolicy& installe
   const bool accepts = (headers.tcp_flags & tcp_syn) != 0;
   if (syn == nullptr || (accepts && answer.payload != 0 && !installed.tcp.loose)) return false;
   outcome.reason = Reason::flow_established;
-  if (accepts && !record.translated) {
+  if (accepts && !is_translated(flow)) {
     open_again(record, *syn);
     follow_rare(record, 1, answer, installed.tcp);
   } else {
     record.set_state(static_cast<u32>(TcpState::reset));
-    if (record.translated) outcome.reason = Reason::tcp_state;
+    if (is_translated(flow)) outcome.reason = Reason::tcp_state;
   }
   asked_.forget(flow);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));

@@ -57,7 +57,7 @@ struct Answer {
 };
 static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 640);
 
-inline constexpr std::size_t reasons_room = 128;
+inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);
 
 struct WorkerStatus {

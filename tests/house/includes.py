@@ -7,7 +7,7 @@ import sys
 import tree
 
 ENGINE_LOW = ("dataplane/base", "dataplane/packet")
-ENGINE = ENGINE_LOW + ("dataplane/flow", "dataplane/policy", "dataplane/budget", "dataplane/inspect",
+ENGINE = ENGINE_LOW + ("dataplane/rdma", "dataplane/flow", "dataplane/policy", "dataplane/budget", "dataplane/inspect",
                        "dataplane/pipeline", "dataplane/share")
 CONTROL_ENGINE = ENGINE_LOW + ("dataplane/policy",)
 
@@ -19,6 +19,7 @@ MAY_INCLUDE = {
     "dataplane/policy": ENGINE_LOW,
     "dataplane/budget": ENGINE_LOW,
     "dataplane/inspect": ENGINE_LOW,
+    "dataplane/rdma": ENGINE_LOW + ("dataplane/budget", "dataplane/inspect"),
     "dataplane/pipeline": ENGINE,
     "dataplane/share": ENGINE,
     "dataplane/edge": ENGINE + ("dataplane/ledger", "dataplane/scan"),

@@ -49,7 +49,7 @@ void take_table(control::Contents& into, const control::Contents& from, u32 tabl
   }
 }
 
-bool is_judged_as_meant(const Policy& policy, const Conversation& conversation) {
+bool is_judged_as_meant(const Policy& policy, const Dialogue& conversation) {
   const Judgement judgement = policy.judge({.source = conversation.source(),
                                             .target = conversation.target(),
                                             .source_class = 0,
@@ -65,7 +65,7 @@ bool is_judged_as_meant(const Policy& policy, const Conversation& conversation) 
 }
 
 bool all_as_meant(const Policy& policy) {
-  const auto as_meant = [&](const Conversation& conversation) { return is_judged_as_meant(policy, conversation); };
+  const auto as_meant = [&](const Dialogue& conversation) { return is_judged_as_meant(policy, conversation); };
   return std::ranges::all_of(conversations, as_meant);
 }
 

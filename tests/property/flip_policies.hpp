@@ -17,7 +17,7 @@ enum class FlipSide { a, b };
 std::vector<std::byte> flip_image(FlipSide side, u64 generation);
 
 // UDP from client 10.0.C.5 to server 10.1.S.5; what both policies say about it.
-struct Conversation {
+struct Dialogue {
   u8 client, server;
   u16 port;
   std::string_view rule;  // empty: denied, since no allow covers it
@@ -33,7 +33,7 @@ struct Conversation {
   }
 };
 
-inline constexpr std::array<Conversation, 8> conversations{{
+inline constexpr std::array<Dialogue, 8> conversations{{
     {1, 1, 53, "one"},
     {1, 1, 123, ""},
     {1, 2, 53, ""},

@@ -37,7 +37,7 @@ void store_be16(u8* at, u32 value) {
 }
 
 // UDP from source port 2000 + n, without payload, as it stands on the wire.
-std::vector<u8> frame_of(const Conversation& conversation, u32 n) {
+std::vector<u8> frame_of(const Dialogue& conversation, u32 n) {
   std::vector<u8> frame(frame_bytes);
   const u8 ethernet[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0};
   const u8 ip[20] = {
@@ -131,7 +131,7 @@ class FlipWorker {
   }
 
   void check(const Outcome& outcome, const InstalledPolicy& installed) {
-    const Conversation& conversation = conversations[outcome.token / ports_per_conversation];
+    const Dialogue& conversation = conversations[outcome.token / ports_per_conversation];
     ++judged;
     if (outcome.generation != installed.policy.generation()) ++mixed;
     const bool is_forwarded = outcome.reason == Reason::flow_new || outcome.reason == Reason::flow_established;

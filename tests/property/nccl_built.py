@@ -244,7 +244,8 @@ def seeds(folder):
             struct.pack("<H", len(client)) + client + ends[1].stream(layout, told[1]))
 
 
-if sys.argv[1] == "--seeds":
-    seeds(sys.argv[2])
-else:
-    main(sys.argv[1])
+if __name__ == "__main__":
+    if sys.argv[1] == "--seeds":
+        seeds(sys.argv[2])
+    else:
+        main(sys.argv[1])

@@ -97,15 +97,18 @@ class Sequence {
     Worker(const Wish& wish, u32 self)
         : memory(FlowTable::bytes_needed(flows_max) + 64),
           flood_memory(Floods::bytes_needed + 64),
+          rdma_memory(Rdma::bytes_needed + 64),
           table({aligned(memory.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
           floods({aligned(flood_memory.data()), Floods::bytes_needed}, secret),
+          rdma({aligned(rdma_memory.data()), Rdma::bytes_needed}, secret),
           pipeline({.secret = secret, .workers = wish.workers, .self = self, .events = events.get(), .floods = &floods,
-                    .name_segments = wish.names_segments},
+                    .rdma = &rdma, .name_segments = wish.names_segments},
                    table, counters) {}
 
-    std::vector<std::byte> memory, flood_memory;
+    std::vector<std::byte> memory, flood_memory, rdma_memory;
     FlowTable table;
     Floods floods;
+    Rdma rdma;
     WorkerCounters counters;
     std::unique_ptr<EventRing> events = std::make_unique<EventRing>();
     Pipeline pipeline;

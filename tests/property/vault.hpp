@@ -57,10 +57,12 @@ class World {
         bills_(bill_memory_.span(), bills, cells_),
         table_(table_memory_.span(), flows),
         floods_(flood_memory_.span(), secret),
+        rdma_(rdma_memory_.span(), secret),
         fragments_(secret),
         pipeline_({.secret = secret,
                    .floods = &floods_,
                    .fragments = &fragments_,
+                   .rdma = &rdma_,
                    .till = &till_,
                    .bills = &bills_},
                   table_, counters_) {}
@@ -146,6 +148,8 @@ class World {
   WorkerCounters counters_;
   Room flood_memory_{Floods::bytes_needed};
   Floods floods_;
+  Room rdma_memory_{Rdma::bytes_needed};
+  Rdma rdma_;
   Reassembly fragments_;
   Pipeline pipeline_;
   Outcome outcomes_[outcomes_max];

@@ -102,6 +102,10 @@ int replay(const ReplayOptions& options) {
   std::vector<LimitRate> rates(file->policy.view().limits.size());
   write_limit_rates(file->policy, rates);
   installed.limit_rates = rates;
+  std::vector<JobGate> gates(file->policy.jobs().size());
+  std::vector<JobGate*> gate_of;
+  for (JobGate& gate : gates) gate_of.push_back(&gate);
+  installed.job_gates = gate_of;
   auto files = ReplayFiles::create(options.write_directory, options.annotated);
   if (!files) return fail(files.error());
 

@@ -75,9 +75,10 @@ class ReplayRun {
   ledger::CaptureAccounts* const accounts_;
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
-  Memory table_memory_, flood_memory_, cells_memory_, charging_memory_;
+  Memory table_memory_, flood_memory_, rdma_memory_, cells_memory_, charging_memory_;
   FlowTable table_;
   Floods floods_;
+  Rdma rdma_;
   std::unique_ptr<Reassembly> fragments_;
   LimitCells cells_;
   std::optional<Charging> charging_;  // where there are budgets or limits

@@ -1,0 +1,35 @@
+// What the files of the RDMA path share: offers of queue pairs, and what policy lets them do. Internal to
+// dataplane/pipeline.
+#pragma once
+#include "dataplane/flow/queue_pair.hpp"
+#include "dataplane/packet/rdma.hpp"
+#include "dataplane/pipeline/burst.hpp"
+
+namespace weir {
+
+inline constexpr u32 no_queue_pair = ~u32{0};
+inline constexpr u32 rdma_management_qp = 1;  // of what manages: the connection manager's
+
+// Somebody says that these two may speak: a connection manager, a handshake elsewhere, policy, or a first packet.
+struct PairOffer {
+  LearnedPair pair;    // a number that nobody knows is no_queue_pair
+  u32 scope;           // FlowKey::scope of class rdma
+  u32 opener_port;     // by which packets of the opener come in
+  u16 service_port;    // 0: what needs no connection manager
+  bool has_tag;        // pair.tag was said
+  bool is_first_use;
+  Tick at;             // when it was learned: its job is asked about then
+};
+
+struct RdmaRights {
+  Reason reason;      // undecided, or why there are none
+  u8 operations[2];   // of the opener's direction, and the replier's
+  u32 job;            // 1 + index; 0: of none
+};
+RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u16 service_port);
+
+inline Bth bth_of(const Packet& packet, const Headers& headers) {
+  return {reinterpret_cast<const u8*>(packet.data) + headers.l4_offset + udp_bytes};
+}
+
+}  // namespace weir
