@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+"""NCCL's handshakes, built by the C rules of each version (tests/property/nccl_built.py), pass through `weir replay` as
+TCP conversations cut at random, with segments early and twice; afterwards exactly the queue pairs that they name are
+open, for the hosts that they name, in both directions; a job's tag and its seal are kept.
+
+usage: nccl_lessons.py WEIR [ROUNDS]"""
+import ipaddress
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "property"), str(HERE.parent.parent / "tools" / "capture")]
+import frames  # noqa: E402
+import nccl_built  # noqa: E402
+import rows  # noqa: E402
+
+POLICY = """version = 1
+[policy]
+name = "nccl"
+[segment.trainers]
+cidr = ["10.20.0.0/16", "fd00:20::/32"]
+[segment.others]
+cidr = ["10.30.0.0/16"]
+[service]
+nccl = { tcp = ["20000-29999"], rdma = ["nccl"] }
+[[allow]]
+name = "collectives"
+from = "trainers"
+to = "trainers"
+with = ["nccl"]
+"""
+JOB = """[job.pretrain]
+members = ["trainers"]
+transport = ["nccl"]
+tag = "0x0123456789abcdef"
+seal_after = "30s"
+"""
+TAG = 0x0123456789ABCDEF
+generator = random.Random(4791)
+
+
+def member():
+    if generator.random() < 0.7:
+        return ipaddress.IPv4Address(0x0A140000 + generator.randrange(1, 2**16))
+    return ipaddress.IPv6Address(f"fd00:20::{generator.randrange(1, 65536):x}")
+
+
+class Capture:
+    """Frames of both sides, in order, with what must become of each: (verdict, reason), or None where either may."""
+
+    def __init__(self):
+        self.packets, self.micros, self.connections = [], 1_000_000, rows.Connections()
+
+    def frame(self, side, frame, wanted):
+        self.micros += 100
+        self.packets.append((self.micros, side, frame, wanted))
+
+    def row(self, text, side, wanted):
+        _, _, frame, _ = rows.packet(f"0 {side} {text}", self.connections)
+        self.frame(side, frame, wanted)
+
+    def judge(self, weir, policy):
+        with tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder)
+            (place / "policy.toml").write_text(policy)
+            arguments = [weir, "replay", str(place / "policy.toml"), "--write", str(place / "out")]
+            for side in ("inside", "outside"):
+                path = place / f"{side}.pcap"
+                path.write_bytes(frames.pcap([(at, frame, len(frame)) for at, where, frame, _ in self.packets
+                                              if where == side]))
+                arguments += [f"--{side}", str(path)]
+            ran = subprocess.run(arguments, capture_output=True, text=True, check=False)
+            if ran.returncode != 0:
+                sys.exit(f"weir replay: {ran.stderr}")
+            lines = (place / "out" / "decisions.jsonl").read_text().splitlines()
+            return [json.loads(line) for line in lines]
+
+
+class Talk:
+    """One TCP connection: the client inside, the server outside."""
+
+    def __init__(self, capture, client, server, port):
+        self.capture, self.ends, self.ports = capture, (client, server), (port, 20000 + port % 10000)
+        self.next = [generator.randrange(2**32), generator.randrange(2**32)]
+        self.send(0, "S", b"", ("forward", "flow_new"))
+        self.next[0] += 1
+        self.send(1, "SA", b"", ("forward", "flow_established"))
+        self.next[1] += 1
+        self.send(0, "A", b"", ("forward", "flow_established"))
+
+    def send(self, by, flags, data, wanted, at=None):
+        source, target = self.ends[by], self.ends[by ^ 1]
+        segment = frames.tcp(source, target, self.ports[by], self.ports[by ^ 1], flags,
+                             self.next[by] if at is None else at, self.next[by ^ 1] if "A" in flags else 0, data)
+        packet = (frames.ipv4 if source.version == 4 else frames.ipv6)(source, target, frames.TCP, segment)
+        self.capture.frame(("inside", "outside")[by],
+                           frames.ethernet(frames.mac_of(source), frames.mac_of(target),
+                                           frames.ETHERTYPE[source.version], packet), wanted)
+
+    def tell(self, by, stream, tricks):
+        passes = ("forward", "flow_established")
+        while stream:
+            size = min(len(stream), generator.choice([1, 7, 24, 500, 1400]))
+            now, stream = stream[:size], stream[size:]
+            if tricks and stream and generator.random() < 0.1:
+                self.send(by, "PA", stream[:100], ("drop", "stream_ahead"), at=self.next[by] + size & 0xFFFFFFFF)
+            self.send(by, "PA", now, passes)
+            if tricks and generator.random() < 0.1:
+                self.send(by, "PA", now, passes)
+            self.next[by] = self.next[by] + size & 0xFFFFFFFF
+
+
+def spoken(capture, layout, magic, tricks):
+    """A handshake; returns the pairs (client address, number, server address, number)."""
+    nccl_built.address = member
+    ends, told, hello = nccl_built.connection(layout, magic)
+    streams = [hello + ends[0].stream(layout, told[0]), ends[1].stream(layout, told[1])]
+    wanted = nccl_built.expected(layout, ends, magic, 4).split()[5:]
+    talk = Talk(capture, ipaddress.ip_address(f"10.20.9.{generator.randrange(1, 99)}"),
+                ipaddress.ip_address(f"10.20.8.{generator.randrange(1, 99)}"), generator.randrange(30000, 60000))
+    talk.tell(0, streams[0][:4096], tricks)
+    talk.tell(1, streams[1][:4096], tricks)
+    pairs = []
+    for word in wanted:
+        one, _, other = word.rsplit(":", 1)[0].partition("-")
+        client, server = one.rsplit("/", 1), other.rsplit("/", 1)
+        pairs.append((client[0], int(client[1]), server[0], int(server[1])))
+    return pairs
+
+
+def families_agree(pair):
+    return ipaddress.ip_address(pair[0]).version == ipaddress.ip_address(pair[2]).version and pair[0] != pair[2]
+
+
+def use(capture, pairs, opens):
+    new, known = (("forward", "flow_new"), ("forward", "flow_established")) if opens else (opens_not, opens_not)
+    for client, own, server, far in pairs:
+        capture.row(f"rdma {client} > {server} write-only qp={far} psn=1 size=64", "inside", new)
+        capture.row(f"rdma {server} > {client} ack qp={own} psn=1", "outside", known)
+        capture.row(f"rdma {client} > {server} read qp={far} psn=2 length=64", "inside", known)
+        capture.row(f"rdma {client} > {server} write-only qp={(far + 7919) % 2**24 or 5} psn=1", "inside",
+                    ("drop", "rdma_no_queue_pair"))
+
+
+opens_not = ("drop", "rdma_no_queue_pair")
+
+
+def compare(name, capture, decided):
+    wrong = 0
+    for (at, side, _, wanted), got in zip(capture.packets, decided):
+        if wanted is not None and (got["verdict"], got["reason"]) != wanted:
+            wrong += 1
+            if wrong < 6:
+                print(f"{name}: {at} {side}: wanted {wanted}, got {got['verdict']} {got['reason']}", file=sys.stderr)
+    return wrong
+
+
+def distinct(pairs, seen):
+    """Those whose numbers no other pair of the capture has: a number that is used twice tells nothing."""
+    fresh = [pair for pair in pairs if families_agree(pair)]
+    names = [(a, c, d) for a, _, c, d in fresh] + [(c, a, b) for a, b, c, _ in fresh]
+    if len(set(names)) != len(names) or seen & set(names):
+        return []
+    seen |= set(names)
+    return fresh[:12]
+
+
+def main(weir, rounds):
+    wrong = packets = opened = 0
+    for layout in nccl_built.LAYOUTS:
+        for turn in range(rounds):
+            capture, seen = Capture(), set()
+            for _ in range(3):
+                told = distinct(spoken(capture, layout, nccl_built.MAGIC, turn % 2 == 1), seen)
+                opened += len(told)
+                use(capture, told, True)
+            wrong += compare(f"{layout} round {turn}", capture, capture.judge(weir, POLICY))
+            packets += len(capture.packets)
+        capture = Capture()
+        told = []
+        while not told:  # ends of two families have no pairs
+            told = distinct(spoken(capture, layout, TAG, False), set())
+        use(capture, told, True)
+        other = distinct(spoken(capture, layout, nccl_built.MAGIC, False), set())
+        use(capture, other, False)
+        capture.micros += 31_000_000
+        late = distinct(spoken(capture, layout, TAG, False), set())
+        for client, _, server, far in late:
+            capture.row(f"rdma {client} > {server} write-only qp={far} psn=1 size=64", "inside", ("drop", "job_sealed"))
+        wrong += compare(f"{layout} job", capture, capture.judge(weir, POLICY + JOB))
+        packets += len(capture.packets)
+    print(f"{packets} packets, {opened} queue pairs learned, {wrong} not as they should be")
+    return 1 if wrong or opened < 20 * rounds else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2))
