@@ -121,7 +121,10 @@ inline u64 hash_of_numbers(const FlowKey& key, const HashKey& secret) {
 // pairs of two hosts belong to one.
 inline u64 hash_of_rdma(const FlowKey& key, const HashKey& secret) {
   constexpr u64 low = ~u64{0} >> 16;
-  return (hash_with(key, 0, secret) & ~low) | (hash_with(key, numbers_of(key), secret) & low);
+  const u64 hosts = key.a.is_ipv4() ? fold_multiply((key.a.low << 32 | key.b.low) ^ secret.words[2],
+                                                    (u64{key.scope} << 32) ^ secret.words[3])
+                                    : hash_with(key, 0, secret);
+  return (hosts & ~low) | (hash_with(key, numbers_of(key), secret) & low);
 }
 
 inline u64 hash_of(const FlowKey& key, const HashKey& secret) {
