@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 namespace weir::edge {
 namespace {
@@ -142,6 +143,7 @@ bool DoorServer::serve_one(int client) {
   write_text(reply.sentence, "not a request of this version");
   if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
   if (is_request && request.act == door::Act::flush) reply = flush();
+  if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
   for (const int descriptor : received.descriptors) close(descriptor);
   if (is_request && request.act == door::Act::status) return send_status(client);
   return send_message(client, reply);
@@ -178,6 +180,15 @@ door::Answer DoorServer::flush() {
   }
   door::Answer reply = answer(door::Result::done);
   reply.flows_flushed = static_cast<u32>(live);
+  return reply;
+}
+
+door::Answer DoorServer::seal(const door::Request& request) {
+  const std::string_view name(request.job, strnlen(request.job, sizeof request.job));
+  if (installer_.seal_job(name, request.act == door::Act::seal_job)) return answer(door::Result::done);
+  door::Answer reply = answer(door::Result::refused);
+  write_text(reply.section, "job");
+  write_text(reply.sentence, "the policy in force has no job of this name");
   return reply;
 }
 

@@ -33,6 +33,7 @@ class DoorServer {
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer flush();
+  door::Answer seal(const door::Request& request);
   door::Answer answer(door::Result result) const;
   bool send_status(int client);
   bool send_workers(int client) const;

@@ -149,6 +149,15 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   return &*spare.installed;
 }
 
+bool Installer::seal_job(std::string_view name, bool seals) {
+  const InstalledPolicy* const installed = slot_.current();
+  if (installed == nullptr) return false;
+  const auto is_it = [&](const image::Job& job) { return installed->policy.text(job.name) == name; };
+  if (std::ranges::none_of(installed->policy.jobs(), is_it)) return false;
+  seals ? gate_of(name)->seal() : gate_of(name)->open();
+  return true;
+}
+
 // A job that a new policy has by the same name stays sealed.
 JobGate* Installer::gate_of(std::string_view job) { return &gates_.try_emplace(std::string(job)).first->second; }
 

@@ -46,6 +46,10 @@ class Installer {
   // While workers run. `force` also takes a lower generation, never the current one, by which flows notice a change.
   std::expected<Installed, Refusal> install(int image, bool force);
 
+  // From now on no queue pair of a job of the policy in force opens, or they do for a new start-up window. False where
+  // it has no such job.
+  bool seal_job(std::string_view name, bool seals);
+
   // Name of the policy in force, or empty.
   std::string policy_name() const;
 

@@ -5,6 +5,7 @@
 //
 //   request install + one descriptor -> answer
 //   request flush                    -> answer
+//   request seal_job, open_job       -> answer
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
@@ -15,14 +16,15 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 3;
+inline constexpr u16 version_value = 4;
 
-enum class Act : u16 { install = 1, status = 2, flush = 3 };
+enum class Act : u16 { install = 1, status = 2, flush = 3, seal_job = 4, open_job = 5 };
 
 enum class Result : u16 {
   done = 0,
   malformed = 1,  // not a request of this version
-  refused = 2,    // the image, its generation or its descriptor is not acceptable: section and sentence say why
+  refused = 2,    // the image, its generation or its descriptor, or the job, is not acceptable: section and sentence
+                  // say why
   busy = 3,       // workers have not announced the previous image yet, or this act: nothing or not all is done
 };
 
@@ -32,8 +34,9 @@ struct Request {
   Act act;
   u32 force;     // install only: 1 also takes a lower generation, never the current one
   u32 reserved;  // 0
+  char job[64];  // seal_job, open_job: its name, NUL-terminated; else empty
 };
-static_assert(sizeof(Request) == 16);
+static_assert(sizeof(Request) == 80);
 
 enum class LedgerState : u32 { none = 0, open = 1, closed = 2 };
 

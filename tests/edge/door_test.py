@@ -16,10 +16,10 @@ import sys
 import dataplane
 from dataplane import frame, pcap
 
-REQUEST = struct.Struct("<IHHII")
+REQUEST = struct.Struct("<IHHII64s")
 ANSWER_BYTES = 640
-MAGIC, VERSION = 0x524F4F44, 3
-INSTALL, STATUS, FLUSH = 1, 2, 3
+MAGIC, VERSION = 0x524F4F44, 4
+INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
 
 
@@ -56,7 +56,7 @@ class Door:
         descriptor = os.memfd_create("image")
         os.write(descriptor, data)
         try:
-            return self.ask(REQUEST.pack(MAGIC, VERSION, INSTALL, force, 0), [descriptor])
+            return self.ask(REQUEST.pack(MAGIC, VERSION, INSTALL, force, 0, b""), [descriptor])
         finally:
             os.close(descriptor)
 
@@ -87,7 +87,7 @@ def installs_and_refusals(folder, door):
 
 
 def descriptors_of_all_kinds(folder, door):
-    install = REQUEST.pack(MAGIC, VERSION, INSTALL, 0, 0)
+    install = REQUEST.pack(MAGIC, VERSION, INSTALL, 0, 0, b"")
     pipe_ends = os.pipe()
     directory = os.open(folder.path, os.O_RDONLY)
     zero = os.open("/dev/zero", os.O_RDONLY)
@@ -108,13 +108,13 @@ def descriptors_of_all_kinds(folder, door):
 def garbage(_, door):
     chance = random.Random(2)
     for _ in range(2000):
-        data = bytearray(REQUEST.pack(MAGIC, VERSION, chance.choice((INSTALL, STATUS, FLUSH)), 0, 0))
+        data = bytearray(REQUEST.pack(MAGIC, VERSION, chance.choice((INSTALL, STATUS, FLUSH)), 0, 0, b""))
         if chance.random() < 0.5:
-            data = bytearray(chance.randbytes(chance.choice((0, 1, 15, 16, 17, 64, 5000))))
+            data = bytearray(chance.randbytes(chance.choice((0, 1, 79, 80, 81, 64, 5000))))
         else:
             data[chance.randrange(8)] ^= 1 << chance.randrange(8)
         was = bytes(data)
-        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 4:
+        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 6:
             continue
         answer = door.ask(was)
         assert answer is None or answer[0] in (MALFORMED, REFUSED), (was, answer)
@@ -122,7 +122,7 @@ def garbage(_, door):
     for silent in idle:
         silent.connect(door.path)
     door.connect()
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0))[0] == DONE, "silent clients stand in the way"
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[0] == DONE, "silent clients stand in the way"
     for silent in idle:
         silent.close()
 
@@ -152,6 +152,36 @@ def the_command(folder, _):
     assert ended.returncode == 0 and "policy flip-a, generation 9" in ended.stdout, ended
 
 
+def jobs(folder, _):
+    with open(folder.file("job.toml"), "w", encoding="utf-8") as file:
+        file.write("""version = 1
+policy.name = "jobs"
+segment.trainers.cidr = ["10.0.0.0/8"]
+service.ring = { rdma = ["nccl"] }
+[[allow]]
+name = "ring"
+from = "trainers"
+to = "trainers"
+with = ["ring"]
+[job.pretrain]
+members = ["trainers"]
+transport = ["roce"]
+""")
+    made = folder.call("weir", "compile", "job.toml", "-o", "job.img", "--generation", "7")
+    assert made.returncode == 0, made
+    assert folder.call("weir", "job", "door", "seal", "pretrain").returncode == 1, "there is no such job yet"
+    assert folder.call("weir", "door", "door", "install", "job.img", "--force").returncode == 0
+    ended = folder.call("weir", "job", "door", "seal", "pretrain", "-o", "json")
+    assert ended.returncode == 0 and json.loads(ended.stdout)["sealed"] is True, ended
+    assert folder.call("weir", "job", "door", "open", "pretrain").returncode == 0
+    ended = folder.call("weir", "job", "door", "seal", "p")
+    assert ended.returncode == 1 and "no job of this name" in ended.stderr, ended
+    assert folder.call("weir", "job", "door", "seal", "p" * 64).returncode == 2
+    assert folder.call("weir", "job", "nobody", "seal", "p").returncode == 3
+    image(folder, "a", 9)
+    assert folder.call("weir", "door", "door", "install", "made.img", "--force").returncode == 0
+
+
 def only_the_owner(folder, door):
     assert stat.S_IMODE(os.stat(door.path).st_mode) == 0o600
     if os.geteuid() != 0:
@@ -170,14 +200,14 @@ def flush_forgets(folder, door):
     ended = folder.call("weir", "door", "door", "flush", "-o", "json")
     assert ended.returncode == 0 and json.loads(ended.stdout)["flows_flushed"] > 0, ended
     assert sum(worker["flows_opened"] for worker in facts()) > opened, "the flows are still there"
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0))[:2] == (DONE, 9)
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[:2] == (DONE, 9)
 
 
 def one_door_one_dataplane(folder, door):
     second = ["--pair", "inside=net_null0,outside=net_null1", "--door"]
     code, said = folder.run([*second, "door"], ["net_null0,no-rx=1", "net_null1,no-rx=1"])
     assert code == 1 and "another process serves it" in said, said
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0))[0] == DONE
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[0] == DONE
     left = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     left.bind(folder.file("left"))
     left.close()
@@ -205,7 +235,7 @@ def main():
             run.wait_for("live")
             door = Door(folder)
             open_before = len(os.listdir(f"/proc/{run.process.pid}/fd"))
-            for case in (installs_and_refusals, descriptors_of_all_kinds, garbage, the_command, only_the_owner,
+            for case in (installs_and_refusals, descriptors_of_all_kinds, garbage, the_command, jobs, only_the_owner,
                          flush_forgets, one_door_one_dataplane):
                 case(folder, door)
                 assert run.process.poll() is None, run.said()

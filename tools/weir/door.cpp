@@ -83,7 +83,13 @@ struct Status {
 
 std::expected<Status, Failure> ask(const DoorOptions& options) {
   Descriptor image(-1);
-  door::Request request{door::magic_value, door::version_value, door::Act::status, options.force, 0};
+  door::Request request{door::magic_value, door::version_value, door::Act::status, options.force, 0, {}};
+  if (options.job.size() >= sizeof request.job)
+    return std::unexpected(
+        Failure{exit_usage, fmt::format("a job's name has at most {} letters", sizeof request.job - 1)});
+  options.job.copy(request.job, options.job.size());
+  if (options.act == DoorOptions::Act::seal_job) request.act = door::Act::seal_job;
+  if (options.act == DoorOptions::Act::open_job) request.act = door::Act::open_job;
   if (options.act == DoorOptions::Act::flush) request.act = door::Act::flush;
   if (options.act == DoorOptions::Act::install) {
     request.act = door::Act::install;
@@ -178,6 +184,9 @@ void print_json(const DoorOptions& options, const Status& status) {
     if (const auto warning = text_of(status.answer.sentence); !warning.empty()) json["warning"] = warning;
   } else if (options.act == DoorOptions::Act::flush) {
     json["flows_flushed"] = status.answer.flows_flushed;
+  } else if (options.act != DoorOptions::Act::status) {
+    json["job"] = options.job;
+    json["sealed"] = options.act == DoorOptions::Act::seal_job;
   } else {
     json["policy"] = text_of(status.answer.policy_name);
     json["uptime_s"] = status.answer.uptime_s;
@@ -228,6 +237,10 @@ void print_ledger(const Status& status) {
 
 void print_table(const DoorOptions& options, const Status& status) {
   if (options.act == DoorOptions::Act::status) return print_status(status), print_ledger(status);
+  if (options.act == DoorOptions::Act::seal_job)
+    return fmt::print("job {} is sealed: its members open no more queue pairs\n", options.job);
+  if (options.act == DoorOptions::Act::open_job)
+    return fmt::print("job {} is open: its start-up window begins with the next queue pair\n", options.job);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
   fmt::print("policy {}, generation {}, in force after {} us\n", text_of(status.answer.policy_name),
              status.answer.generation, status.answer.blocked_us);
@@ -251,6 +264,20 @@ void add_door_options(CLI::App& command, DoorOptions& options) {
   flush->callback([&options] { options.act = DoorOptions::Act::flush; });
   for (CLI::App* act : {install, status, flush})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+}
+
+void add_job_options(CLI::App& command, DoorOptions& options) {
+  command.description("open or end the start-up window of a job, in which its members open queue pairs");
+  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
+  command.require_subcommand(1);
+  CLI::App* seal = command.add_subcommand("seal", "no more queue pairs; those that are open go on");
+  seal->callback([&options] { options.act = DoorOptions::Act::seal_job; });
+  CLI::App* open = command.add_subcommand("open", "a new window, which begins with the next queue pair");
+  open->callback([&options] { options.act = DoorOptions::Act::open_job; });
+  for (CLI::App* act : {seal, open}) {
+    act->add_option("job", options.job, "its name in the policy in force")->required();
+    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  }
 }
 
 int door_command(const DoorOptions& options) {

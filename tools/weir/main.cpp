@@ -31,6 +31,13 @@ void add_door(CLI::App& app, int& exit_code) {
   command->callback([options, &exit_code] { exit_code = door_command(*options); });
 }
 
+void add_job(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<DoorOptions>();
+  CLI::App* command = app.add_subcommand("job", "Seal or open a training job of a running dataplane");
+  add_job_options(*command, *options);
+  command->callback([options, &exit_code] { exit_code = door_command(*options); });
+}
+
 void add_replay(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<ReplayOptions>();
   CLI::App* command =
@@ -102,6 +109,7 @@ int main(int argc, char** argv) {
   weir::add_schema(app, exit_code);
   weir::add_budgets(app, exit_code);
   weir::add_door(app, exit_code);
+  weir::add_job(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);
   app.set_version_flag("--version", fmt::format("weir {}", weir::version_text));
