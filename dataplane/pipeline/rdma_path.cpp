@@ -56,7 +56,7 @@ void Pipeline::rdma_packet(const Entry& entry, const InstalledPolicy& installed,
 void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
   const Headers& headers = entry.headers;
   FlowRecord& record = table_.record(flow);
-  outcome.flow = flow;
+  if (QueuePair(record).is_begun()) outcome.flow = flow;  // one that no packet has begun is not named yet
   if (record.epoch != sweep_.epoch() && !judge_again(entry, installed, flow, outcome)) return;
   outcome.rule = installed.policy.rule_of(record.decision);
   const bool opener = came_from_opener(headers, record);
@@ -79,6 +79,7 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   if (!pair.has_partner() && rdma_operation_of(headers.rdma_opcode) == rdma_datagram) adopt_sender(entry, flow);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   outcome.reason = Reason::flow_established;
+  outcome.flow = flow;
   outcome.flow_is_new = !pair.is_begun();
   pair.begin();
 }
@@ -204,6 +205,7 @@ void Pipeline::rdma_first(const Entry& entry, const InstalledPolicy& installed, 
 // Its first packet is judged like any other of it.
 void Pipeline::begin_queue_pair(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
   const u32 flow = live_flow(entry);
+  outcome.flow = no_flow;
   outcome.reason = Reason::rdma_no_queue_pair;
   if (flow == no_flow) return;
   rdma_known(entry, installed, flow, outcome);
