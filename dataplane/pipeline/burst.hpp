@@ -208,7 +208,7 @@ class Pipeline {
   Reason queue_pair_doubt(const Entry& entry, const InstalledPolicy& installed, u32 flow, const QueuePair& pair,
                           bool opener);
   bool message_fits(const Entry& entry, const InstalledPolicy& installed, u32 flow, const Bth& bth);
-  void adopt_sender(const Entry& entry, u32 flow);
+  void adopt_sender(const Entry& entry, u32 flow, Outcome& outcome);
   u32 open_back(u32 known, const Address& source, const Address& target, u32 qp);
   u32 partner_of(u32 flow);
   void set_pair_state(u32 flow, QueuePairState state);

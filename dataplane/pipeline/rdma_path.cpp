@@ -50,7 +50,7 @@ void Pipeline::rdma_packet(const Entry& entry, const InstalledPolicy& installed,
   if (flow == no_flow) return rdma_first(entry, installed, outcome);
   const u32 before = table_.record(flow).state;
   rdma_known(entry, installed, flow, outcome);
-  if (table_.record(flow).state != before) state_moved(flow, before);
+  if (table_.is_of(flow, headers.key) && table_.record(flow).state != before) state_moved(flow, before);
 }
 
 void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome) {
@@ -76,12 +76,13 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   }
   if (const u32 psn = bth_of(entry.packet, headers).psn(); is_newer(psn, pair.psn())) pair.set_psn(psn);
   if (is_read_response(headers.rdma_opcode)) credit_covers_ = use_credit(entry, pair);
-  if (!pair.has_partner() && rdma_operation_of(headers.rdma_opcode) == rdma_datagram) adopt_sender(entry, flow);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   outcome.reason = Reason::flow_established;
   outcome.flow = flow;
   outcome.flow_is_new = !pair.is_begun();
   pair.begin();
+  if (!pair.has_partner() && rdma_operation_of(headers.rdma_opcode) == rdma_datagram)
+    adopt_sender(entry, flow, outcome);
 }
 
 void Pipeline::set_pair_state(u32 flow, QueuePairState state) {
@@ -129,12 +130,14 @@ bool Pipeline::message_fits(const Entry& entry, const InstalledPolicy& installed
   return config_.till->affords(owed.draws(from), whole);
 }
 
-// A datagram names who sent it: that is where answers go.
-void Pipeline::adopt_sender(const Entry& entry, u32 flow) {
+// A datagram names who sent it: that is where answers go. A full table may give up the flow itself for that.
+void Pipeline::adopt_sender(const Entry& entry, u32 flow, Outcome& outcome) {
   const Headers& headers = entry.headers;
   const u32 qp = bth_of(entry.packet, headers).deth().source_qp();
   if (qp <= rdma_management_qp) return;
   open_back(flow, headers.target, headers.source, qp);
+  if (table_.is_of(flow, headers.key)) return;
+  outcome = {.token = outcome.token, .generation = outcome.generation, .reason = Reason::table_full};
 }
 
 // Makes the other direction of a queue pair whose one is known: packets from `source` to queue pair `qp` of `target`.
@@ -197,9 +200,9 @@ void Pipeline::rdma_first(const Entry& entry, const InstalledPolicy& installed, 
     return first_use(entry, installed, outcome);
   }
   offer.opener_port = entry.packet.port ^ (from_opener ? 0u : 1u);
+  if (!open_queue_pair(entry, installed, offer, QueuePairState::open, outcome)) return;
   if (lesson != nullptr) config_.rdma->lessons().forget(offer.pair);
-  if (open_queue_pair(entry, installed, offer, QueuePairState::open, outcome))
-    begin_queue_pair(entry, installed, outcome);
+  begin_queue_pair(entry, installed, outcome);
 }
 
 // Its first packet is judged like any other of it.
