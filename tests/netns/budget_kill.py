@@ -53,8 +53,11 @@ def main():
         world.offer(OFFERED_PER_S)
         began = time.monotonic()
         lives = []
-        for run in range(int(runs)):
-            lives.append(killed_run(world, chance.uniform(0, LIFE_MAX_S)))
+        # Of every length: a few that are short by chance would say that too little arrives.
+        lengths = [LIFE_MAX_S * (part + chance.random()) / int(runs) for part in range(int(runs))]
+        chance.shuffle(lengths)
+        for run, length_s in enumerate(lengths):
+            lives.append(killed_run(world, length_s))
             world.verify()
             if run == 0:
                 world.keep_copy("yesterday")

@@ -11,7 +11,7 @@ from wire import ones_sum
 
 TCP, UDP, SCTP, ICMP4, ICMP6 = 6, 17, 132, 1, 58
 DHCP_PORTS = {67, 68, 546, 547}
-TUNNEL_PORTS = {4789, 6081}  # over UDP these are judged inside too
+TUNNEL_PORTS = {4789, 4791, 6081}  # over UDP: what these carry is judged, or malformed
 MAC_PREFIX = b"\x02\x57\x52"  # then the frame's index: how both sides name it
 
 
