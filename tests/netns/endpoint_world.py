@@ -125,7 +125,10 @@ class World:
         """iperf3's own report of its end; one server per run, which ends with it."""
         server = self.net.start("right", "iperf3", "--server", "--one-off", "--port", IPERF, "--json",
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(0.3)
+        limit = time.monotonic() + 10
+        while not self.net.call("right", "ss", "-Hltn", f"sport = :{IPERF}")[1].strip():
+            assert time.monotonic() < limit, "iperf3's server does not listen"
+            time.sleep(0.05)
         code, said = self.net.call("left", "iperf3", "--client", address, "--port", IPERF, "--json", "--time", seconds,
                                    *options, timeout=40 + 3 * seconds)
         server.communicate(timeout=20)
