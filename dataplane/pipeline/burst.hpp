@@ -211,6 +211,8 @@ class Pipeline {
   void adopt_sender(const Entry& entry, u32 flow, Outcome& outcome);
   u32 open_back(u32 known, const Address& source, const Address& target, u32 qp);
   u32 partner_of(u32 flow);
+  u32 direction_of(const Address& source, const Address& target, u32 qp, u32 scope) const;
+  Judgement ask_again(const InstalledPolicy& installed, FlowRecord& record, const Question& question);
   void set_pair_state(u32 flow, QueuePairState state);
   Judgement judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) const;
   bool open_queue_pair(const Entry& entry, const InstalledPolicy& installed, const PairOffer& offer,

@@ -54,16 +54,8 @@ PairOffer offer_of(const Conversation& talk, u32 port, Tick now) {
 Question Pipeline::question_of(const InstalledPolicy& installed, const Conversation& talk, const Entry& entry) {
   const Address& dialled_by = talk.replier_dialled ? talk.replier : talk.opener;
   const u32 port = entry.packet.port ^ (entry.headers.source == dialled_by ? 0u : 1u);
-  const Classes classes = classes_of(installed, talk.scope & place_mask, port);
-  return {.source = talk.replier_dialled ? talk.replier : talk.opener,
-          .target = talk.replier_dialled ? talk.opener : talk.replier,
-          .source_class = classes.source,
-          .target_class = classes.target,
-          .protocol = protocol_udp,
-          .icmp_type = 0,
-          .icmp_code = 0,
-          .target_port = talk.port,
-          .is_rdma = true};
+  return rdma_question(installed, dialled_by, talk.replier_dialled ? talk.opener : talk.replier, talk.scope, port,
+                       talk.port);
 }
 
 void Pipeline::cm_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {
@@ -161,9 +153,7 @@ void Pipeline::cm_answer(const Entry& entry, const InstalledPolicy& installed, c
 
 // Both directions of what a conversation has made known, where they are not closed.
 void Pipeline::cm_state(const Conversation& talk, QueuePairState state) {
-  bool swapped;
-  const FlowKey key = make_rdma_key(talk.opener, talk.replier, talk.replier_qp, talk.scope, swapped);
-  const u32 flow = table_.find(key, hash_of(key, config_.secret), no_flow);
+  const u32 flow = direction_of(talk.opener, talk.replier, talk.replier_qp, talk.scope);
   if (flow == no_flow) return;
   const u32 partner = partner_of(flow);
   for (const u32 one : {flow, partner})
@@ -176,12 +166,10 @@ void Pipeline::cm_disconnect(const Entry& entry, const InstalledPolicy& installe
   const Headers& headers = entry.headers;
   const bool from_inside = (entry.packet.port & 1) == 0;
   outcome.reason = Reason::rdma_cm_state;
-  bool swapped;
-  const FlowKey key = make_rdma_key(headers.source, headers.target, message.qp, headers.key.scope, swapped);
-  const u32 flow = table_.find(key, hash_of(key, config_.secret), no_flow);
+  const u32 flow = direction_of(headers.source, headers.target, message.qp, headers.key.scope);
   if (flow == no_flow || table_.expired(flow, now_beat_) || !is_current(installed, flow)) return;
   FlowRecord& record = table_.record(flow);
-  const bool opener = (record.opener_is_a != 0) != target_is_a(key);
+  const bool opener = came_from_opener(headers, record);
   if ((opener ? record.opener_on_inside : !record.opener_on_inside) != from_inside) return;
   Conversations& talks = config_.rdma->conversations();
   Conversation* talk = talks.find(headers.source, headers.target, headers.key.scope, message.local_id, now_);

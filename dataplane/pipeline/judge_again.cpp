@@ -75,9 +75,7 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   FlowRecord& record = table_.record(flow);
   const Headers& headers = entry.headers;
   const Question question = question_of(installed, record);
-  counters_.flows_judged_again.add(record.epoch != epoch_stale);
-  Judgement judgement = installed.policy.judge(question, now_);
-  judge_rights(installed, record, judgement);
+  const Judgement judgement = ask_again(installed, record, question);
   if (judgement.reason == Reason::flow_new) {
     if (allow_again(installed, flow, question, judgement)) return true;
     outcome.reason = Reason::budget_closed;
@@ -96,14 +94,19 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   return false;
 }
 
+Judgement Pipeline::ask_again(const InstalledPolicy& installed, FlowRecord& record, const Question& question) {
+  counters_.flows_judged_again.add(record.epoch != epoch_stale);
+  Judgement judgement = installed.policy.judge(question, now_);
+  judge_rights(installed, record, judgement);
+  return judgement;
+}
+
 // Whether policy allows the flow still, for somebody else's packet that depends on it.
 bool Pipeline::is_current(const InstalledPolicy& installed, u32 flow) {
   FlowRecord& record = table_.record(flow);
   if (record.epoch == sweep_.epoch()) return true;
   const Question question = question_of(installed, record);
-  counters_.flows_judged_again.add(record.epoch != epoch_stale);
-  Judgement judgement = installed.policy.judge(question, now_);
-  judge_rights(installed, record, judgement);
+  const Judgement judgement = ask_again(installed, record, question);
   if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement);
   revoke(installed, flow, question, judgement);
   return false;

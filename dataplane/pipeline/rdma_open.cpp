@@ -8,38 +8,34 @@
 namespace weir {
 namespace {
 
-bool read_is_open(const image::RdmaRule& rule, u64 assets_read, u64 assets_reader) {
-  return rule.read_unless_asset != 0 ? (assets_read & ~assets_reader) == 0
-                                     : (rule.operations & rdma_read) != 0;
+Question asked_by(const InstalledPolicy& installed, const PairOffer& offer) {
+  return rdma_question(installed, offer.pair.opener, offer.pair.replier, offer.scope, offer.opener_port,
+                       offer.service_port);
 }
 
-Question asked_by(const InstalledPolicy& installed, const PairOffer& offer) {
-  const Classes classes = classes_of(installed, offer.scope & place_mask, offer.opener_port);
-  return {.source = offer.pair.opener,
-          .target = offer.pair.replier,
+}  // namespace
+
+Question rdma_question(const InstalledPolicy& installed, const Address& opener, const Address& replier, u32 scope,
+                       u32 opener_port, u16 service_port) {
+  const Classes classes = classes_of(installed, scope & place_mask, opener_port);
+  return {.source = opener,
+          .target = replier,
           .source_class = classes.source,
           .target_class = classes.target,
           .protocol = protocol_udp,
           .icmp_type = 0,
           .icmp_code = 0,
-          .target_port = offer.service_port,
+          .target_port = service_port,
           .is_rdma = true};
 }
-
-}  // namespace
 
 // The job of a pair is the first that both ends are members of and that uses RDMA; who is a member of any speaks to
 // nobody else, and what a job does not list its members do not do. But what has a connection manager's port is a
 // service, which an allow has named: where a job loads and saves is no part of it.
 RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u16 service_port) {
   const Policy& policy = installed.policy;
-  const image::RdmaRule& rule = policy.rdma_rule(judgement.rule);
   RdmaRights rights{};
-  u8 both = rule.operations & static_cast<u8>(~rdma_read);
-  const u64 assets_opener = policy.assets_of_source(judgement.source_zone);
-  const u64 assets_replier = policy.assets_of_target(judgement.target_zone);
-  bool opener_reads = read_is_open(rule, assets_replier, assets_opener);
-  bool replier_reads = read_is_open(rule, assets_opener, assets_replier);
+  u8 forth = policy.operations_of(judgement, false), back = policy.operations_of(judgement, true);
   const u64 of_opener = policy.jobs_of_source(judgement.source_zone);
   const u64 of_replier = policy.jobs_of_target(judgement.target_zone);
   if (service_port == 0 && (of_opener | of_replier) != 0) {
@@ -50,18 +46,16 @@ RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgem
       shared &= shared - 1;
       if ((job.transports & (image::transport_roce | image::transport_nccl)) == 0) continue;
       rights.job = index + 1;
-      both &= job.operations;
-      opener_reads = opener_reads && (job.operations & rdma_read) != 0;
-      replier_reads = replier_reads && (job.operations & rdma_read) != 0;
+      forth &= job.operations;
+      back &= job.operations;
       break;
     }
     if (rights.job == 0) rights.reason = Reason::job_outsider;
   }
-  const auto way = [&](bool requests, bool responses) {
-    return static_cast<u8>(both | (requests ? rdma_read : 0) | (responses ? QueuePair::read_responses : 0));
-  };
-  rights.operations[0] = way(opener_reads, replier_reads);
-  rights.operations[1] = way(replier_reads, opener_reads);
+  // What one side may READ the other side answers.
+  const auto answers = [](u8 other) { return (other & rdma_read) != 0 ? QueuePair::read_responses : u8{0}; };
+  rights.operations[0] = forth | answers(back);
+  rights.operations[1] = back | answers(forth);
   return rights;
 }
 
@@ -175,9 +169,14 @@ u32 Pipeline::partner_of(u32 flow) {
   const QueuePair pair(record);
   if (!pair.has_partner()) return no_flow;
   const bool to_a = target_is_a(record.key);
+  return direction_of(to_a ? record.key.a : record.key.b, to_a ? record.key.b : record.key.a, pair.partner(),
+                      record.key.scope);
+}
+
+// The record of what `source` sends to queue pair `qp` of `target`, or no_flow. Its time may have passed.
+u32 Pipeline::direction_of(const Address& source, const Address& target, u32 qp, u32 scope) const {
   bool swapped;
-  const FlowKey key = make_rdma_key(to_a ? record.key.a : record.key.b, to_a ? record.key.b : record.key.a,
-                                    pair.partner(), record.key.scope, swapped);
+  const FlowKey key = make_rdma_key(source, target, qp, scope, swapped);
   return table_.find(key, hash_of(key, config_.secret), no_flow);
 }
 

@@ -260,9 +260,7 @@ void Pipeline::first_answer(const Entry& entry, const InstalledPolicy& installed
   const u32 psn = bth_of(entry.packet, headers).psn();
   u32 asked = no_flow;
   const auto answers = [&](u32 qp) {
-    bool swapped;
-    const FlowKey key = make_rdma_key(headers.target, headers.source, qp, headers.key.scope, swapped);
-    const u32 flow = table_.find(key, hash_of(key, config_.secret), no_flow);
+    const u32 flow = direction_of(headers.target, headers.source, qp, headers.key.scope);
     if (flow == no_flow || table_.expired(flow, now_beat_)) return false;
     const QueuePair pair(table_.record(flow));
     if (pair.has_partner() || ((pair.psn() - psn) & 0xff'ffff) >= answer_reach) return false;

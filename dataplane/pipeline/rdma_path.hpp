@@ -21,6 +21,10 @@ struct PairOffer {
   Tick at;             // when it was learned: its job is asked about then
 };
 
+// What policy is asked about a queue pair.
+Question rdma_question(const InstalledPolicy& installed, const Address& opener, const Address& replier, u32 scope,
+                       u32 opener_port, u16 service_port);
+
 struct RdmaRights {
   Reason reason;      // undecided, or why there are none
   u8 operations[2];   // of the opener's direction, and the replier's
