@@ -130,6 +130,14 @@ enum class Verdict : u8 {
   X(flood_half_open, drop, flood, "too many half-open flows, in all or toward its target")                         \
   X(flood_udp, drop, flood, "too many UDP flows")                                                                  \
   X(scan_blocked, drop, flood, "its source has been recognised as a scanner and may open nothing for a time")      \
+  X(inspect_signature, drop, inspect, "its payload, or what came before in its flow, holds what an inspection seeks")\
+  X(inspect_tensor, drop, inspect, "its connection carries numbers that look like a model's weights")              \
+  X(inspect_opaque, drop, inspect, "its connection carries what cannot be read: encrypted or compressed")          \
+  X(inspect_protocol, drop, inspect, "its connection does not begin as its service's protocol does")               \
+  X(inspect_fragment, drop, inspect, "a fragment of what has to be inspected: only whole packets are")             \
+  X(inspect_busy, drop, inspect, "inspection has no time left: it waits for its sender to send it again")          \
+  X(inspect_full, drop, inspect, "no room to inspect its connection, or nothing installed to do it with")          \
+  X(quarantined, drop, inspect, "from or to a port that is cut off, since what it sent itself was found")          \
   X(limit_bytes, drop, limit, "its connection's limit has no bytes left for now")                                  \
   X(limit_packets, drop, limit, "its connection's limit has no packets left for now")                              \
   X(limit_new, drop, limit, "a limit on new connections has none left for now")                                    \

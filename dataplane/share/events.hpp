@@ -12,9 +12,10 @@
 
 namespace weir {
 
-// packet_dropped: denied or refused, also where that was answered.
-enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped, scan_detected };
-inline constexpr u32 event_kinds = 4;
+// packet_dropped: denied or refused, also where that was answered. inspect_alert: what an inspection found and passed.
+enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped, scan_detected, inspect_alert };
+inline constexpr u32 event_kinds = 5;
+inline constexpr u32 no_detail = ~u32{0};
 
 struct alignas(64) Event {
   Tick time;
@@ -26,6 +27,8 @@ struct alignas(64) Event {
   Reason reason;
   u8 protocol;
   u8 port;         // 2 * pair + side the packet came in by
+  u32 detail = no_detail;  // of inspect_signature, the pattern's number in that policy
+  u32 zero = 0;
 };
 static_assert(sizeof(Event) == 64);
 

@@ -32,6 +32,7 @@ constexpr Stage stages[] = {
     {"policy", "Policy: the rules"},
     {"state", "State: flows"},
     {"flood", "Flood: ceilings on what opens flows"},
+    {"inspect", "Inspection: what flows carry"},
     {"limit", "Limits: how fast"},
     {"budget", "Budgets: how much"},
     {"engine", "Engine"},
