@@ -5,6 +5,7 @@
 #include "control/compile/charges.hpp"
 #include "control/compile/crowds.hpp"
 #include "control/compile/decide.hpp"
+#include "control/compile/inspect.hpp"
 #include "control/compile/rdma.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/trie.hpp"
@@ -85,6 +86,7 @@ void put_names(const Model& model, const ChargeSides& charges, const Atoms& atom
   for (const std::string& file : model.files) file_texts.push_back(files.at(file));
   put_budgets(model, charges, file_texts, contents);
   put_rdma(model, order, file_texts, contents);
+  put_looks(model, order, contents);
   for (const Segment& segment : model.segments)
     contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 

@@ -16,10 +16,9 @@ image::RdmaRule rule_of(const Statement& statement) {
   return {.read_credit = terms.read_credit,
           .read_mtu = terms.read_mtu,
           .first_use = terms.first_use,
-          .protocols = terms.protocols,
           .operations = terms.operations.value_or(image::rdma_default_operations),
           .read_unless_asset = !terms.operations,
-          .zero = 0};
+          .zero = {}};
 }
 
 Address address_of(const AddressSet& one) {

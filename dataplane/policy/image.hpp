@@ -7,7 +7,7 @@
 #pragma once
 #include "dataplane/base/bytes.hpp"
 #include "dataplane/base/rate.hpp"
-#include "dataplane/policy/image_rdma.hpp"
+#include "dataplane/policy/image_inspect.hpp"
 
 #include <span>
 #include <type_traits>
@@ -17,7 +17,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 5;
+inline constexpr u32 version = 6;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -327,6 +327,10 @@ struct Limit {
   X(jobs, Job, "by name; bit j of a zone's jobs is job j")                                                          \
   X(static_pairs, StaticPair, "directions of declared queue pairs, ascending")                                      \
   X(rdma, RdmaSettings, "[rdma]; one element")                                                                      \
+  X(inspections, Inspection, "by name; bit i of a look is inspection i")                                            \
+  X(looks, Look, "by rule: what is looked at in what it opens")                                                     \
+  X(patterns, u8, "signatures (dataplane/inspect/pattern_image.hpp); empty where no inspection has any")            \
+  X(dns_terms, DnsTerms, "by name: what DNS may carry")                                                             \
   X(strings, u8, "names and file names, UTF-8")
 
 enum class Section : u32 {
@@ -358,6 +362,7 @@ struct View {
   u32 port_classes_count = 0;    // port_classes from here on are networks
   u32 forbids_count = 0;         // the rules below this are forbids
   Form form = Form::matrix;
+  bool has_looks = false;        // some look is not empty
 };
 
 // 64 bits over bytes whose count is a multiple of 8 (checked by the caller). Each step is a bijection of the running

@@ -19,20 +19,16 @@ inline constexpr u32 first_use_max = 1u << 20;
 inline constexpr u32 nak_penalty_ms_max = 3'600'000;
 inline constexpr u64 seal_after_us_max = u64{30} * 86'400 * 1'000'000;
 
-// What the first bytes of a connection must be, a bit each: of Opening o (dataplane/inspect/opening.hpp), nvme_tcp to
-// nccl, bit o - 1.
-inline constexpr u32 spoken_protocols = 7;
-
 // By rule; of a forbid all zero.
 struct RdmaRule {
   u64 read_credit;        // READ bytes that may be outstanding on one queue pair
   u32 read_mtu;           // by which READ responses are charged
   u32 first_use;          // queue pairs of one source that may be learned by their first packet; 0: none
-  u16 protocols;          // bit p: what this allow opens must begin as protocol p; 0: nothing is asked
   u8 operations;
   u8 read_unless_asset;   // READ too, unless the side that is read holds an asset that the reader does not
-  u32 zero;
+  u8 zero[6];
 };
+static_assert(sizeof(RdmaRule) == 24);
 
 inline constexpr u32 jobs_max = 64, rdma_assets_max = 64;  // bits of ZoneFacts
 inline constexpr u8 transport_roce = 1, transport_nccl = 2, transport_tcp = 4, transport_every = 7;

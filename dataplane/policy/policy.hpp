@@ -144,6 +144,16 @@ class Policy {
   // search. That the declaration is there allows nothing: a rule must, too.
   const image::StaticPair* static_pair(const Address& source, const Address& target, u32 qp) const;
 
+  // What is looked at in what rules open. Whether any rule asks for something:
+  bool has_looks() const { return view_.has_looks; }
+  const image::Look& look(u32 rule) const {
+    WEIR_CHECK(rule < view_.looks.size());
+    return view_.looks[rule];
+  }
+  std::span<const image::Inspection> inspections() const { return view_.inspections; }
+  std::span<const std::byte> patterns() const { return std::as_bytes(view_.patterns); }
+  std::span<const image::DnsTerms> dns_terms() const { return view_.dns_terms; }
+
   u32 rules_count() const { return static_cast<u32>(view_.rules.size()); }
   RuleView rule(u32 index) const;
   // The name shown for an address: its narrowest segment or list, ties by name; no_segment when it is in none.

@@ -6,6 +6,7 @@
 
 #include "dataplane/base/machine.hpp"
 #include "dataplane/policy/check_charges.hpp"
+#include "dataplane/policy/check_inspect.hpp"
 #include "dataplane/policy/check_rdma.hpp"
 #include "dataplane/policy/check_tracking.hpp"
 #include "dataplane/policy/walk.hpp"
@@ -310,12 +311,9 @@ Sentence check_segments(const View& view) {
 
 Sentence check_atom_starts(const View& view) {
   if (view.atom_starts.size() != u64{view.atoms_count} + 1) return "does not have one start for each atom";
-  u32 before = 0;
-  for (const u32 start : view.atom_starts) {
-    if (start < before) return "is not ascending";
-    before = start;
-  }
-  return unless(before == view.atom_segments.size(), "does not end where atom_segments ends");
+  for (u64 atom = 0; atom < view.atoms_count; ++atom)
+    if (view.atom_starts[atom + 1] < view.atom_starts[atom]) return "is not ascending";
+  return unless(view.atom_starts.back() == view.atom_segments.size(), "does not end where atom_segments ends");
 }
 
 // Every section by name; those whose contents are free have no check. `nodes_of_root` goes from a root to its nodes.
@@ -360,13 +358,14 @@ Sentence check_contents(View& view, Section section, u32& nodes_of_root) {
     case Section::segments: return check_segments(view);
     case Section::atom_starts: return check_atom_starts(view);
     case Section::atom_segments:
-      return unless(all_below(view.atom_segments, view.segments.size()), "names a segment that is not there");
     case Section::class_segments:
-      return unless(all_below(view.class_segments, view.segments.size()), "names a segment that is not there");
+      return unless(all_below(section == Section::atom_segments ? view.atom_segments : view.class_segments,
+                              view.segments.size()), "names a segment that is not there");
     default: break;
   }
-  const Sentence wrong = check_rdma(view, section);
-  return wrong.empty() ? check_charges(view, section) : wrong;
+  if (const Sentence wrong = check_rdma(view, section); !wrong.empty()) return wrong;
+  if (const Sentence wrong = check_inspect(view, section); !wrong.empty()) return wrong;
+  return check_charges(view, section);
 }
 
 }  // namespace

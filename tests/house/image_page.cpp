@@ -90,6 +90,14 @@ that the reader does not. Zones carry the jobs that they are members of, too. De
 each direction, sorted by source, target and number; what they declare must be allowed all the same, as the
 declaration's `from` asks for it with port 0.
 
+## What is looked at
+
+By rule stands what is looked at in what it opens: inspections, a bit each in the order of their names; the protocols
+as one of which a connection must begin; terms of DNS; what becomes of the payload of ICMP and of header fields that
+can carry something. The signatures of every inspection are one piece, made by `control/inspect/compile_patterns.cpp`: a
+set has a bit in an inspection's `sets`. An image that was made to be asked and not to be installed has the sets' names
+and no databases: verification takes it, the loader of patterns does not.
+
 ## What verification checks
 
 Everything that a reader follows: the frame, the checksum, that sections have the sizes that the counts in `meta`

@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "dataplane/base": (),
     "dataplane/packet": ("dataplane/base",),
     "dataplane/flow": ENGINE_LOW + ("dataplane/budget",),
-    "dataplane/policy": ENGINE_LOW,
+    "dataplane/policy": ENGINE_LOW + ("dataplane/inspect",),
     "dataplane/budget": ENGINE_LOW,
     "dataplane/inspect": ENGINE_LOW,
     "dataplane/rdma": ENGINE_LOW + ("dataplane/budget", "dataplane/inspect"),

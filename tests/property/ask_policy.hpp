@@ -4,6 +4,15 @@
 
 namespace weir {
 
+// What is looked at in what the rule opens.
+inline u64 look_sum(const Policy& policy, u32 rule) {
+  const image::Look& look = policy.look(rule);
+  u64 sum = policy.has_looks() + look.protocols + policy.patterns().size();
+  for (u64 index = 0; index < policy.inspections().size(); ++index)
+    if (look.inspections >> index & 1) sum += policy.text(policy.inspections()[index].name).size();
+  return sum + (look.dns == 0 ? 0 : policy.text(policy.dns_terms()[look.dns - 1].name).size());
+}
+
 // A checksum over the answers, so that no question is optimised away. `draw()` gives 64 random bits.
 template <class Draw>
 u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
@@ -35,7 +44,7 @@ u64 ask_everything(const Policy& policy, Draw&& draw, u32 questions) {
     if (const image::StaticPair* pair = policy.static_pair(source, target, static_cast<u32>(bits) & image::qp_max))
       sum += pair->peer_qp;
     if (judgement.rule != no_rule) {
-      sum += policy.rdma_rule(judgement.rule).read_credit;
+      sum += policy.rdma_rule(judgement.rule).read_credit + look_sum(policy, judgement.rule);
       const RuleView rule = policy.rule(judgement.rule);
       for (const char letter : rule.name) sum += static_cast<u64>(letter);
       for (const char letter : rule.file) sum += static_cast<u64>(letter);

@@ -70,7 +70,7 @@ Treatment treatment_of(const Policy& policy, const Question& question, std::int6
     const image::RdmaRule& one = policy.rdma_rule(judgement.rule);
     if (question.is_rdma)
       terms = {0, one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use};
-    else terms[0] = one.protocols;
+    else terms[0] = policy.look(judgement.rule).protocols;
   }
   return {allowed, allowed && policy.wants_syn_proxy(judgement.decision), policy.wants_reject(judgement),
           has_rule ? static_cast<int>(policy.log_of(judgement.decision)) : 0, terms};

@@ -42,6 +42,7 @@ void take_table(control::Contents& into, const control::Contents& from, u32 tabl
       into.decisions = from.decisions;
       into.rules = from.rules;
       into.rdma_rules = from.rdma_rules;
+      into.looks = from.looks;
       into.strings = from.strings;
       into.meta = from.meta;
       into.segments = from.segments;

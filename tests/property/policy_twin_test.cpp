@@ -34,7 +34,8 @@ naive::Facts facts_of(const Policy& policy, const Judgement& judgement) {
   std::vector<u64> terms;
   if (judgement.rule != no_rule && !policy.rule(judgement.rule).is_forbid) {
     const image::RdmaRule& one = policy.rdma_rule(judgement.rule);
-    terms = {one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use, one.protocols};
+    terms = {one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use,
+             policy.look(judgement.rule).protocols};
   }
   return {whose(policy.reserve_of_source(judgement.source_zone)),
           whose(policy.reserve_of_target(judgement.target_zone)),

@@ -5,6 +5,7 @@
 #include "dataplane/policy/lookup.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/dump_budgets.hpp"
+#include "tools/weir/dump_inspect.hpp"
 #include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/dump_tracking.hpp"
 #include "tools/weir/policy_file.hpp"
@@ -261,6 +262,8 @@ Json dump_json(const Policy& policy) {
           {"zone facts", zone_facts_lines(policy)},
           {"rdma", rdma_lines(policy)},
           {"jobs", job_lines(policy)},
+          {"inspections", inspection_lines(policy)},
+          {"looks", look_lines(policy)},
           {"budgets", budget_lines(policy)},
           {"limits", limit_lines(policy)},
           {"charges", charge_lines(policy)}};

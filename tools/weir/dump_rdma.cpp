@@ -52,7 +52,6 @@ std::vector<std::string> rdma_lines(const Policy& policy) {
     if (one.read_unless_asset != 0) line += ", read of who holds no other asset";
     line += fmt::format("; READ at MTU {}, credit {} bytes", one.read_mtu, one.read_credit);
     if (one.first_use != 0) line += fmt::format("; {} queue pairs of one source by first use", one.first_use);
-    if (one.protocols != 0) line += fmt::format("; spoken: {}", protocols_text(one.protocols));
     out.push_back(line);
   }
   for (const image::StaticPair& one : view.static_pairs)
