@@ -138,6 +138,13 @@ enum class Verdict : u8 {
   X(inspect_busy, drop, inspect, "inspection has no time left: it waits for its sender to send it again")          \
   X(inspect_full, drop, inspect, "no room to inspect its connection, or nothing installed to do it with")          \
   X(quarantined, drop, inspect, "from or to a port that is cut off, since what it sent itself was found")          \
+  X(dns_malformed, drop, inspect, "no whole DNS query or answer to the letter, where its allow takes nothing else")  \
+  X(dns_name_long, drop, inspect, "asks for a name longer than its allow's DNS terms let it")                       \
+  X(dns_rate, drop, inspect, "its source asks DNS more often than its allow's terms let it")                        \
+  X(dns_domains, drop, inspect, "its source has asked for names of as many registered domains as it may")           \
+  X(dns_information, drop, inspect, "its source has told as much in names below this domain as it may")             \
+  X(dns_answer_large, drop, inspect, "a DNS answer longer than its allow's terms let it be")                        \
+  X(icmp_payload, drop, inspect, "carries a payload in ICMP, which its allow does not let it")                      \
   X(limit_bytes, drop, limit, "its connection's limit has no bytes left for now")                                  \
   X(limit_packets, drop, limit, "its connection's limit has no packets left for now")                              \
   X(limit_new, drop, limit, "a limit on new connections has none left for now")                                    \
@@ -158,6 +165,7 @@ enum class Verdict : u8 {
   X(syn_proxy_joined, rewrite, state, "the target's SYN-ACK: acknowledged, and the client gets its window")         \
   X(flow_translated, rewrite, state, "belongs to an allowed proxied flow: numbers are the other side's")            \
   X(icmp_translated, rewrite, state, "as icmp_related, about a proxied flow: the quoted number is its sender's")    \
+  X(scrubbed, rewrite, state, "would be forwarded as it is: what its allow scrubs or normalises was written over")   \
   X(rdma_connection, forward, state, "connection managers arrange or end an allowed RDMA connection")               \
   X(icmp_related, forward, state, "an ICMP error about an allowed flow, toward the quoted sender")                 \
   X(link_arp, forward, link, "ARP, allowed by [link]")                                                             \

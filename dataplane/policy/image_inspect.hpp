@@ -55,13 +55,13 @@ inline constexpr u32 dns_window_s_max = 30 * 86'400;
 struct DnsTerms {
   Text name, file;
   u32 line;
-  u32 name_bytes_max;        // of one name
-  u32 answer_bytes_max;      // of one answer
-  u32 information_bits_max;  // distinct information in names under one registered domain, from one source in a window
-  Rate queries;              // of one source
-  u64 monitor_until;         // the first Tick at which it denies; 0: always
+  u32 name_bytes_max;         // of one name, as it stands in a query
+  u32 answer_bytes_max;       // of one answer
+  u32 information_bytes_max;  // of distinct names below one registered domain, from one source in a window
+  Rate queries;               // of one source
+  u64 monitor_until;          // the first Tick at which it denies; 0: always
   u32 window_s;
-  u32 zero;
+  u32 domains_max;            // registered domains that one source may ask below in a window
 };
 static_assert(sizeof(DnsTerms) == 64);
 
