@@ -9,6 +9,7 @@
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
 #include "dataplane/pipeline/charging.hpp"
+#include "dataplane/pipeline/dns_limits.hpp"
 
 namespace weir::edge {
 
@@ -25,8 +26,9 @@ struct CoreConfig {
 
 class Core {
  public:
-  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in and what RDMA needs.
-  static std::size_t bytes_needed(u32 flows) { return rdma_offset(flows) + Rdma::bytes_needed; }
+  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in, what RDMA
+  // needs and what DNS is counted in.
+  static std::size_t bytes_needed(u32 flows) { return dns_offset(flows) + DnsLimits::bytes_needed; }
 
   // And the memory of what it charges with: address space, touched where flows are charged.
   static std::size_t charging_bytes_needed(u32 flows) { return Charging::bytes_needed(flows); }
@@ -43,6 +45,7 @@ class Core {
         table_(flow_memory_.bytes(), config.flows),
         floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
         rdma_(flow_memory_.bytes().subspan(rdma_offset(config.flows)), config.secret),
+        dns_(flow_memory_.bytes().subspan(dns_offset(config.flows)), config.secret),
         fragments_(config.secret),
         charging_(charging_memory_.bytes(), config.flows, *config.limits, config.secret, config.lender),
         pipeline_({.secret = config.secret,
@@ -55,6 +58,7 @@ class Core {
                    .rdma = &rdma_,
                    .till = &charging_.till(),
                    .bills = &charging_.bills(),
+                   .dns = &dns_,
                    .teach = config.classroom == nullptr ? Teaching{} : config.classroom->of(config.self),
                    .name_segments = config.name_segments},
                   table_, counters_) {}
@@ -89,6 +93,8 @@ class Core {
 
   static std::size_t rdma_offset(u32 flows) { return flood_offset(flows) + (Floods::bytes_needed + 63) / 64 * 64; }
 
+  static std::size_t dns_offset(u32 flows) { return rdma_offset(flows) + (Rdma::bytes_needed + 63) / 64 * 64; }
+
   const u32 self_;
   Mapping flow_memory_, charging_memory_;
   PolicySlot& slot_;
@@ -98,6 +104,7 @@ class Core {
   FlowTable table_;
   Floods floods_;
   Rdma rdma_;
+  DnsLimits dns_;
   Reassembly fragments_;
   Charging charging_;
   KeeperLine* line_ = nullptr;

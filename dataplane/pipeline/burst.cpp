@@ -178,6 +178,7 @@ inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) 
   if (policy != nullptr) [[likely]] {
     decide_packet(entry, *policy, outcome);
     if (policy->has_charges) charge(entry, *policy, outcome);
+    if (policy->looks_by_packet) scrub_packet(entry, *policy, outcome);
   } else {
     outcome.reason = entry.headers.well_formed() ? Reason::no_policy : entry.headers.drop;
   }

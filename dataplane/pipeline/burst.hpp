@@ -27,6 +27,8 @@
 
 namespace weir {
 
+class DnsLimits;
+
 // A frame on its way in. The bytes stay the caller's, in place and unchanged but by a rewrite, until an outcome
 // other than hold names the token, or it is misdirected.
 struct Packet {
@@ -83,6 +85,7 @@ struct PipelineConfig {
   Rdma* rdma = nullptr;    // lent, this pipeline's alone; null: no queue pair opens
   Till* till = nullptr;    // lent, this pipeline's alone; null: what a budget covers is dropped
   Bills* bills = nullptr;  // likewise, where there is a till; null: what a budget or a limit covers is dropped
+  DnsLimits* dns = nullptr;  // lent, this pipeline's alone; null: where terms of DNS are kept, nobody may ask
   Teaching teach = {};
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
@@ -285,6 +288,12 @@ class Pipeline {
   Reason open_bill(const InstalledPolicy& installed, const Question& question, u32 opener_port, u32 from,
                    const Load& load, u32& bill);
   bool bill_again(const InstalledPolicy& installed, u32 flow, const Question& question, u32 opener_port);
+  Reason look_doubt(const Entry& entry, const InstalledPolicy& installed, u32 rule, bool from_opener);
+  static Reason icmp_doubt(const Headers& headers, image::IcmpPayload policy);
+  Reason dns_doubt(const Entry& entry, const InstalledPolicy& installed, const image::DnsTerms& terms,
+                   std::span<const u8> bytes, bool from_opener);
+  void scrub_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  u16 next_identification();
   void count_outcome(const Entry& entry, const Outcome& outcome);
   void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
@@ -313,6 +322,7 @@ class Pipeline {
   u64 link_byte_us_ = 0, link_ahead_us_ = 0;  // what a byte of a kind of [link] takes of a day, and how far it may run
   Tick link_due_[ports_max][4] = {};          // by port and kind: when the next byte is due
   bool credit_covers_ = false; // the packet being decided is a READ response that has been paid for
+  u32 identifications_ = 0;    // given to packets in their senders' place
   const Conversation* talk_ = nullptr;  // of connection managers, that the packet being decided is part of
   u64 datagram_bytes_ = 0;     // of all its frames, while a datagram is decided that came in fragments
   u32 datagram_frames_ = 0;

@@ -43,6 +43,11 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     outcome.reason = Reason::tcp_syn_data;
     return;
   }
+  if (judgement.reason == Reason::flow_new && installed.looks_by_packet) {
+    const Reason doubt = look_doubt(entry, installed, judgement.rule, true);
+    if (doubt != Reason::undecided) outcome.reason = doubt;
+    if (doubt != Reason::undecided) return;
+  }
   if (is_proxied) return answer_syn(entry, outcome);
   open_flow(entry, installed, judgement, true, outcome);
 }

@@ -118,6 +118,10 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
     outcome.reason = wrong_side ? Reason::wrong_side : Reason::spoofed;
     return;
   }
+  if (installed.looks_by_packet) [[unlikely]] {
+    outcome.reason = look_doubt(entry, installed, outcome.rule, opener);
+    if (outcome.reason != Reason::undecided) return;
+  }
   if (record.attended) [[unlikely]]
     return attended_packet(entry, installed, flow, opener ? 0 : 1, outcome);
   if (headers.protocol == protocol_tcp) [[likely]] {

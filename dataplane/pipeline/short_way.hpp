@@ -83,6 +83,9 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     return false;
   if (!is_intact(packet, headers, installed)) [[unlikely]]
     return false;
+  if (installed.looks_by_packet && headers.rdma_opcode == rdma_opcode_none &&
+      installed.policy.look(installed.policy.rule_of(record.decision)).is_by_packet()) [[unlikely]]
+    return false;
   const u32 bill = installed.has_charges ? table_.bill(entry.guess) : no_bill;
   const Bill* const owed = bill != no_bill ? &(*config_.bills)[bill] : nullptr;
   const Load load = owed != nullptr ? load_of(entry) : Load{};

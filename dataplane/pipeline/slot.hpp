@@ -39,6 +39,7 @@ struct InstalledPolicy {
   bool holds_fragments = false;           // for their datagram; else they are dropped
   Charges charges = Charges(policy);
   bool has_charges = charges.any();
+  bool looks_by_packet = policy.looks_by_packet();
   // Lent by who installs, for as long as the policy is. Without seats every account is closed.
   std::span<const AccountSeat> seats = {};      // by account
   std::span<const LimitRate> limit_rates = {};  // by limit; as many as the policy has, where it has any

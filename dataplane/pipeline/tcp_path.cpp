@@ -73,6 +73,11 @@ void Pipeline::pick_up(const Entry& entry, const InstalledPolicy& installed, Out
     outcome.reason = judgement.reason;
     outcome.rule = judgement.rule;
     if (!passes_floods(entry, installed, judgement, outcome)) return;
+    if (installed.looks_by_packet) {
+      const Reason doubt = look_doubt(entry, installed, judgement.rule, from_opener);
+      if (doubt != Reason::undecided) outcome.reason = doubt;
+      if (doubt != Reason::undecided) return;
+    }
     return open_flow(entry, installed, judgement, from_opener, outcome);
   }
 }

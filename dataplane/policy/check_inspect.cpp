@@ -69,6 +69,7 @@ Sentence check_looks(View& view) {
     if (!is_word(one.icmp_payload, IcmpPayload::deny) || one.scrub > 1) return "has a word that does not exist";
     if (view.rules[index].is_forbid && !one.is_empty()) return "looks at what a forbid opens";
     view.has_looks |= !one.is_empty();
+    view.looks_by_packet |= one.is_by_packet();
   }
   return {};
 }

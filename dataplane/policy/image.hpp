@@ -363,6 +363,7 @@ struct View {
   u32 forbids_count = 0;         // the rules below this are forbids
   Form form = Form::matrix;
   bool has_looks = false;        // some look is not empty
+  bool looks_by_packet = false;  // some look is_by_packet()
 };
 
 // 64 bits over bytes whose count is a multiple of 8 (checked by the caller). Each step is a bijection of the running

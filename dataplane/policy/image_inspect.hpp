@@ -43,6 +43,8 @@ struct Look {
   IcmpPayload icmp_payload;
   u8 scrub;
   u8 zero[2];
+  // Whether every packet is asked what it carries, for as long as its flow lives.
+  bool is_by_packet() const { return (dns | static_cast<u8>(icmp_payload) | scrub) != 0; }
   bool is_empty() const {
     return (inspections | protocols | dns | static_cast<u8>(icmp_payload) | scrub) == 0;
   }
@@ -55,7 +57,7 @@ inline constexpr u32 dns_window_s_max = 30 * 86'400;
 struct DnsTerms {
   Text name, file;
   u32 line;
-  u32 name_bytes_max;         // of one name, as it stands in a query
+  u32 name_bytes_max;         // of one name, as one writes it
   u32 answer_bytes_max;       // of one answer
   u32 information_bytes_max;  // of distinct names below one registered domain, from one source in a window
   Rate queries;               // of one source

@@ -146,6 +146,7 @@ class Policy {
 
   // What is looked at in what rules open. Whether any rule asks for something:
   bool has_looks() const { return view_.has_looks; }
+  bool looks_by_packet() const { return view_.looks_by_packet; }
   const image::Look& look(u32 rule) const {
     WEIR_CHECK(rule < view_.looks.size());
     return view_.looks[rule];

@@ -39,11 +39,13 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, ledger::CaptureAccounts* acc
       table_memory_(lent_memory(FlowTable::bytes_needed(flows))),
       flood_memory_(lent_memory(Floods::bytes_needed)),
       rdma_memory_(lent_memory(Rdma::bytes_needed)),
+      dns_memory_(lent_memory(DnsLimits::bytes_needed)),
       cells_memory_(lent_memory(charges() ? cells_count * sizeof(LimitCells::Cell) : 0)),
       charging_memory_(lent_memory(charges() ? Charging::bytes_needed(flows) : 0)),
       table_(aligned(table_memory_.get(), FlowTable::bytes_needed(flows)), flows),
       floods_(aligned(flood_memory_.get(), Floods::bytes_needed), replay_secret),
       rdma_(aligned(rdma_memory_.get(), Rdma::bytes_needed), replay_secret),
+      dns_(aligned(dns_memory_.get(), DnsLimits::bytes_needed), replay_secret),
       fragments_(std::make_unique<Reassembly>(replay_secret)),
       counters_{},
       pipeline_(config_of(), table_, counters_) {}
@@ -54,6 +56,7 @@ PipelineConfig ReplayRun::config_of() {
                         .floods = &floods_,
                         .fragments = fragments_.get(),
                         .rdma = &rdma_,
+                        .dns = &dns_,
                         .name_segments = true};
   if (!charges()) return config;
   const auto cells = aligned(cells_memory_.get(), cells_count * sizeof(LimitCells::Cell));

@@ -5,6 +5,7 @@
 #pragma once
 #include "dataplane/ledger/capture_accounts.hpp"
 #include "dataplane/pipeline/charging.hpp"
+#include "dataplane/pipeline/dns_limits.hpp"
 #include "dataplane/share/decision_line.hpp"
 #include "tools/capture/merge.hpp"
 
@@ -75,10 +76,11 @@ class ReplayRun {
   ledger::CaptureAccounts* const accounts_;
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
-  Memory table_memory_, flood_memory_, rdma_memory_, cells_memory_, charging_memory_;
+  Memory table_memory_, flood_memory_, rdma_memory_, dns_memory_, cells_memory_, charging_memory_;
   FlowTable table_;
   Floods floods_;
   Rdma rdma_;
+  DnsLimits dns_;
   std::unique_ptr<Reassembly> fragments_;
   LimitCells cells_;
   std::optional<Charging> charging_;  // where there are budgets or limits
