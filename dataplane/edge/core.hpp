@@ -21,33 +21,43 @@ struct CoreConfig {
   bool name_segments;  // for decision lines
   LimitCells* limits;  // of all workers
   Classroom* classroom = nullptr;  // of all workers
+  InspectorSize inspects;  // how many flows
+  WatchShare inspect_share;
+  Quarantine* quarantine = nullptr;  // of all workers
   Lender lender = {};  // of captures, whose time stands still while it lends
 };
 
 class Core {
  public:
-  // What `flow_memory` holds, zeroed: the flow table, and behind it what floods are counted in, what RDMA
+  // What the memory of flows holds, zeroed: the flow table, and behind it what floods are counted in, what RDMA
   // needs and what DNS is counted in.
   static std::size_t bytes_needed(u32 flows) { return dns_offset(flows) + DnsLimits::bytes_needed; }
 
   // And the memory of what it charges with: address space, touched where flows are charged.
   static std::size_t charging_bytes_needed(u32 flows) { return Charging::bytes_needed(flows); }
 
-  Core(const CoreConfig& config, Mapping flow_memory, Mapping charging_memory, PolicySlot& slot, FlushBell& bell,
-       const StatsSegment& stats)
+  // And the memory of what it inspects with, likewise.
+  static std::size_t inspecting_bytes_needed(const InspectorSize& size) { return Inspector::bytes_needed(size); }
+
+  struct Memory {
+    Mapping flows, charging, inspecting;
+  };
+
+  Core(const CoreConfig& config, Memory memory, PolicySlot& slot, FlushBell& bell, const StatsSegment& stats)
       : self_(config.self),
-        flow_memory_(std::move(flow_memory)),
-        charging_memory_(std::move(charging_memory)),
+        memory_(std::move(memory)),
         slot_(slot),
         bell_(bell),
         classroom_(config.classroom),
         counters_(stats.counters(config.self)),
-        table_(flow_memory_.bytes(), config.flows),
-        floods_(flow_memory_.bytes().subspan(flood_offset(config.flows)), config.secret),
-        rdma_(flow_memory_.bytes().subspan(rdma_offset(config.flows)), config.secret),
-        dns_(flow_memory_.bytes().subspan(dns_offset(config.flows)), config.secret),
+        table_(memory_.flows.bytes(), config.flows),
+        floods_(memory_.flows.bytes().subspan(flood_offset(config.flows)), config.secret),
+        rdma_(memory_.flows.bytes().subspan(rdma_offset(config.flows)), config.secret),
+        dns_(memory_.flows.bytes().subspan(dns_offset(config.flows)), config.secret),
         fragments_(config.secret),
-        charging_(charging_memory_.bytes(), config.flows, *config.limits, config.secret, config.lender),
+        charging_(memory_.charging.bytes(), config.flows, *config.limits, config.secret, config.lender),
+        inspector_(memory_.inspecting.bytes(), config.inspects, config.secret, config.inspect_share,
+                   lanes_of_machine()),
         pipeline_({.secret = config.secret,
                    .cookie_secret = config.cookie_secret,
                    .workers = config.workers,
@@ -59,6 +69,8 @@ class Core {
                    .till = &charging_.till(),
                    .bills = &charging_.bills(),
                    .dns = &dns_,
+                   .inspector = &inspector_,
+                   .quarantine = config.quarantine,
                    .teach = config.classroom == nullptr ? Teaching{} : config.classroom->of(config.self),
                    .name_segments = config.name_segments},
                   table_, counters_) {}
@@ -67,6 +79,7 @@ class Core {
   // for it.
   const InstalledPolicy* begin_round() {
     const InstalledPolicy* policy = slot_.current();
+    pipeline_.adopt(policy);
     slot_.announce(self_, policy);
     if (classroom_ != nullptr) classroom_->listen(self_, pipeline_);
     if (const u64 request = bell_.heard(self_); request != 0) {
@@ -96,7 +109,7 @@ class Core {
   static std::size_t dns_offset(u32 flows) { return rdma_offset(flows) + (Rdma::bytes_needed + 63) / 64 * 64; }
 
   const u32 self_;
-  Mapping flow_memory_, charging_memory_;
+  Memory memory_;
   PolicySlot& slot_;
   FlushBell& bell_;
   Classroom* classroom_;
@@ -107,6 +120,7 @@ class Core {
   DnsLimits dns_;
   Reassembly fragments_;
   Charging charging_;
+  Inspector inspector_;
   KeeperLine* line_ = nullptr;
   Pipeline pipeline_;
 };

@@ -56,7 +56,7 @@ std::expected<void, Error> Dataplane::make_judges() {
   auto stats = StatsSegment::make(options_.stats_path, options_.workers);
   if (!stats) return std::unexpected(stats.error());
   stats_.emplace(std::move(*stats));
-  InstallConfig config{{}, options_.workers, options_.strict_ports};
+  InstallConfig config{{}, options_.workers, options_.inspect_reading, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
   installer_.emplace(config, slot_, stats_->header());
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
@@ -107,17 +107,23 @@ std::expected<void, Error> Dataplane::make_cores() {
   limit_memory_ = std::move(*limits);
   limits_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(limit_memory_.bytes().data()), limit_cells});
   classroom_.emplace(options_.workers);
+  const InspectorSize inspects{options_.inspect_flows, options_.inspect_reading};
+  const u64 rate = u64{options_.inspect_rate} * 1'000'000;
+  const WatchShare share{rate, rate / 100};  // 10 ms at once
   bool all_huge = true;
   for (u32 self = 0; self < options_.workers; ++self) {
     auto memory = Mapping::anonymous(Core::bytes_needed(flows));
     auto charging = Mapping::sparse(Core::charging_bytes_needed(flows));
-    if (!memory || !charging) return std::unexpected(memory ? charging.error() : memory.error());
+    auto inspecting = Mapping::sparse(Core::inspecting_bytes_needed(inspects));
+    for (const auto* one : {&memory, &charging, &inspecting})
+      if (!*one) return std::unexpected(one->error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
                             !options_.decisions_path.empty(), &limits_, &*classroom_,
+                            inspects, share, &quarantine_,
                             capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
-    cores_.push_back(
-        std::make_unique<Core>(config, std::move(*memory), std::move(*charging), slot_, bell_, *stats_));
+    Core::Memory lent{std::move(*memory), std::move(*charging), std::move(*inspecting)};
+    cores_.push_back(std::make_unique<Core>(config, std::move(lent), slot_, bell_, *stats_));
     if (keeper_) cores_.back()->connect(keeper_->line(self));
   }
   if (!all_huge)

@@ -48,6 +48,7 @@ class Dataplane {
   Mapping limit_memory_;
   LimitCells limits_;
   std::optional<Classroom> classroom_;  // of all workers
+  Quarantine quarantine_;  // of all workers
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

@@ -126,6 +126,9 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
                                                          current, next < current ? " (--force takes it back)" : "")));
   auto warning = compare_ports(*policy);
   if (!warning) return std::unexpected(warning.error());
+  auto scan = InstalledScan::make(*policy, config_.workers, config_.inspect_reading,
+                                  before == nullptr ? nullptr : &slots_[current_].scan);
+  if (!scan) return std::unexpected(refused("patterns", scan.error()));
   std::expected<std::span<const AccountSeat>, Error> seats;
   if (open_accounts) seats = open_accounts(*policy);
   if (!seats) return std::unexpected(Refusal{door::Result::busy, "", seats.error().sentence});
@@ -146,6 +149,8 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   spare.job_gates.clear();
   for (const image::Job& job : policy->jobs()) spare.job_gates.push_back(gate_of(policy->text(job.name)));
   spare.installed->job_gates = spare.job_gates;
+  spare.scan = std::move(*scan);
+  spare.scan.lend_to(*spare.installed);
   return &*spare.installed;
 }
 

@@ -8,6 +8,7 @@
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
 #include "dataplane/pipeline/slot.hpp"
+#include "dataplane/scan/installed_scan.hpp"
 #include "dataplane/share/door.hpp"
 
 #include <array>
@@ -33,6 +34,7 @@ struct Refusal {
 struct InstallConfig {
   std::vector<std::string> port_names;  // by port index
   u32 workers;
+  u32 inspect_reading;  // connections whose first bytes a worker reads at once
   bool strict_ports;  // refuse a policy that attaches to a port that is not there
 };
 
@@ -70,6 +72,7 @@ class Installer {
     std::vector<AccountSeat> seats;
     std::vector<LimitRate> limit_rates;
     std::vector<JobGate*> job_gates;
+    InstalledScan scan;
     std::optional<InstalledPolicy> installed;
   };
 

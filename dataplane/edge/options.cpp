@@ -93,6 +93,13 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--workers", options.workers, "threads that judge, one EAL lcore each")
       ->check(CLI::Range(1u, workers_max));
   app.add_option("--flows", options.flows, "flows remembered, all workers together")->check(CLI::Range(1u, flows_max));
+  app.add_option("--inspect-flows", options.inspect_flows, "flows that each worker inspects at once; more do not begin")
+      ->check(CLI::Range(1u, 1u << 24));
+  app.add_option("--inspect-reading", options.inspect_reading, "of them, those whose first bytes it is reading")
+      ->check(CLI::Range(1u, 1u << 20));
+  app.add_option("--inspect-rate", options.inspect_rate,
+                 "megabytes a second that each worker may look into; what is more waits or ends, as policy says")
+      ->check(CLI::Range(1u, 100'000u));
   app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");

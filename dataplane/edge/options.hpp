@@ -18,6 +18,8 @@ struct Options {
   std::vector<PairOption> pairs;
   u32 workers = 1;
   u32 flows = 1u << 20;        // remembered by all workers together
+  u32 inspect_flows = 1u << 16, inspect_reading = 1u << 12;  // of each worker: InspectorSize
+  u32 inspect_rate = 500;  // megabytes a second, of each worker
   std::string door_path, decisions_path, stats_path;  // empty: none
   std::string ledger_path, ledger_key_path, ledger_anchor_path;  // empty: no ledger, and budgets are closed; no anchor
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows

@@ -74,6 +74,7 @@ void FlowTable::erase(u32 flow, u64 hash) {
   index_.erase(hash, flow);
   if (census_ != nullptr) census_->leave(records_[flow]);
   if (bills_ != nullptr) set_bill(flow, no_bill);
+  if (records_[flow].attended != 0 && departures_.one != nullptr) departures_.one(departures_.self, flow);
   records_[flow].key.scope = scope_free;
   records_[flow].next_free() = free_;
   looks_[flow] = look_never;
@@ -133,6 +134,7 @@ u32 FlowTable::age_stretch(Beat now, u32 from, u32 count, const HashKey& secret)
 void FlowTable::clear() {
   index_.clear();
   if (census_ != nullptr) census_->clear();
+  if (departures_.all != nullptr) departures_.all(departures_.self);
   for (u32 flow = 0; bills_ != nullptr && bills_->live() != 0 && flow < fresh_; ++flow)
     if (is_live(flow)) set_bill(flow, no_bill);
   std::memset(looks_, 0, std::size_t{fresh_} * sizeof(Beat));

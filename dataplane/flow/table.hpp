@@ -43,6 +43,13 @@ inline bool same_key(const FlowKey& one, const FlowKey& two) {
   return (any[0] | any[1]) == 0;
 }
 
+// Who keeps something for flows: told of each that goes, and of all at once.
+struct Departures {
+  void* self = nullptr;
+  void (*one)(void* self, u32 flow) = nullptr;
+  void (*all)(void* self) = nullptr;
+};
+
 class FlowTable {
  public:
   static constexpr u32 capacity_max = u32{1} << 31;
@@ -85,6 +92,9 @@ class FlowTable {
   // The caller's, for a record whose numbers are translated (dataplane/flow/translation.hpp); of any other it means
   // nothing.
   u32& offset(u32 flow) { return offsets_[flow]; }
+
+  // From now on who goes is told to these, of flows that are attended to. The table is empty.
+  void tell_departures(const Departures& departures) { departures_ = departures; }
 
   // What the flow is charged to, of a table that charge_with() was said to; else no_bill.
   u32 bill(u32 flow) const { return bills_of_[flow]; }
@@ -172,6 +182,7 @@ class FlowTable {
   FlowIndex index_;
   FlowCensus* census_ = nullptr;
   Bills* bills_ = nullptr;
+  Departures departures_;
   FlowRecord* records_;
   Beat* looks_;          // by record: when to look at it, or look_never
   u32* offsets_;         // by record

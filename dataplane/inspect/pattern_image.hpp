@@ -9,6 +9,10 @@
 #pragma once
 #include "dataplane/base/bytes.hpp"
 
+#include <cstring>
+#include <span>
+#include <string_view>
+
 namespace weir {
 
 inline constexpr u64 pattern_image_magic = 0x3150'5452'4945'5700;  // "\0WEIRTP1"
@@ -32,5 +36,18 @@ struct PatternRow {
 static_assert(sizeof(PatternRow) == 8);
 
 constexpr u64 to_eight(u64 bytes) { return (bytes + 7) & ~u64{7}; }
+
+// What a pattern of an image is called; empty where the image does not say.
+inline std::string_view pattern_name(std::span<const std::byte> image, u32 pattern) {
+  if (image.size() < sizeof(PatternImageHeader)) return {};
+  const auto header = load<PatternImageHeader>(image.data());
+  const u64 names_at = sizeof header + header.patterns * sizeof(PatternRow) + to_eight(header.sets * sizeof(u32));
+  if (pattern >= header.patterns || names_at + header.names_bytes > image.size()) return {};
+  const auto row = load<PatternRow>(image.data() + sizeof header + pattern * sizeof(PatternRow));
+  if (row.name >= header.names_bytes) return {};
+  const auto* const first = reinterpret_cast<const char*>(image.data()) + names_at + row.name;
+  const void* const end = std::memchr(first, 0, header.names_bytes - row.name);
+  return end == nullptr ? std::string_view{} : std::string_view(first, static_cast<const char*>(end) - first);
+}
 
 }  // namespace weir

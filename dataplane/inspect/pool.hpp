@@ -40,6 +40,7 @@ class Pool {
     --taken_count_;
   }
 
+  bool is_taken(u32 slot) const { return links_[slot] == taken; }
   Element& operator[](u32 slot) { return slots_[slot]; }
   const Element& operator[](u32 slot) const { return slots_[slot]; }
   u32 taken_count() const { return taken_count_; }

@@ -37,13 +37,13 @@ constexpr std::array<u16, 1025> log2_table = [] {
   return table;
 }();
 
-// Entropy in 4096ths of a bit of `values` counts that add up to window_bytes.
+// Entropy in 4096ths of a bit of `values` counts that add up to shape_window_bytes.
 u32 entropy(const u16* counts, u32 values) {
   u64 sum = 0;
   for (u32 i = 0; i < values; ++i)
     if (counts[i] != 0) sum += u64{counts[i]} * log2_4096(counts[i]);
-  const u64 whole = u64{window_bytes} * log2_4096(window_bytes);
-  return static_cast<u32>(whole > sum ? (whole - sum) / window_bytes : 0);
+  const u64 whole = u64{shape_window_bytes} * log2_4096(shape_window_bytes);
+  return static_cast<u32>(whole > sum ? (whole - sum) / shape_window_bytes : 0);
 }
 
 constexpr u32 apart(u32 a, u32 b) { return a > b ? a - b : b - a; }
@@ -66,15 +66,15 @@ WindowShape window_shape(const ByteCounts& counts, u32 turns) {
     shape.middle_distance += apart(counts[value], counts[(256 - value) & 0xff]);
   }
   for (u32 value = 0; value < 16; ++value) shape.halves_distance += apart(high[value], low[value]);
-  // Of two distributions half of what they are apart; and window_bytes is 1024 sixteen times.
+  // Of two distributions half of what they are apart; and shape_window_bytes is 1024 sixteen times.
   for (u32* distance : {&shape.sign_distance, &shape.middle_distance, &shape.halves_distance})
-    *distance /= 2 * (window_bytes / 1024);
+    *distance /= 2 * (shape_window_bytes / 1024);
   shape.entropy = entropy(counts, 256);
   shape.high_entropy = entropy(high, 16);
   shape.low_entropy = entropy(low, 16);
   for (u32 value = 8; value < 16; ++value) shape.top_bits += high[value];
-  shape.top_bits /= window_bytes / 1024;
-  shape.turns = turns / (window_bytes / 1024);
+  shape.top_bits /= shape_window_bytes / 1024;
+  shape.turns = turns / (shape_window_bytes / 1024);
   return shape;
 }
 
@@ -94,7 +94,7 @@ WindowKind window_kind(const WindowShape& shape) {
 void ByteWatch::take(const u8* at, u32 bytes) {
   u32 i = skips_;
   while (i < bytes) {
-    const u32 left = (bytes - i + 1) / 2, wanted = window_bytes - counted_;
+    const u32 left = (bytes - i + 1) / 2, wanted = shape_window_bytes - counted_;
     const u32 now = left < wanted ? left : wanted;
     u32 turns = 0, last = last_;
     for (u32 end = i + 2 * now; i < end; i += 2) {
@@ -105,7 +105,7 @@ void ByteWatch::take(const u8* at, u32 bytes) {
     last_ = static_cast<u8>(last);
     turns_ = static_cast<u16>(turns_ + turns);
     counted_ = static_cast<u16>(counted_ + now);
-    if (counted_ < window_bytes) continue;
+    if (counted_ < shape_window_bytes) continue;
     close_window();
     ++i;  // the other bytes from here
   }

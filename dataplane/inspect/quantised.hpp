@@ -12,7 +12,7 @@
 
 namespace weir {
 
-inline constexpr u32 window_bytes = 16384;
+inline constexpr u32 shape_window_bytes = 16384;
 using ByteCounts = u16[256];
 
 // log2(count) in 4096ths, for 1 to 65535; off by less than 8.

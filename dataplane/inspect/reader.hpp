@@ -53,6 +53,8 @@ class StreamReader {
   // All that was delivered, in one piece. Only while it is not more than the history holds.
   std::span<const u8> so_far(std::span<const u8> history) const;
   u32 delivered_bytes() const { return next_ - begin_; }
+  u32 begin() const { return begin_; }
+  u32 window_bytes() const { return window_bytes_; }
   bool is_complete() const { return delivered_bytes() == window_bytes_; }
   // All is read, and the receiver has it: nothing can be changed any more, and the reader's memory may be given back.
   bool is_over() const { return is_complete() && acknowledged_ == next_; }

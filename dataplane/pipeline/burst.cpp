@@ -16,6 +16,11 @@ constexpr u32 deadlines_per_ageing = 128;
 
 constexpr u32 packets_per_turn = 8;
 
+Departures departures_to(Inspector& inspector) {
+  return {&inspector, [](void* self, u32 flow) { static_cast<Inspector*>(self)->leave(flow); },
+          [](void* self) { static_cast<Inspector*>(self)->leave_all(); }};
+}
+
 // What no round of ageing has reached for so long is looked at at once: deadlines could not be told apart much longer.
 // A jump so far is further than any deadline lies ahead, so all have passed.
 constexpr Tick unlooked_max = beats_apart_max;
@@ -29,6 +34,7 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
   if (config.floods != nullptr) table_.count_with(config.floods->census());
   WEIR_CHECK((config.till == nullptr) == (config.bills == nullptr));
   if (config.bills != nullptr) table_.charge_with(*config.bills);
+  if (config.inspector != nullptr) table_.tell_departures(departures_to(*config.inspector));
   table_.shorten_when_filling();
 }
 
@@ -142,6 +148,18 @@ u32 Pipeline::abandon(const InstalledPolicy* policy, std::span<Outcome> outcomes
   return static_cast<u32>(out_ - outcomes.data());
 }
 
+void Pipeline::adopt(const InstalledPolicy* policy) {
+  if (policy == nullptr || config_.inspector == nullptr) return;
+  const bool has = config_.self < policy->scanners.size();
+  config_.inspector->watches().use(has ? policy->scanners[config_.self] : Scanner{});
+}
+
+// Nothing goes to such a port either: what comes in on the other side of its pair.
+void Pipeline::note_quarantine() {
+  const u32 ports = config_.quarantine->ports();
+  cut_ports_ = ports | (ports & 0x5555'5555) << 1 | (ports & 0xaaaa'aaaa) >> 1;
+}
+
 void Pipeline::flush() {
   table_.clear();
   sweep_.clear();
@@ -221,6 +239,8 @@ inline void Pipeline::begin_packet(const InstalledPolicy* policy, Tick now) {
 
 void Pipeline::settle(const InstalledPolicy* policy, Tick now) {
   settled_ = now;
+  if (config_.quarantine != nullptr) note_quarantine();
+  if (policy != nullptr && policy->installation != epoch_installation_) adopt(policy);
   if (now >= late_) drop_late(now, policy == nullptr ? 0 : policy->generation);
   if (policy == nullptr) return;
   if (now != now_) begin_time(now);
@@ -312,7 +332,8 @@ void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) 
   const u16 target_number = is_icmp_protocol(at.protocol) ? icmp_message : at.target_port;
   config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, at.source, at.target,
                         innermost ? headers.source_port : u16{0}, target_number, kind, outcome.reason,
-                        at.protocol, static_cast<u8>(entry.packet.port)});
+                        at.protocol, static_cast<u8>(entry.packet.port),
+                        outcome.found == nothing_found ? no_detail : outcome.found});
 }
 
 }  // namespace weir

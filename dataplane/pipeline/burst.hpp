@@ -15,6 +15,9 @@
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/flow/reassembly.hpp"
 #include "dataplane/flow/table.hpp"
+#include "dataplane/flow/window.hpp"
+#include "dataplane/inspect/inspector.hpp"
+#include "dataplane/inspect/quarantine.hpp"
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/flood.hpp"
@@ -43,6 +46,8 @@ struct Packet {
   bool is_gathered = false;  // a fragment whose datagram was whole at another worker, and is this one's
 };
 
+inline constexpr u16 nothing_found = 0xffff;
+
 // How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.
 struct Outcome {
   u64 token = 0;
@@ -58,6 +63,7 @@ struct Outcome {
                                     // came from. Verdict answer always has one, rewrite may, no other does
   u16 source_segment = no_segment;  // filled when PipelineConfig::name_segments
   u16 target_segment = no_segment;
+  u16 found = nothing_found;  // the pattern of inspect_signature, a number in that policy
 };
 
 // A packet whose flow belongs to another worker: the caller hands its frame over. It has no outcome here, but where it
@@ -86,6 +92,8 @@ struct PipelineConfig {
   Till* till = nullptr;    // lent, this pipeline's alone; null: what a budget covers is dropped
   Bills* bills = nullptr;  // likewise, where there is a till; null: what a budget or a limit covers is dropped
   DnsLimits* dns = nullptr;  // lent, this pipeline's alone; null: where terms of DNS are kept, nobody may ask
+  Inspector* inspector = nullptr;  // lent, this pipeline's alone; null: what policy wants inspected does not begin
+  Quarantine* quarantine = nullptr;  // of all workers; null: no port is ever cut off
   Teaching teach = {};
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
@@ -139,6 +147,9 @@ class Pipeline {
   // idle(): a packet inside may be older than `now` and would find its flow gone. Returns how many outcomes it wrote
   // (room for outcomes_max where fragments are held): of held frames whose time is over.
   u32 age(Tick now, const InstalledPolicy* policy, std::span<Outcome> outcomes = {});
+  // What `policy` scans with is used from now on. For an edge that tells others that its last policy is not used any
+  // more; else process() and age() do it in time.
+  void adopt(const InstalledPolicy* policy);
   // Queue pairs that somebody else has been told of: another worker, another instance.
   void learn(const LearnedPair& pair);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
@@ -168,7 +179,7 @@ class Pipeline {
   void decide_datagram(const Entry& last, std::span<const Piece> pieces, const InstalledPolicy& installed);
   void drop_held(std::span<const Piece> pieces, Reason reason, u16 port, u64 generation);
   void drop_late(Tick now, u64 generation);
-  static Reason port_doubt(const Entry& entry, const InstalledPolicy& installed);
+  Reason port_doubt(const Entry& entry, const InstalledPolicy& installed);
   void count_burst(u32 taken, u32 handed_over);
 
   void begin_packet(const InstalledPolicy* policy, Tick now);
@@ -180,7 +191,7 @@ class Pipeline {
   void begin_epoch(const InstalledPolicy& installed);
   void sweep(const InstalledPolicy& installed, u32 records, bool all);
   void judge_group(const InstalledPolicy& installed, u32 first, u32 count, bool all);
-  bool allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
+  Reason allow_again(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void revoke(const InstalledPolicy& installed, u32 flow, const Question& question, const Judgement& judgement);
   void decide_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   bool outsides_allowed(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -201,7 +212,7 @@ class Pipeline {
   static Question question_of(const InstalledPolicy& installed, const Conversation& talk, const Entry& entry);
   Judgement judge_packet(const Entry& entry, const InstalledPolicy& installed, bool from_opener) const;
   void open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement, bool from_opener,
-                 Outcome& outcome);
+                 bool in_order, Outcome& outcome);
   void rdma_packet(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void rdma_known(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void rdma_first(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -244,6 +255,30 @@ class Pipeline {
   bool open_by_cookie(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
   void ask_server(const Entry& entry, Outcome& outcome);
   void proxied_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  Reason take_watch(const InstalledPolicy& installed, u32 rule, const FlowKey& key, bool in_order, u32& watch);
+  Reason watch_again(const InstalledPolicy& installed, u32 flow, u32 rule);
+  void attend(u32 flow);
+  void watch_flow(u32 flow, u32 watch);
+  void give_back(u32 watch);
+  void watch_opened(const Entry& entry, const InstalledPolicy& installed, u32 rule, u32 flow, u32 watch);
+  void inspect_first(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  Reason inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  u32 watch_of(u32 flow) const;
+  void follow(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  void follow_plainly(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  void watched_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
+                       Outcome& outcome);
+  void watched_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  Reason inspect_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, const FlowRecord& before,
+                         const TcpNumbers& sent, u32 from, Outcome& outcome);
+  Reason inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, bool is_beginning,
+                         Outcome& outcome);
+  Reason ruling(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, const WatchStep& step,
+                Outcome& outcome);
+  Reason end_watched(u32 flow, Reason reason);
+  void cut_off(const Entry& entry, const InstalledPolicy& installed, u32 most);
+  void note_quarantine();
+  void tell_found(const Entry& entry, const Outcome& outcome, Reason reason);
   void attended_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   bool is_translated(u32 flow);
   Handshake* handshake_of(u32 flow);
@@ -313,6 +348,7 @@ class Pipeline {
   u64 epoch_installation_ = 0; // of the policy that the epoch belongs to
   Tick epoch_ends_ = 0;        // when the next allow of that policy expires
   Tick wake_ = 0;              // when the epoch ends or the sweep goes on
+  u32 cut_ports_ = 0;          // bit per port index: nothing comes in by it, since a host there is in quarantine
   bool pressed_ = false;       // half-open flows are many: handshakes are answered, where policy says so
   Tick cookies_until_ = 0;     // no cookie holds any more from then on
   Tick settled_ = ~Tick{0};    // the time for which settle() has been called, during this call

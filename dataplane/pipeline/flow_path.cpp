@@ -49,7 +49,7 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
     if (doubt != Reason::undecided) return;
   }
   if (is_proxied) return answer_syn(entry, outcome);
-  open_flow(entry, installed, judgement, true, outcome);
+  open_flow(entry, installed, judgement, true, true, outcome);
 }
 
 // What policy says of a packet as the opening of a flow, or as the answer to one the other way round.
@@ -73,24 +73,30 @@ Question Pipeline::question_of(const InstalledPolicy& installed, const Entry& en
 }
 
 // A record for a flow that policy allows, made of its first packet, which comes from the opener, or, where a connection
-// is picked up in mid-stream, from either end.
+// is picked up in mid-stream (not `in_order`), from either end.
 void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, const Judgement& judgement,
-                         bool from_opener, Outcome& outcome) {
+                         bool from_opener, bool in_order, Outcome& outcome) {
   const Headers& headers = entry.headers;
   const bool from_inside = (entry.packet.port & 1) == 0;
   const Classes classes = classes_of(installed, place_of(headers), entry.packet.port);
-  u32 bill = no_bill;
+  u32 bill = no_bill, watch;
+  if (const Reason no = take_watch(installed, judgement.rule, headers.key, in_order, watch); no != Reason::undecided) {
+    outcome.reason = no;
+    return;
+  }
   if (installed.has_charges) {
     const Question question = question_of(installed, entry, from_opener);
     const u32 opener_port = entry.packet.port ^ (from_opener ? 0u : 1u);
     const Reason no = open_bill(installed, question, opener_port, from_opener ? 0 : 1, load_of(entry), bill);
-    if (no != Reason::undecided) outcome.reason = no;
-    if (no != Reason::undecided) return;
+    if (no != Reason::undecided) {
+      outcome.reason = no;
+      return give_back(watch);
+    }
   }
   const u32 flow = insert(headers.key, headers.hash, installed, judgement, outcome);
   if (flow == no_flow) {
     if (bill != no_bill) config_.bills->release(bill);
-    return;
+    return give_back(watch);
   }
   if (bill != no_bill) table_.set_bill(flow, bill);
   FlowRecord& record = table_.record(flow);
@@ -113,6 +119,7 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
     if (begins && installed.policy.has_rdma())
       read_handshake(headers, entry.packet, flow);
   }
+  if (watch != Inspector::none) watch_opened(entry, installed, judgement.rule, flow, watch);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   stand(flow);
   if (config_.floods != nullptr) config_.floods->census().enter(record);
@@ -121,6 +128,7 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   outcome.flow = flow;
   outcome.flow_is_new = true;
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
+  if (watch != Inspector::none) inspect_first(entry, installed, flow, from_opener ? 0 : 1, outcome);
 }
 
 // An ICMP error goes back toward the sender of the packet that it quotes: its flow must live, the carrier must be

@@ -8,35 +8,28 @@ namespace weir {
 
 // From now on the flow's packets are looked at, until it is known what it is.
 void Pipeline::read_handshake(const Headers& headers, const Packet& packet, u32 flow) {
-  FlowRecord& record = table_.record(flow);
   const auto leave = [&](u32 other, const FlowKey& key) {
-    if (table_.is_of(other, key)) table_.record(other).attended = 0;
+    if (table_.is_of(other, key)) table_.record(other).attended = watch_of(other) != Inspector::none;
   };
   Handshake* const slot = config_.rdma->handshakes().begin(flow, headers.key, now_, leave);
   if (slot == nullptr) return;
   slot->readers[0] = StreamReader(tcp_numbers(packet, headers).sequence + 1, nccl_bytes_max);
   slot->readers[1] = StreamReader();
-  record.attended = 1;
-}
-
-void Pipeline::attended_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
-                               Outcome& outcome) {
-  Handshake* const slot = handshake_of(flow);
-  if (slot != nullptr) read_packet(entry, installed, flow, *slot, from, outcome);
-  else proxied_packet(entry, installed, flow, from, outcome);
+  attend(flow);
 }
 
 Handshake* Pipeline::handshake_of(u32 flow) {
   return config_.rdma == nullptr ? nullptr : config_.rdma->handshakes().find(flow, table_.record(flow).key);
 }
 
+// One in 2^32 of those that are is taken for one that is not, and does not come to be.
 bool Pipeline::is_translated(u32 flow) {
-  return table_.record(flow).attended != 0 && handshake_of(flow) == nullptr;
+  return table_.record(flow).attended != 0 && table_.offset(flow) != 0;
 }
 
 void Pipeline::end_handshake(Handshake& slot, u32 flow) {
   config_.rdma->handshakes().end(slot);
-  table_.record(flow).attended = 0;
+  table_.record(flow).attended = watch_of(flow) != Inspector::none;
 }
 
 // A segment of a connection that is being read: followed like any other, unless the reader cannot take it.

@@ -77,8 +77,9 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   const Question question = question_of(installed, record);
   const Judgement judgement = ask_again(installed, record, question);
   if (judgement.reason == Reason::flow_new) {
-    if (allow_again(installed, flow, question, judgement)) return true;
-    outcome.reason = Reason::budget_closed;
+    const Reason no = allow_again(installed, flow, question, judgement);
+    if (no == Reason::undecided) return true;
+    outcome.reason = no;
     outcome.rule = judgement.rule;
     return false;
   }
@@ -107,26 +108,31 @@ bool Pipeline::is_current(const InstalledPolicy& installed, u32 flow) {
   if (record.epoch == sweep_.epoch()) return true;
   const Question question = question_of(installed, record);
   const Judgement judgement = ask_again(installed, record, question);
-  if (judgement.reason == Reason::flow_new) return allow_again(installed, flow, question, judgement);
+  if (judgement.reason == Reason::flow_new)
+    return allow_again(installed, flow, question, judgement) == Reason::undecided;
   revoke(installed, flow, question, judgement);
   return false;
 }
 
-// False when the policy's limits and budgets have no room for it yet: it is asked again on its next packet.
-bool Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question,
-                           const Judgement& judgement) {
+// Undecided; or why it may not go on yet, where the policy's budgets or inspection have no room for it: it is asked
+// again on its next packet.
+Reason Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Question& question,
+                             const Judgement& judgement) {
   FlowRecord& record = table_.record(flow);
-  if ((installed.has_charges || table_.bill(flow) != no_bill) &&
-      !bill_again(installed, flow, question, opener_port(record))) {
+  Reason no = watch_again(installed, flow, judgement.rule);
+  if (no == Reason::undecided && (installed.has_charges || table_.bill(flow) != no_bill) &&
+      !bill_again(installed, flow, question, opener_port(record)))
+    no = Reason::budget_closed;
+  if (no != Reason::undecided) {
     record.epoch = epoch_stale;
     stand(flow);
-    return false;
+    return no;
   }
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
   record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
   table_.set_standing(flow, present_standing(installed.policy, judgement, record));
-  return true;
+  return Reason::undecided;
 }
 
 // Once for each time that a flow is taken back: later packets of it are named, not told again.

@@ -51,6 +51,10 @@ inline bool came_from_opener(const Headers& headers, const FlowRecord& record) {
   return headers.source_is_a == static_cast<bool>(record.opener_is_a);
 }
 
+inline std::span<const u8> payload_of(const Packet& packet, const Headers& headers) {
+  return {reinterpret_cast<const u8*>(packet.data) + headers.payload_offset, headers.payload_bytes};
+}
+
 inline TcpNumbers tcp_numbers(const Packet& packet, const Headers& headers) {
   return TcpNumbers(packet.data + headers.l4_offset, headers.payload_bytes);
 }
@@ -75,6 +79,8 @@ inline Reason Pipeline::port_doubt(const Entry& entry, const InstalledPolicy& in
   const u16 port = entry.packet.port;
   if (port >= installed.ports) return Reason::port_unknown;
   const u8* source_mac = reinterpret_cast<const u8*>(entry.packet.data) + 6;
+  if ((cut_ports_ >> port & 1) != 0) [[unlikely]]
+    return Reason::quarantined;
   const bool is_pinned = installed.mac_pinned_ports >> port & 1;
   return is_pinned && !installed.policy.mac_allowed(installed.port_class[port], source_mac) ? Reason::spoofed_mac
                                                                                               : Reason::undecided;
@@ -124,14 +130,22 @@ inline void Pipeline::known_flow(const Entry& entry, const InstalledPolicy& inst
   }
   if (record.attended) [[unlikely]]
     return attended_packet(entry, installed, flow, opener ? 0 : 1, outcome);
+  follow_plainly(entry, installed, flow, opener ? 0 : 1, outcome);
+}
+
+// The state and the time of a flow that came in by the right side, about which there is nothing else to ask.
+inline void Pipeline::follow_plainly(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
+                                     Outcome& outcome) {
+  const Headers& headers = entry.headers;
+  FlowRecord& record = table_.record(flow);
   if (headers.protocol == protocol_tcp) [[likely]] {
-    const TcpFate fate = follow_tcp(record, opener ? 0 : 1, entry.packet.data + headers.l4_offset,
+    const TcpFate fate = follow_tcp(record, from, entry.packet.data + headers.l4_offset,
                                     headers.payload_bytes, installed.tcp);
     outcome.reason = Reason::flow_established;
     if (fate != TcpFate::passes) [[unlikely]]
       return tcp_rest(entry, installed, flow, fate, outcome);
   } else {
-    outcome.reason = step_exchange(headers, record, opener);
+    outcome.reason = step_exchange(headers, record, from == 0);
     if (outcome.reason != Reason::flow_established) return;
   }
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));

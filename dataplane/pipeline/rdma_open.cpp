@@ -129,15 +129,15 @@ u32 Pipeline::open_direction(const InstalledPolicy& installed, const PairOffer& 
   key = make_rdma_key(source, target, qp, offer.scope, swapped);
   const u64 hash = hash_of(key, config_.secret);
   close_queue_pair(key, hash);  // a number that is used again begins anew
-  u32 bill = no_bill;
-  if (installed.has_charges) {
-    const Reason no = open_bill(installed, question, offer.opener_port, from, {}, bill);
-    if (no != Reason::undecided) outcome.reason = no;
-    if (no != Reason::undecided) return no_flow;
-  }
-  const u32 flow = insert(key, hash, installed, judgement, outcome);
+  u32 bill = no_bill, watch;
+  Reason no = take_watch(installed, judgement.rule, key, false, watch);
+  if (no == Reason::undecided && installed.has_charges)
+    no = open_bill(installed, question, offer.opener_port, from, {}, bill);
+  if (no != Reason::undecided) outcome.reason = no;
+  const u32 flow = no == Reason::undecided ? insert(key, hash, installed, judgement, outcome) : no_flow;
   if (flow == no_flow) {
     if (bill != no_bill) config_.bills->release(bill);
+    give_back(watch);
     return no_flow;
   }
   if (bill != no_bill) table_.set_bill(flow, bill);
@@ -147,6 +147,7 @@ u32 Pipeline::open_direction(const InstalledPolicy& installed, const PairOffer& 
   record.opener_is_a = swapped == (from == 1);
   record.opener_on_inside = (offer.opener_port & 1) == 0;
   record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
+  if (watch != Inspector::none) watch_flow(flow, watch);
   QueuePair pair(record);
   pair.set_port(offer.service_port);
   if (partner != no_queue_pair) pair.set_partner(partner);

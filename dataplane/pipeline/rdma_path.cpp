@@ -68,6 +68,11 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   }
   QueuePair pair(record);
   outcome.reason = queue_pair_doubt(entry, installed, flow, pair, opener);
+  if (outcome.reason == Reason::undecided && record.attended) {
+    const RdmaPlace place = bth_of(entry.packet, headers).form().place;
+    const bool is_beginning = place == RdmaPlace::first || place == RdmaPlace::only;
+    outcome.reason = inspect_payload(entry, installed, flow, opener ? 0 : 1, is_beginning, outcome);
+  }
   if (outcome.reason != Reason::undecided) return;
   if (pair.state() == QueuePairState::announced) {
     // The opener's first packet says what its lost confirmation would have said.

@@ -79,7 +79,7 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
   if (!FlowRecord::is_usual(bits, from, packet.port & 1) || FlowRecord::epoch_of(bits) != sweep_.epoch() ||
       table_.expired(entry.guess, record, now_beat_)) [[unlikely]]
     return false;
-  if (packet.port >= ports_max || (installed.plain_ports >> packet.port & 1) == 0) [[unlikely]]
+  if (packet.port >= ports_max || ((installed.plain_ports & ~cut_ports_) >> packet.port & 1) == 0) [[unlikely]]
     return false;
   if (!is_intact(packet, headers, installed)) [[unlikely]]
     return false;

@@ -9,6 +9,7 @@
 #include "dataplane/flow/window.hpp"
 #include "dataplane/budget/limit_cells.hpp"
 #include "dataplane/budget/till.hpp"
+#include "dataplane/inspect/watch.hpp"
 #include "dataplane/policy/charges.hpp"
 #include "dataplane/policy/policy.hpp"
 #include "dataplane/rdma/job_gate.hpp"
@@ -29,6 +30,7 @@ struct InstalledPolicy {
   u32 ports;                              // how many are in use: port indices below it
   u32 mac_pinned_ports;                   // bit per port index
   u32 plain_ports;                        // likewise: in use, and carry any MAC's frames
+  u32 named_ports;                        // likewise: somebody's, by an attached segment or a pin
   bool has_identities;                    // some port is named: an address may be spoofed
   TcpProfile tcp = {};
   SynProxy syn_proxy = SynProxy::never;
@@ -44,6 +46,8 @@ struct InstalledPolicy {
   std::span<const AccountSeat> seats = {};      // by account
   std::span<const LimitRate> limit_rates = {};  // by limit; as many as the policy has, where it has any
   std::span<JobGate* const> job_gates = {};     // by job; without one a job is sealed
+  std::span<const WatchWish> wishes = {};       // by rule; where policy inspects, without them no flow begins
+  std::span<const Scanner> scanners = {};       // by worker; where the policy has patterns
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

@@ -100,7 +100,7 @@ bool Pipeline::open_by_cookie(const Entry& entry, const InstalledPolicy& install
   outcome.reason = judgement.reason;
   outcome.rule = judgement.rule;
   if (!passes_floods(entry, installed, judgement, outcome)) return true;
-  open_flow(entry, installed, judgement, true, outcome);
+  open_flow(entry, installed, judgement, true, true, outcome);
   if (outcome.flow == no_flow) return true;
 
   FlowRecord& record = table_.record(outcome.flow);
@@ -109,6 +109,11 @@ bool Pipeline::open_by_cookie(const Entry& entry, const InstalledPolicy& install
   const u32 window = window_bytes(options.window_scale, static_cast<u16>(ack.window));
   table_.offset(outcome.flow) = cookie;
   record.attended = 1;
+  if (const u32 watch = watch_of(outcome.flow); watch != Inspector::none) {
+    const WatchWish& wish = installed.wishes[judgement.rule];
+    config_.inspector->watches().restart(watch, wish, 0, sequence + 1);
+    config_.inspector->watches().restart(watch, wish, 1, cookie + 1);
+  }
   record.set_state(static_cast<u32>(TcpState::syn_sent));
   record.opener_scale = options.window_scale & 15;
   record.replier_scale = 0;

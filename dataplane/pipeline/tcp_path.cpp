@@ -78,7 +78,7 @@ void Pipeline::pick_up(const Entry& entry, const InstalledPolicy& installed, Out
       if (doubt != Reason::undecided) outcome.reason = doubt;
       if (doubt != Reason::undecided) return;
     }
-    return open_flow(entry, installed, judgement, from_opener, outcome);
+    return open_flow(entry, installed, judgement, from_opener, false, outcome);
   }
 }
 

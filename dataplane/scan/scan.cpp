@@ -3,6 +3,7 @@
 #include <hs.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 
 namespace weir {
@@ -85,20 +86,28 @@ std::size_t ScanPatterns::stream_bytes() const {
   return hs_stream_size(streams_.get(), &bytes) == HS_SUCCESS ? bytes : 0;
 }
 
-// What one scan has found: the first pattern that was asked for.
+// What one scan has found.
 struct Scan::Seen {
   const ScanPatterns& patterns;
-  u64 sets;
+  ScanSets sets;
   bool is_beginning;
-  u32 first = Scanner::none;
+  ScanFound found = {};
 
   static int take(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
     Seen& seen = *static_cast<Seen*>(context);
-    if (seen.first != Scanner::none || (seen.sets >> seen.patterns.set_of(id) & 1) == 0) return 0;
-    if (seen.is_beginning || !seen.patterns.is_at_beginning(id)) seen.first = id;
+    const u64 set = u64{1} << seen.patterns.set_of(id);
+    if ((seen.sets.all & set) == 0 || (!seen.is_beginning && seen.patterns.is_at_beginning(id))) return 0;
+    const bool goes_first = (seen.sets.first & set) != 0 && (seen.sets.first & seen.found.sets) == 0;
+    if (seen.found.sets == 0 || goes_first) seen.found.pattern = id;
+    seen.found.sets |= set;
     return 0;
   }
 };
+
+Scan::Scan(const ScanPatterns& patterns) : patterns_(patterns) {
+  static std::atomic<u64> serials{0};
+  serial_ = ++serials;
+}
 
 std::expected<std::unique_ptr<Scan>, std::string> Scan::begin(const ScanPatterns& patterns, u32 streams) {
   std::unique_ptr<Scan> made(new Scan(patterns));
@@ -127,11 +136,12 @@ Scanner Scan::scanner() {
   made.context = this;
   made.open_stream = [](void* context) { return static_cast<Scan*>(context)->open(); };
   made.close_stream = [](void* context, u32 stream) { static_cast<Scan*>(context)->pool_.give(stream); };
-  made.read_stream = [](void* context, u32 stream, const u8* bytes, u32 count, u64 sets) {
-    return static_cast<Scan*>(context)->read(stream, bytes, count, sets);
+  made.serial = serial_;
+  made.read_stream = [](void* context, u32 stream, std::span<const u8> bytes, const ScanSets& sets) {
+    return static_cast<Scan*>(context)->read(stream, bytes, sets);
   };
-  made.look_at = [](void* context, const u8* bytes, u32 count, bool is_beginning, u64 sets) {
-    return static_cast<Scan*>(context)->look(bytes, count, is_beginning, sets);
+  made.look_at = [](void* context, std::span<const u8> bytes, bool is_beginning, const ScanSets& sets) {
+    return static_cast<Scan*>(context)->look(bytes, is_beginning, sets);
   };
   return made;
 }
@@ -142,20 +152,20 @@ u32 Scan::open() {
   return stream;
 }
 
-u32 Scan::read(u32 stream, const u8* bytes, u32 count, u64 sets) {
+ScanFound Scan::read(u32 stream, std::span<const u8> bytes, const ScanSets& sets) {
   Seen seen{patterns_, sets, true};
-  const auto done =
-      hs_scan_stream(pool_[stream], reinterpret_cast<const char*>(bytes), count, 0, scratch_, Seen::take, &seen);
+  const auto done = hs_scan_stream(pool_[stream], reinterpret_cast<const char*>(bytes.data()),
+                                   static_cast<u32>(bytes.size()), 0, scratch_, Seen::take, &seen);
   WEIR_CHECK(done == HS_SUCCESS);
-  return seen.first;
+  return seen.found;
 }
 
-u32 Scan::look(const u8* bytes, u32 count, bool is_beginning, u64 sets) {
+ScanFound Scan::look(std::span<const u8> bytes, bool is_beginning, const ScanSets& sets) {
   Seen seen{patterns_, sets, is_beginning};
-  const auto done =
-      hs_scan(patterns_.packets(), reinterpret_cast<const char*>(bytes), count, 0, scratch_, Seen::take, &seen);
+  const auto done = hs_scan(patterns_.packets(), reinterpret_cast<const char*>(bytes.data()),
+                            static_cast<u32>(bytes.size()), 0, scratch_, Seen::take, &seen);
   WEIR_CHECK(done == HS_SUCCESS);
-  return seen.first;
+  return seen.found;
 }
 
 }  // namespace weir

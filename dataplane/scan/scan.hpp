@@ -57,13 +57,14 @@ class Scan {
   u32 open_streams() const { return pool_.taken_count(); }
 
  private:
-  explicit Scan(const ScanPatterns& patterns) : patterns_(patterns) {}
+  explicit Scan(const ScanPatterns& patterns);
   struct Seen;
   u32 open();
-  u32 read(u32 stream, const u8* bytes, u32 count, u64 sets);
-  u32 look(const u8* bytes, u32 count, bool is_beginning, u64 sets);
+  ScanFound read(u32 stream, std::span<const u8> bytes, const ScanSets& sets);
+  ScanFound look(std::span<const u8> bytes, bool is_beginning, const ScanSets& sets);
 
   const ScanPatterns& patterns_;
+  u64 serial_;
   hs_scratch* scratch_ = nullptr;
   std::vector<hs_stream*> streams_;
   std::vector<u32> links_;

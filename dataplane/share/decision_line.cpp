@@ -5,7 +5,7 @@ namespace {
 
 constexpr std::size_t name_bytes_max = 512;
 // Keys, punctuation, two 20-digit numbers each for index, flow and generation, the time and the longest reason.
-static_assert(3 * (name_bytes_max + 2) + 400 <= decision_line_bytes_max);
+static_assert(4 * (name_bytes_max + 2) + 400 <= decision_line_bytes_max);
 
 struct Line {
   char* at;
@@ -108,6 +108,7 @@ std::size_t format_decision(std::span<char, decision_line_bytes_max> out, const 
     line.text(",\"depth\":");
     line.number(outcome.depth);
   }
+  if (!names.found.empty()) name(line, ",\"found\":", names.found);
   line.text("}\n");
   return static_cast<std::size_t>(line.at - out.data());
 }

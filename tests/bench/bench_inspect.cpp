@@ -75,8 +75,9 @@ class Watched {
         histories_(1),
         links_(2),
         all_(Pool<Watch>(watches_, std::span(links_).first(1)),
-             Pool<WatchHistory>(histories_, std::span(links_).last(1)), scanner, HashKey{{1, 2, 3, 4}},
+             Pool<WatchHistory>(histories_, std::span(links_).last(1)), HashKey{{1, 2, 3, 4}},
              {100'000'000'000, 1'000'000'000}, lanes_of_machine()) {
+    all_.use(scanner);
     wish_.sets[0] = 1, wish_.first_bytes = 65536;
   }
 
@@ -84,13 +85,14 @@ class Watched {
     if (slot_ == Watches::none || sequence_ - begin_ > 65536 - segment.size()) {
       if (slot_ != Watches::none) all_.end(slot_);
       begin_ = sequence_;
-      slot_ = all_.begin(wish_, sequence_ - 1);
-      all_.replier_begins(slot_, wish_, 0);
+      slot_ = all_.begin_stream(wish_);
+      all_.restart(slot_, wish_, 0, sequence_);
+      all_.restart(slot_, wish_, 1, 1);
     }
     const WatchStep step = all_.segment(slot_, wish_, 9, 0, sequence_, 1, segment, ++now_);
     sequence_ += static_cast<u32>(segment.size());
     all_.segment(slot_, wish_, 9, 1, 1, sequence_, {}, now_);
-    return step.finding != WatchFinding::nothing;
+    return step.found != 0;
   }
 
  private:
@@ -128,18 +130,18 @@ void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigne
       {{"bare hs_scan", each([&](auto segment) {
           hs_scan(patterns->packets(), chars(segment), segment_bytes, 0, bare.scratch, ignore, &found);
         })},
-       {"a packet by itself", each([&](auto segment) { found += scanner.look(segment, false, 1) != Scanner::none; })},
+       {"a packet by itself", each([&](auto segment) { found += scanner.look(segment, false, {1, 0}).sets != 0; })},
        {"bare hs_scan_stream", each([&](auto segment) {
           hs_scan_stream(bare.stream, chars(segment), segment_bytes, 0, bare.scratch, ignore, &found);
         })},
        {"a stream's next segment",
-        each([&](auto segment) { found += scanner.read(stream, segment, 1) != Scanner::none; })},
+        each([&](auto segment) { found += scanner.read(stream, segment, {1, 0}).sets != 0; })},
        {"the same through the reader, 64 KiB of each stream", each([&](auto segment) {
           if (reader.delivered_bytes() + segment_bytes > 65536 || reader.is_complete())
             reader = StreamReader(sequence, 65536);
           const auto step = reader.offer(sequence, segment, history);
           sequence += segment_bytes;
-          found += scanner.read(stream, step.fresh, 1) != Scanner::none;
+          found += scanner.read(stream, step.fresh, {1, 0}).sets != 0;
         })},
        {"a watched flow's segment, and its acknowledgement",
         each([&](auto segment) { found += watched.take(segment); })}},

@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "dataplane/share": ENGINE,
     "dataplane/edge": ENGINE + ("dataplane/ledger", "dataplane/scan"),
     "dataplane/ledger": ENGINE_LOW + ("dataplane/budget", "dataplane/policy"),
-    "dataplane/scan": ENGINE_LOW + ("dataplane/inspect",),
+    "dataplane/scan": ENGINE,
     "control/model": (),
     "control/source": ("control/model",),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source", "control/compile"),

@@ -46,9 +46,9 @@ struct Survey {
     while (file.read(reinterpret_cast<char*>(segment.data()), static_cast<std::streamsize>(segment.size())) ||
            file.gcount() > 0) {
       const std::span<const u8> part(segment.data(), static_cast<std::size_t>(file.gcount()));
-      note(in_streams, scanner.read(stream, part, ~u64{0}), path);
+      note(in_streams, scanner.read(stream, part, {~u64{0}, 0}).pattern, path);
       if (size != 0 && size / part.size() % 16 == 7)
-        note(in_packets, scanner.look(part, false, ~u64{0}), path), ++packets;
+        note(in_packets, scanner.look(part, false, {~u64{0}, 0}).pattern, path), ++packets;
       size += part.size();
     }
     scanner.close(stream);

@@ -62,7 +62,8 @@ struct World {
     std::set<std::string> names;
     const u32 stream = scanner.open();
     for (const auto part : parts)
-      if (const u32 pattern = scanner.read(stream, part, sets); pattern != Scanner::none) names.insert(named(pattern));
+      if (const ScanFound seen = scanner.read(stream, part, {sets, 0}); seen.sets != 0)
+        names.insert(named(seen.pattern));
     scanner.close(stream);
     return names;
   }
@@ -193,7 +194,7 @@ TEST_CASE("a packet by itself: what stands at the beginning only where a message
   World& world = shipped();
   const std::string tensorrt("ftrt\0\0\0\0", 8), gguf("GGUF\3\0\0\0", 8);
   const auto look = [&](const std::string& text, bool is_beginning) {
-    return world.named(world.scanner.look(World::bytes_of(text), is_beginning, every_set));
+    return world.named(world.scanner.look(World::bytes_of(text), is_beginning, {every_set, 0}).pattern);
   };
   CHECK(look(tensorrt, true) == "weights/tensorrt");
   CHECK(look(tensorrt, false) == "");
@@ -220,8 +221,8 @@ TEST_CASE("sixteen MiB of noise hold nothing that may stand anywhere") {
   for (u32 i = 0; i < 16384; ++i) {
     u64 block[128];
     for (u64& word : block) word = random();
-    found +=
-        shipped().scanner.look({reinterpret_cast<const u8*>(block), sizeof block}, false, every_set) != Scanner::none;
+    const std::span<const u8> bytes(reinterpret_cast<const u8*>(block), sizeof block);
+    found += shipped().scanner.look(bytes, false, {every_set, 0}).sets != 0;
   }
   CHECK(found == 0);
 }

@@ -73,9 +73,9 @@ TEST_CASE("the logarithm is that of the library, and the entropy of a window tha
     REQUIRE(std::abs(static_cast<double>(log2_4096(count)) - std::log2(count) * 4096) < 8);
   for (const corpus::Kind& kind : corpus::all_kinds()) {
     corpus::Stream stream(kind, 3);
-    const u8* at = stream.next(window_bytes);
+    const u8* at = stream.next(shape_window_bytes);
     ByteCounts counts{};
-    for (u32 i = 0; i < window_bytes; ++i) ++counts[at[i]];
+    for (u32 i = 0; i < shape_window_bytes; ++i) ++counts[at[i]];
     double expected = 0;
     for (const u16 count : counts)
       if (count != 0) expected -= count / 16384.0 * std::log2(count / 16384.0);

@@ -52,14 +52,18 @@ struct Room {
         history_links(first_slots),
         patterns(compiled()),
         scan(*Scan::begin(patterns, 2 * first_slots)),
-        all(Pool<Watch>(watches, watch_links), Pool<WatchHistory>(histories, history_links), scan->scanner(),
-            HashKey{{1, 2, 3, 4}}, share, Lanes::plain) {}
+        all(Pool<Watch>(watches, watch_links), Pool<WatchHistory>(histories, history_links),
+            HashKey{{1, 2, 3, 4}}, share, Lanes::plain) {
+    all.use(scan->scanner());
+  }
 
   static ScanPatterns compiled() {
     const control::PatternSet set{"test", {{"mark", mark, "", {}, false, false}}};
     return *ScanPatterns::load(*control::compile_patterns(std::span(&set, 1)));
   }
 };
+
+u16 bit_of(Opening opening) { return static_cast<u16>(1u << (static_cast<u32>(opening) - 1)); }
 
 WatchWish scanning(u32 first_bytes) {
   WatchWish wish;
@@ -75,8 +79,10 @@ struct Flow {
   u32 slot;
   Tick now = 1'000'000;
 
-  Flow(Room& in, const WatchWish& wished) : room(in), wish(wished), slot(room.all.begin(wished, 999)) {
-    if (slot != Watches::none) room.all.replier_begins(slot, wish, 4999);
+  Flow(Room& in, const WatchWish& wished) : room(in), wish(wished), slot(room.all.begin_stream(wished)) {
+    if (slot == Watches::none) return;
+    room.all.restart(slot, wish, 0, 1000);
+    room.all.restart(slot, wish, 1, 5000);
   }
   ~Flow() {
     if (slot != Watches::none) room.all.end(slot);
@@ -104,7 +110,7 @@ TEST_CASE("what is looked for is found once, whatever becomes of the segments") 
       const u32 at = static_cast<u32>(random() % 3 ? received : random() % stream.size());
       const auto part = stream.subspan(at, std::min<std::size_t>(1 + random() % 900, stream.size() - at));
       const WatchStep seen = flow.send(0, at, part);
-      found += seen.finding == WatchFinding::signature;
+      found += seen.found == found_signature;
       REQUIRE((seen.answer == WatchAnswer::passes || seen.answer == WatchAnswer::ahead));
       if (seen.answer == WatchAnswer::passes && random() % 4) std::fill_n(has.begin() + at, part.size(), true);
       while (received < stream.size() && has[received]) ++received;
@@ -132,7 +138,7 @@ TEST_CASE("after the first bytes one packet of each MiB is looked at") {
   const std::string plain = noise(random, segment_bytes), marked = mark + noise(random, segment_bytes - mark.size());
   u32 found = 0, at = 0;
   while (at < 8u << 20) {
-    found += flow.send(0, at, bytes_of(at < 2048 + segment_bytes ? plain : marked)).finding == WatchFinding::signature;
+    found += flow.send(0, at, bytes_of(at < 2048 + segment_bytes ? plain : marked)).found == found_signature;
     at += segment_bytes;
   }
   CHECK((found >= 7 && found <= 9));
@@ -141,24 +147,23 @@ TEST_CASE("after the first bytes one packet of each MiB is looked at") {
 TEST_CASE("a flow opens with its protocol, or that is found") {
   const std::string nvme("\0\0\x80\0\x80\0\0\0\0\0\0\0", 12), other = "SSH-2.0-x\r\n";
   WatchWish wish;
-  wish.protocol = Opening::nvme_tcp;
+  wish.protocols = bit_of(Opening::nvme_tcp);
   Room room;
-  const auto finding_of = [&](const std::string& text, u32 cut) {
+  const auto found_in = [&](const std::string& text, u32 cut) {
     Flow flow(room, wish);
     const auto bytes = bytes_of(text);
-    const WatchFinding first = flow.send(0, 0, bytes.first(cut)).finding;
-    const WatchFinding second = flow.send(0, cut, bytes.subspan(cut)).finding;
-    return std::max(first, second);
+    const u8 first = flow.send(0, 0, bytes.first(cut)).found;
+    return static_cast<u8>(first | flow.send(0, cut, bytes.subspan(cut)).found);
   };
-  for (u32 cut = 0; cut <= 12; ++cut) CHECK(finding_of(nvme, cut) == WatchFinding::nothing);
-  for (u32 cut = 0; cut <= 11; ++cut) CHECK(finding_of(other, cut) == WatchFinding::protocol);
+  for (u32 cut = 0; cut <= 12; ++cut) CHECK(found_in(nvme, cut) == 0);
+  for (u32 cut = 0; cut <= 11; ++cut) CHECK(found_in(other, cut) == found_protocol);
   // One byte, and then much the other way.
   Flow flow(room, wish);
-  CHECK(flow.send(0, 0, bytes_of(nvme).first(1)).finding == WatchFinding::nothing);
+  CHECK(flow.send(0, 0, bytes_of(nvme).first(1)).found == 0);
   const std::string page(1024, 'x');
   for (u32 at = 0; at < 3 * 1024; at += 1024)
-    CHECK(flow.send(1, at, bytes_of(page), 1).finding == WatchFinding::nothing);
-  CHECK(flow.send(1, 3 * 1024, bytes_of(page), 1).finding == WatchFinding::protocol);
+    CHECK(flow.send(1, at, bytes_of(page), 1).found == 0);
+  CHECK(flow.send(1, 3 * 1024, bytes_of(page), 1).found == found_protocol);
 }
 
 TEST_CASE("tensors and opaque bytes are told once, text never") {
@@ -166,20 +171,65 @@ TEST_CASE("tensors and opaque bytes are told once, text never") {
   Room room;
   const auto findings_of = [&](const std::string& text) {
     WatchWish wish;
-    wish.tensors[0] = true;
+    wish.tensors[0] = wish.opaque[0] = true;
     Flow flow(room, wish);
-    std::vector<WatchFinding> findings;
+    std::vector<u8> findings;
     for (u32 at = 0; at + segment_bytes <= text.size(); at += segment_bytes)
       if (const WatchStep step = flow.send(0, at, bytes_of(text).subspan(at, segment_bytes));
-          step.finding != WatchFinding::nothing)
-        findings.push_back(step.finding);
+          step.found != 0)
+        findings.push_back(step.found);
     return findings;
   };
-  CHECK(findings_of(bf16_weights(random, 32768)) == std::vector{WatchFinding::tensor});
-  CHECK(findings_of(noise(random, 3 << 20)) == std::vector{WatchFinding::opaque});
+  CHECK(findings_of(bf16_weights(random, 32768)) == std::vector<u8>{found_tensor});
+  CHECK(findings_of(noise(random, 3 << 20)) == std::vector<u8>{found_opaque});
   std::string text;
   while (text.size() < 1 << 20) text += "line " + std::to_string(random() % 100000) + " of a log, all is well\n";
   CHECK(findings_of(text).empty());
+}
+
+TEST_CASE("of a flow without an order the first bytes are looked at packet by packet") {
+  Room room;
+  const WatchWish wish = scanning(4096);
+  const u32 slot = room.all.begin_packets();
+  const std::string plain(1024, 'x'), marked = plain + mark;
+  CHECK(room.all.packet(slot, wish, 7, 0, bytes_of(plain), true, 1).found == 0);
+  const WatchStep step = room.all.packet(slot, wish, 7, 0, bytes_of(marked), true, 1);
+  CHECK((step.found == found_signature && step.signatures.sets == 1 && step.signatures.pattern == 0));
+  u32 found = 0;
+  for (u32 i = 0; i < 100; ++i) found += room.all.packet(slot, wish, 7, 1, bytes_of(marked), true, 1).found != 0;
+  CHECK((found >= 4 && found <= 5));  // 4096 bytes, and perhaps a probe of the first MiB
+  room.all.end(slot);
+}
+
+TEST_CASE("what is found again by other patterns goes on, packet by packet") {
+  Room room, other;
+  Flow flow(room, scanning(8192));
+  flow.send(0, 0, bytes_of("harmless"));
+  room.all.use(other.scan->scanner());
+  CHECK(flow.send(0, 8, bytes_of(mark)).found == found_signature);
+  CHECK(other.scan->open_streams() == 0);
+  const auto& begun = room.all;
+  CHECK((begun.live() == 1 && begun.reading() == 1));
+}
+
+TEST_CASE("a connection that begins anew is read anew; the same SYN again changes nothing") {
+  Room room;
+  Flow flow(room, scanning(8192));
+  flow.send(0, 0, bytes_of("harmless"));
+  room.all.restart(flow.slot, flow.wish, 0, 1000);
+  CHECK(flow.send(0, 0, bytes_of("different")).answer == WatchAnswer::differs);
+  room.all.restart(flow.slot, flow.wish, 0, 2000);
+  CHECK(flow.send(0, 1000, bytes_of("different")).answer == WatchAnswer::passes);
+}
+
+TEST_CASE("of several sets found at once, one that ends the flow is named") {
+  const control::PatternSet sets[] = {{"told", {{"a", "first mark", "", {}, false, false}}},
+                                      {"ends", {{"b", "second mark", "", {}, false, false}}}};
+  const auto patterns = *ScanPatterns::load(*control::compile_patterns(sets));
+  const auto scan = *Scan::begin(patterns, 1);
+  const auto found = scan->scanner().look(bytes_of("first mark, second mark"), true, {3, 2});
+  CHECK((found.sets == 3 && patterns.name(found.pattern) == "b"));
+  CHECK(scan->scanner().look(bytes_of("first mark, second mark"), true, {1, 2}).sets == 1);
 }
 
 TEST_CASE("inspection does no more than its share, and what waits passes later") {
@@ -227,6 +277,6 @@ TEST_CASE("a flow that finds no room is told so, and takes none") {
   std::vector<u32> slots;
   WatchWish little;
   little.tensors[0] = true;
-  while (slots.size() < 4) slots.push_back(room.all.begin(little, 1));
+  while (slots.size() < 4) slots.push_back(room.all.begin_stream(little));
   CHECK((slots[2] != Watches::none && slots[3] == Watches::none));
 }

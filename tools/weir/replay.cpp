@@ -106,6 +106,9 @@ int replay(const ReplayOptions& options) {
   std::vector<JobGate*> gate_of;
   for (JobGate& gate : gates) gate_of.push_back(&gate);
   installed.job_gates = gate_of;
+  const auto scan = InstalledScan::make(file->policy, 1, replay_reading, nullptr);
+  if (!scan) return fail(options.policy + ": " + scan.error());
+  scan->lend_to(installed);
   auto files = ReplayFiles::create(options.write_directory, options.annotated);
   if (!files) return fail(files.error());
 

@@ -13,6 +13,9 @@ constexpr HashKey replay_secret{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093
 
 constexpr u32 cells_count = 1u << 18;  // of limits
 
+constexpr InspectorSize inspector_size{1u << 16, replay_reading};
+constexpr WatchShare all_of_it{100'000'000'000, 1'000'000'000'000};  // nobody else waits for a capture
+
 constexpr SipKey replay_cookie_secret{{0x452821e638d01377, 0xbe5466cf34e90c6c}};
 
 // Zeroed, and touched only where flows are; the pages of an unused table cost nothing.
@@ -40,6 +43,7 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, ledger::CaptureAccounts* acc
       flood_memory_(lent_memory(Floods::bytes_needed)),
       rdma_memory_(lent_memory(Rdma::bytes_needed)),
       dns_memory_(lent_memory(DnsLimits::bytes_needed)),
+      inspecting_memory_(lent_memory(inspects() ? Inspector::bytes_needed(inspector_size) : 0)),
       cells_memory_(lent_memory(charges() ? cells_count * sizeof(LimitCells::Cell) : 0)),
       charging_memory_(lent_memory(charges() ? Charging::bytes_needed(flows) : 0)),
       table_(aligned(table_memory_.get(), FlowTable::bytes_needed(flows)), flows),
@@ -57,7 +61,11 @@ PipelineConfig ReplayRun::config_of() {
                         .fragments = fragments_.get(),
                         .rdma = &rdma_,
                         .dns = &dns_,
+                        .quarantine = &quarantine_,
                         .name_segments = true};
+  if (inspects())
+    config.inspector = &inspector_.emplace(aligned(inspecting_memory_.get(), Inspector::bytes_needed(inspector_size)),
+                                           inspector_size, replay_secret, all_of_it, lanes_of_machine());
   if (!charges()) return config;
   const auto cells = aligned(cells_memory_.get(), cells_count * sizeof(LimitCells::Cell));
   cells_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(cells.data()), cells_count});

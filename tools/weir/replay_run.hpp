@@ -6,6 +6,7 @@
 #include "dataplane/ledger/capture_accounts.hpp"
 #include "dataplane/pipeline/charging.hpp"
 #include "dataplane/pipeline/dns_limits.hpp"
+#include "dataplane/scan/installed_scan.hpp"
 #include "dataplane/share/decision_line.hpp"
 #include "tools/capture/merge.hpp"
 
@@ -30,6 +31,9 @@ struct Decided {
   bool was_held;                      // an earlier decision of this packet said hold
   Tick ended;                         // of the packet with which it ends: its own, unless it was held
 };
+
+// Connections whose first bytes are read at once: what an InstalledScan for a run must be made for.
+inline constexpr u32 replay_reading = 1u << 12;
 
 class ReplayRun {
  public:
@@ -62,6 +66,7 @@ class ReplayRun {
   };
 
   u64 free_frame();
+  bool inspects() const { return policy_ != nullptr && policy_->policy.has_looks(); }
   bool charges() const { return policy_ != nullptr && policy_->has_charges; }
   PipelineConfig config_of();
   void begin_packet();
@@ -76,13 +81,15 @@ class ReplayRun {
   ledger::CaptureAccounts* const accounts_;
   const Checksum checksum_;
   std::function<void(const Decided&)> decided_;
-  Memory table_memory_, flood_memory_, rdma_memory_, dns_memory_, cells_memory_, charging_memory_;
+  Memory table_memory_, flood_memory_, rdma_memory_, dns_memory_, inspecting_memory_, cells_memory_, charging_memory_;
   FlowTable table_;
   Floods floods_;
   Rdma rdma_;
   DnsLimits dns_;
   std::unique_ptr<Reassembly> fragments_;
   LimitCells cells_;
+  std::optional<Inspector> inspector_;  // where the policy inspects
+  Quarantine quarantine_;
   std::optional<Charging> charging_;  // where there are budgets or limits
   WorkerCounters counters_;
   Pipeline pipeline_;

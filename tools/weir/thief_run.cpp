@@ -87,6 +87,9 @@ std::expected<WayResult, std::string> ThiefRun::play(u64 bytes, const Act& act, 
   std::vector<LimitRate> rates(policy_.view().limits.size());
   write_limit_rates(policy_, rates);
   installed.limit_rates = rates;
+  const auto scan = InstalledScan::make(policy_, 1, replay_reading, nullptr);
+  if (!scan) return std::unexpected(scan.error());
+  scan->lend_to(installed);
   std::optional<ledger::CaptureAccounts> accounts;
   if (!policy_.view().budgets.empty()) {
     const auto seats = accounts.emplace().prepare(policy_, port_names_);
