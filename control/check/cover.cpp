@@ -150,7 +150,7 @@ class CoverLint {
     made.helped("everything not allowed is denied already: name in the forbid only what no allow may ever open");
   }
 
-  // Another allow that opens all of this one and lasts as long.
+  // Another allow that opens all of this one, asks for the same and lasts as long.
   void overlapped(std::uint32_t index) {
     const Statement& allow = model_.statements[index];
     for (const std::uint32_t i : allows_from_[allow.from.front()]) {
@@ -159,6 +159,7 @@ class CoverLint {
       if (i == index || !std::ranges::includes(other.from, allow.from) || !std::ranges::includes(other.to, allow.to) ||
           !empty(subtract(allow.services, other.services)))
         continue;
+      if (allow.inspections != other.inspections || allow.rdma.protocols != other.rdma.protocols) continue;
       if (other.expires_s && (!allow.expires_s || *allow.expires_s > *other.expires_s)) continue;
       const bool equal = other.from == allow.from && other.to == allow.to && other.expires_s == allow.expires_s &&
                          empty(subtract(other.services, allow.services));

@@ -60,8 +60,8 @@ constexpr TableRow tables_[] = {
     {"budget", array, false, true, "How much: a hard cap on the bytes that leave `from` for `to`."},
     {"asset", named, true, true, "Something whose copying out is measured: a model's weights, a data set."},
     {"invariant", array, true, true, "A property of the whole policy that must hold."},
-    {"inspect", named, false, false, "What traffic may look like: signatures and tensor tests."},
-    {"inspect.pattern", inner, false, false, "One signature."},
+    {"inspect", named, false, true, "What traffic may look like: signatures and tensor tests."},
+    {"inspect.pattern", inner, false, true, "One signature."},
     {"job", named, false, true, "A training job: a closed set of members that learn their queue pairs, then seal."},
     {"queue_pair", array, false, true, "A queue pair that no handshake teaches: numbers at two hosts."},
     {"fleet", single, true, true, "How many enforcement points share the policy's budgets."},
@@ -127,7 +127,7 @@ constexpr KeyRow keys_[] = {
     {"service", "icmp", icmp, false, true, "", "", "ICMP queries of both families, by name."},
     {"service", "icmp4", icmp, false, true, "", "", "ICMP types, `\"8\"` or type and code `\"8/0\"`."},
     {"service", "icmp6", icmp, false, true, "", "", "ICMPv6 types, `\"128\"` or type and code `\"128/0\"`."},
-    {"service", "protocol", protocols, false, true, "", "nvme-tcp|nfs|s3|grpc|tcpstore|gloo|nccl",
+    {"service", "protocol", protocols, false, true, "", "",
      "Any other IP protocol: `\"esp\"`, `\"ah\"`, `\"gre\"`, `\"ipip\"`, or its number. Or what connections of the "
      "service must begin as, whatever their port: `nvme-tcp`, `nfs`, `s3`, `grpc`, `tcpstore`, `gloo`, `nccl`."},
     {"service", "rdma", protocols, false, true, "", "", "RDMA: a connection-manager port, `\"nccl\"` or `\"any\"`."},
@@ -203,7 +203,8 @@ constexpr KeyRow keys_[] = {
     {"allow", "expires", date, false, true, "", "", "The last day, UTC, on which it holds. The dataplane enforces it."},
     {"allow", "syn_proxy", boolean, false, true, "", "",
      "Handshakes are answered for the target, whatever [flood] says."},
-    {"allow", "inspect", names, false, false, "", "", "Inspections that its traffic must pass."},
+    {"allow", "inspect", names, false, true, "", "",
+     "Inspections that what it opens must pass. Of several allows the most specific says which."},
     {"allow", "operations", texts, false, true, "", "",
      "What its queue pairs may do, and nothing else: `send`, `write`, `read`, `atomic`, `ack`, `cnp`, `datagram`. "
      "Without it all but READ, which then passes unless the side that is read holds an asset that the reader lacks."},
@@ -281,21 +282,32 @@ constexpr KeyRow keys_[] = {
     {"invariant.never", "to", names, true, true, "", "", "The other."},
     {"invariant.never", "via", choice, false, true, "any", "", "Over any number of allowed hops."},
 
-    {"inspect", "direction", choice, false, true, "both|out|in", "", "Which way to look."},
-    {"inspect", "first", size, false, true, "", "", "How much of each direction is scanned."},
-    {"inspect", "on_match", choice, false, true, "deny|alert|quarantine", "", "What a match does."},
-    {"inspect", "opaque", choice, false, true, "allow|alert|deny", "", "What traffic that cannot be read does."},
-    {"inspect", "signatures", texts, false, true, "", "", "Signature sets."},
-    {"inspect", "tensors", boolean, false, true, "", "", "Whether to run the tensor tests."},
-    {"inspect", "max_quarantined", percent, false, true, "", "", "Hosts that may be cut off at once."},
+    {"inspect", "direction", choice, false, true, "both|out|in", "",
+     "`out` is what `from` of the allow sends, `in` what comes back; `both`."},
+    {"inspect", "first", size, false, true, "", "",
+     "How much of each direction is read in order, to 16 MiB; `64 KiB`. Behind it one packet of each MiB is searched."},
+    {"inspect", "on_match", choice, false, true, "deny|alert|quarantine", "",
+     "What a signature or a tensor does: `deny` ends the flow."},
+    {"inspect", "opaque", choice, false, true, "allow|alert|deny", "",
+     "What encrypted or compressed bytes do; `allow`. Needs `tensors`."},
+    {"inspect", "busy", choice, false, true, "wait|deny", "",
+     "When inspection has no time left: `wait` drops the packet, for its sender to send again; `deny` ends the flow."},
+    {"inspect", "signatures", texts, false, true, "", "",
+     "Signature sets: `weights`, `names`, `movers`, `containers`, or a file relative to the root file."},
+    {"inspect", "tensors", boolean, false, true, "", "", "Whether to look for tensors by their statistics."},
+    {"inspect", "max_quarantined", percent, false, true, "", "",
+     "The part of the hosts that may be cut off at once, `5%`; beyond it matches only alert."},
     {"inspect", "pattern", tables, false, true, "", "", "Signatures of its own."},
-    MODE("inspect", "monitor", false),
+    MODE("inspect", "", true),
     {"inspect", "about", text, false, true, "", "", "For people."},
-    {"inspect.pattern", "name", text, false, true, "", "", "Shown when it matches."},
+    {"inspect.pattern", "name", text, false, true, "", "", "Shown when it matches; else the inspection's."},
     {"inspect.pattern", "hex", text, false, true, "", "", "Bytes."},
     {"inspect.pattern", "text", text, false, true, "", "", "Text."},
-    {"inspect.pattern", "regex", text, false, true, "", "", "A regular expression."},
-    {"inspect.pattern", "at", integer, false, true, "", "", "Offset in the stream."},
+    {"inspect.pattern", "regex", text, false, true, "", "", "An expression over bytes, in Hyperscan's syntax."},
+    {"inspect.pattern", "at", integer, false, true, "", "",
+     "Where it begins, from the start of the stream or message: 0 to 4096. Without it: anywhere."},
+    {"inspect.pattern", "base64", boolean, false, true, "", "", "Whether to find the bytes coded in base64 too."},
+    {"inspect.pattern", "any_case", boolean, false, true, "", "", "Letters of either case."},
 
     {"job", "members", names, true, true, "", "", "Segments of the job."},
     {"job", "transport", texts, false, true, "", "", "`roce`, `nccl`, `tcp`; all of them without this key."},
@@ -345,8 +357,8 @@ const KeyRow* find_key(std::string_view wanted_table, std::string_view wanted_ke
 
 bool is_read(std::string_view word) {
   constexpr std::string_view words[] = {
-      "inspect",     "allow.inspect",        "service.protocol",    "policy.mode",         "policy.monitor_until",
-      "forbid.mode", "forbid.monitor_until", "limit.mode",          "limit.monitor_until", "link.rate"};
+      "policy.mode", "policy.monitor_until", "forbid.mode", "forbid.monitor_until", "limit.mode",
+      "limit.monitor_until", "link.rate"};
   return std::ranges::find(words, word) != std::end(words);
 }
 

@@ -152,6 +152,7 @@ void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diag
   empty_segments(resolved.model, out);
   lint_budgets(resolved.model, out);
   lint_rdma(resolved, cells, out);
+  lint_inspections(resolved, cells, out);
   lint_cover(resolved, cells, out);
 }
 

@@ -15,6 +15,8 @@ void lint_budgets(const Model& model, Diagnostics& out);
 // rdma_lints.cpp: queue pairs and jobs that are stated and not opened, or that take more than they seem to (W0417 to
 // W0423).
 void lint_rdma(const Resolved& resolved, const Cells& cells, Diagnostics& out);
+// inspect_lints.cpp: allows that take traffic out of an inspection (W0424).
+void lint_inspections(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 // cover.cpp: allows that a forbid or another allow takes over whole (W0401 to W0403).
 void lint_cover(const Resolved& resolved, const Cells& cells, Diagnostics& out);
 

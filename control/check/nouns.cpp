@@ -110,7 +110,7 @@ void Resolver::collect_nouns() {
   std::ranges::sort(made_.model.assets, {}, &Asset::name);
   check_pins_of_assets();
   for (const NamedTable& table : tables("job")) add_job(table);
-  for (const NamedTable& table : tables("inspect")) check_inspection(table);
+  for (const NamedTable& table : tables("inspect")) add_inspection(table);
   std::ranges::sort(made_.model.jobs, {}, &Job::name);
 }
 
@@ -250,9 +250,19 @@ void Resolver::add_services() {
     if (!says_something)
       out_.add("E0207", entry.key_span, fmt::format("service `{}` has no ports", entry.key), "names nothing")
           .helped(fmt::format("{} = {{ tcp = [443] }}", entry.key));
+    const std::uint16_t spoken = read_spoken(entry.value);
+    ServiceSet elsewhere = set;
+    elsewhere.tcp.clear(), elsewhere.rdma.clear();
+    if (spoken != 0 && (set.tcp.empty() || !empty(elsewhere)))
+      out_.add("E0216", entry.value.find("protocol")->value.span,
+               fmt::format("service `{}` is recognised by its first bytes, {}", entry.key,
+                           set.tcp.empty() ? "and has no TCP port" : "which only TCP has"),
+               set.tcp.empty() ? "needs `tcp`" : fmt::format("beside {}", show(elsewhere)))
+          .helped(set.tcp.empty() ? "tcp = [\"1-65535\"] where any port will do"
+                                  : "give what is not TCP a service and an [[allow]] of its own");
     const auto [at, fresh] =
         made_.names.services.try_emplace(
-            entry.key, Service{entry.key_span, std::move(set), false, read_spoken(entry.value)});
+            entry.key, Service{entry.key_span, std::move(set), false, spoken});
     if (!fresh)
       out_.add("E0203", entry.key_span, fmt::format("service `{}` is defined twice", entry.key), "again here")
           .with(at->second.span, "first here")

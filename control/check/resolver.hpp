@@ -79,9 +79,14 @@ class Resolver {
   void check_declared_once(const QueuePair& pair);
 
   // inspect.cpp
-  void check_inspection(const NamedTable& table);
-  void use_inspections(const Node& statement);
-  void tell_unused_inspections();
+  void add_inspection(const NamedTable& table);
+  void read_inspection(const Node& node, Inspection& made);
+  std::optional<Pattern> own_pattern(const Node& node, const Inspection& inspection);
+  void check_expressions(const PatternSet& set);
+  bool use_set(const Node& item);
+  bool read_set_file(const Node& item);
+  void use_inspections(const Node& node, Statement& statement);
+  void finish_inspections();
 
   // assets.cpp
   void read_capacity(Segment& segment, const Node& table);
@@ -98,7 +103,13 @@ class Resolver {
   std::map<std::string, const Entry*, std::less<>> groups_;
   std::vector<std::string> require_;
   std::vector<std::pair<Span, std::uint32_t>> reserves_;   // by place
-  std::map<std::string, std::pair<Span, bool>, std::less<>> inspections_;  // where, and whether some allow names it
+  struct FoundInspection {
+    Inspection made;
+    std::vector<std::string> sets;  // by name, of pattern_sets_
+    bool used = false;              // some allow names it
+  };
+  std::map<std::string, FoundInspection, std::less<>> inspections_;
+  std::map<std::string, PatternSet, std::less<>> pattern_sets_;  // that some inspection names
   std::map<std::tuple<bool, Ipv6Number, Ipv6Number, std::uint32_t>, Span> declared_;  // by family, source, target, qp
   std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"

@@ -48,7 +48,7 @@ Resolved Resolver::run() {
     made_.model.statements.push_back(std::move(statement));
     made_.facts.push_back(facts);
   }
-  tell_unused_inspections();
+  finish_inspections();
   std::ranges::sort(made_.model.budgets, {}, &Budget::name);
   std::ranges::sort(made_.model.limits, {}, &Limit::name);
   check_accounts();
@@ -215,7 +215,7 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   } else {
     read_terms(node, statement, facts);
     read_spoken_of(node, statement);
-    use_inspections(node);
+    use_inspections(node, statement);
   }
   const std::string log = text_of(node, "log");
   statement.log = log == "all" ? Log::all : log == "opened" ? Log::opened : Log::none;

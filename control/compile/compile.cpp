@@ -12,6 +12,7 @@
 #include "control/compile/write.hpp"
 #include "dataplane/base/limits.hpp"
 #include "dataplane/base/timeouts.hpp"
+#include "dataplane/inspect/pattern_image.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <fmt/core.h>
@@ -71,7 +72,7 @@ void put_ports(const Model& model, const Zones& zones, Contents& contents) {
 }
 
 void put_names(const Model& model, const ChargeSides& charges, const Atoms& atoms, std::span<const u32> order,
-               Contents& contents) {
+               std::span<const std::byte> patterns, Contents& contents) {
   contents.meta[0].name = contents.text(model.name);
   std::map<std::string_view, image::Text> files;  // by name: the order in which they were read must not show
   for (const std::string& file : model.files) files.try_emplace(file);
@@ -86,7 +87,7 @@ void put_names(const Model& model, const ChargeSides& charges, const Atoms& atom
   for (const std::string& file : model.files) file_texts.push_back(files.at(file));
   put_budgets(model, charges, file_texts, contents);
   put_rdma(model, order, file_texts, contents);
-  put_looks(model, order, contents);
+  put_inspections(model, order, file_texts, patterns, contents);
   for (const Segment& segment : model.segments)
     contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 
@@ -178,6 +179,14 @@ void put_tracking(const Model& model, Contents& contents) {
   contents.tracking.push_back(row);
 }
 
+std::optional<CapacityError> too_much_looked_for(const Model& model) {
+  if (model.inspections.size() > image::inspections_max)
+    return too_many("E0620", "inspections", model.inspections.size(), image::inspections_max).error();
+  if (model.pattern_sets.size() > pattern_sets_max)
+    return too_many("E0621", "signature sets", model.pattern_sets.size(), pattern_sets_max).error();
+  return std::nullopt;
+}
+
 u32 link_bits(const Link& link) {
   return (link.arp ? image::link_arp : 0) | (link.nd ? image::link_nd : 0) | (link.ra ? image::link_ra : 0) |
          (link.dhcp ? image::link_dhcp : 0);
@@ -185,7 +194,9 @@ u32 link_bits(const Link& link) {
 
 }  // namespace
 
-std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation, DecisionForm form) {
+std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation, DecisionForm form,
+                                               std::span<const std::byte> patterns) {
+  if (auto wrong = too_much_looked_for(model)) return std::unexpected(std::move(*wrong));
   if (model.segments.size() >= no_segment) return too_many("E0601", "segments", model.segments.size(), no_segment - 1);
   if (model.statements.size() >= decisions_max)
     return too_many("E0602", "statements", model.statements.size(), decisions_max - 1);
@@ -236,7 +247,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   put_tracking(model, contents);
   if (!put_charges(model, charges, contents))
     return std::unexpected(CapacityError{"E0615", "budgets and limits tell too many places and services apart"});
-  put_names(model, charges, atoms, order, contents);
+  put_names(model, charges, atoms, order, patterns, contents);
   if (auto crowd = find_crowd(model, atoms, zones, charges, contents)) return std::unexpected(std::move(*crowd));
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);

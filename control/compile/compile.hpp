@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,10 @@ struct CapacityError {
 // The form is the compiler's choice, by size and cost, unless a test or a bench wants one of them.
 enum class DecisionForm { automatic, matrix, vectors };
 
+// `patterns`: the model's pattern sets as control/inspect compiles them. Without them the image of a model that has any
+// is to be asked: it says what is looked for, and no dataplane takes it.
 std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation,
-                                               DecisionForm form = DecisionForm::automatic);
+                                               DecisionForm form = DecisionForm::automatic,
+                                               std::span<const std::byte> patterns = {});
 
 }  // namespace weir::control

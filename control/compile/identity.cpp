@@ -12,26 +12,26 @@ namespace weir::control {
 
 namespace {
 
-struct Pattern {
+struct PortPattern {
   std::string text;
   bool is_prefix;
-  auto operator<=>(const Pattern&) const = default;
+  auto operator<=>(const PortPattern&) const = default;
 
-  static Pattern of(const std::string& written) {
+  static PortPattern of(const std::string& written) {
     if (!written.empty() && written.back() == '*') return {written.substr(0, written.size() - 1), true};
     return {written, false};
   }
   // Whether every port that `other` matches is matched by this.
-  bool covers(const Pattern& other) const {
+  bool covers(const PortPattern& other) const {
     return is_prefix ? other.text.starts_with(text) : !other.is_prefix && other.text == text;
   }
 };
 
-std::optional<u32> pin_of(const Model& model, const Pattern& port) {
+std::optional<u32> pin_of(const Model& model, const PortPattern& port) {
   std::optional<u32> best;
   std::size_t best_length = 0;
   for (u32 i = 0; i < model.ports.size(); ++i) {
-    const Pattern pin = Pattern::of(model.ports[i].name);
+    const PortPattern pin = PortPattern::of(model.ports[i].name);
     if (pin == port) return i;
     if (!pin.is_prefix || !pin.covers(port)) continue;
     if (best && pin.text.size() <= best_length) continue;
@@ -70,20 +70,20 @@ void segments_in_network(const Model& model, const Atoms& atoms, const PortClass
 }  // namespace
 
 std::vector<PortClassPlan> port_classes(const Model& model) {
-  std::set<Pattern> patterns;
+  std::set<PortPattern> patterns;
   for (const Segment& segment : model.segments)
     if (!is_bound(segment))
-      for (const std::string& attach : segment.attach) patterns.insert(Pattern::of(attach));
-  for (const PortPin& pin : model.ports) patterns.insert(Pattern::of(pin.name));
+      for (const std::string& attach : segment.attach) patterns.insert(PortPattern::of(attach));
+  for (const PortPin& pin : model.ports) patterns.insert(PortPattern::of(pin.name));
 
   std::vector<PortClassPlan> classes(1);
-  for (const Pattern& pattern : patterns) {
+  for (const PortPattern& pattern : patterns) {
     const auto kind = pattern.is_prefix ? image::ClassKind::prefix : image::ClassKind::name;
     PortClassPlan plan{pattern.text, kind, 0, {}, pin_of(model, pattern), false};
     for (u32 i = 0; i < model.segments.size(); ++i) {
       const auto& attach = model.segments[i].attach;
       if (is_bound(model.segments[i])) continue;
-      if (std::any_of(attach.begin(), attach.end(), [&](const auto& a) { return Pattern::of(a).covers(pattern); }))
+      if (std::any_of(attach.begin(), attach.end(), [&](const auto& a) { return PortPattern::of(a).covers(pattern); }))
         plan.attached.push_back(i);
     }
     plan.pins_addresses = plan.pin && model.ports[*plan.pin].has_addresses;

@@ -5,6 +5,7 @@
 #include "control/bound/bound.hpp"
 #include "control/bound/show.hpp"
 #include "control/check/rdma_words.hpp"
+#include "control/diff/inspections.hpp"
 #include "control/diff/spoken.hpp"
 #include "control/model/address.hpp"
 #include "control/model/services.hpp"
@@ -123,6 +124,12 @@ class Speaker {
             {"read_credit", one.read_credit == 0 ? "the allow's" : show_bytes(one.read_credit)}};
   }
 
+  Fields of(const Inspection& one) const {
+    Fields fields;
+    for (auto& [key, value] : inspection_words(model_, one)) fields.push_back({key, value});
+    return fields;
+  }
+
   Fields of(const Invariant& one) const {
     if (one.never)
       return {
@@ -213,6 +220,7 @@ std::vector<DiffSetting> caps_between(const Model& old_model, const Model& new_m
   std::vector<DiffSetting> found;
   compare("asset", caps_of(before, old_model.assets), caps_of(after, new_model.assets), found);
   compare("budget", caps_of(before, old_model.budgets), caps_of(after, new_model.budgets), found);
+  compare("inspect", caps_of(before, old_model.inspections), caps_of(after, new_model.inspections), found);
   compare("invariant", caps_of(before, old_model.invariants), caps_of(after, new_model.invariants), found);
   compare("job", caps_of(before, old_model.jobs), caps_of(after, new_model.jobs), found);
   compare("limit", caps_of(before, old_model.limits), caps_of(after, new_model.limits), found);

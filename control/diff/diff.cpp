@@ -16,6 +16,7 @@ std::expected<Diff, std::string> diff(const PolicySide& old_side, const PolicySi
   auto entries = EntryMaker(*space, regions, fates, {&old_side, &new_side}, now_s).make();
   if (!entries) return std::unexpected(entries.error());
   Diff made{space->classes,
+            space->inspections,
             std::move(*entries),
             claims_between(*space),
             settings_between(*space),

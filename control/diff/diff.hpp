@@ -74,6 +74,7 @@ struct DiffBound {
 
 struct Diff {
   std::vector<JointClass> classes;
+  std::vector<std::string> inspections;  // lists of names, by FatePiece::inspections
   std::vector<DiffEntry> entries;  // by kind, then words
   std::vector<DiffClaim> claims;
   std::vector<DiffSetting> settings;  // by key

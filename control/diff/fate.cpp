@@ -15,11 +15,12 @@ bool equal_but_for_time(FatePiece a, const FatePiece& b) {
   return a == b;
 }
 
-FatePiece allowed_by(const Statement& statement, bool is_rdma) {
+FatePiece allowed_by(const Statement& statement, u32 inspections, bool is_rdma) {
   FatePiece piece{.until_s = statement.expires_s.value_or(no_end),
                   .allowed = 1,
                   .log = static_cast<std::uint8_t>(statement.log),
-                  .syn_proxy = statement.syn_proxy};
+                  .syn_proxy = statement.syn_proxy,
+                  .inspections = inspections};
   const RdmaTerms& terms = statement.rdma;
   if (!is_rdma) {
     piece.protocols = terms.protocols;
@@ -123,7 +124,7 @@ u32 Fates::fate_of(u32 chain, bool rejects, bool is_rdma) {
     const auto log = static_cast<std::uint8_t>(statement.log);
     const std::uint8_t answered = statement.reject || rejects;
     if (statement.is_forbid) append({.until_s = no_end, .log = log, .rejects = answered});
-    else append(allowed_by(statement, is_rdma));
+    else append(allowed_by(statement, space_.looked_by[*rule], is_rdma));
   }
   append({.until_s = no_end, .rejects = rejects});
   known_.push_back({key, fates_.intern(pieces)});

@@ -17,6 +17,7 @@ struct FatePiece {
   std::uint16_t protocols = 0;  // what the first bytes must be; zero of queue pairs
   std::uint32_t read_mtu = 0, first_use = 0;
   std::uint64_t read_credit = 0;
+  std::uint64_t inspections = 0;  // of JointSpace::inspections
   bool operator==(const FatePiece&) const = default;
 };
 inline constexpr std::int64_t no_end = INT64_MAX;

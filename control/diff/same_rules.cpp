@@ -55,7 +55,7 @@ SameRules same_rules(const JointSpace& space) {
                         u64{from[rule]} << 32 | to[rule],
                         space.service_set_of[rule],
                         static_cast<u64>(one.expires_s.value_or(0)),
-                        u64{terms.operations.value_or(0xff)} | protocols << 8,
+                        u64{terms.operations.value_or(0xff)} | protocols << 8 | u64{space.looked_by[rule]} << 32,
                         u64{terms.read_mtu} << 32 | terms.first_use,
                         terms.read_credit};
     const u32 number = distinct.intern(says);

@@ -2,6 +2,8 @@
 // asked of each policy with its own classes, so that nothing of its meaning is written twice.
 #include "control/diff/space.hpp"
 
+#include "control/diff/inspections.hpp"
+
 #include "control/compile/rules.hpp"
 #include "control/model/address.hpp"
 #include "control/model/services.hpp"
@@ -307,6 +309,14 @@ std::optional<JointSpace> joint_space(const Model& old_model, const Model& new_m
   JointSpace space;
   space.models = {&old_model, &new_model};
   if (!Builder(space).build()) return std::nullopt;
+  const std::array names{inspection_names(old_model, new_model), inspection_names(new_model, new_model)};
+  space.inspections = {""};
+  for (u32 rule = 0; rule < space.statement_of.size(); ++rule) {
+    const std::string list = inspections_of(space.statement(rule), names[space.policy_of(rule)]);
+    const auto at = std::ranges::find(space.inspections, list);
+    space.looked_by.push_back(static_cast<u32>(at - space.inspections.begin()));
+    if (at == space.inspections.end()) space.inspections.push_back(list);
+  }
   return space;
 }
 

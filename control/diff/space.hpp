@@ -56,6 +56,9 @@ struct JointSpace {
   std::vector<std::vector<u32>> services_of_set;  // by service set: the services in it, ascending
   std::vector<ServicePoints> points;  // by service; 0 is in no rule's set
 
+  std::vector<u32> looked_by;  // by rule: of `inspections`
+  std::vector<std::string> inspections;  // lists of names; 0 is none
+
   u32 policy_of(u32 rule) const { return rule >= first_new_rule ? new_policy : old_policy; }
   const Statement& statement(u32 rule) const { return models[policy_of(rule)]->statements[statement_of[rule]]; }
   const PortClassPlan& plan(u32 policy, u32 port_class) const {

@@ -1,48 +1,30 @@
 #include "control/inspect/compile_patterns.hpp"
 
+#include "control/inspect/expressions.hpp"
 #include "dataplane/inspect/pattern_image.hpp"
 
 #include <fmt/format.h>
 #include <hs.h>
 
-#include <cctype>
 #include <cstdlib>
 #include <memory>
 
 namespace weir::control {
 namespace {
 
+constexpr Span nowhere{~0u, 0, 0};
+
 struct Free {
   void operator()(hs_database_t* database) const { hs_free_database(database); }
   void operator()(char* bytes) const { std::free(bytes); }
 };
-
-// Byte by byte, so that nothing in it has a meaning.
-std::string literally(std::string_view bytes) {
-  std::string made;
-  for (const char one : bytes) {
-    const auto byte = static_cast<unsigned char>(one);
-    made += std::isalnum(byte) != 0 ? std::string(1, one) : fmt::format("\\x{:02x}", byte);
-  }
-  return made;
-}
-
-// Either alphabet: standard, and URL-safe (RFC 4648, section 5).
-std::string either_alphabet(std::string_view core) {
-  std::string made;
-  for (const char letter : core) {
-    if (letter == '+') made += "[+\\-]";
-    else if (letter == '/') made += "[\\/_]";
-    else made += letter;
-  }
-  return made;
-}
 
 struct All {
   std::vector<std::string> expressions;
   std::vector<unsigned> flags, ids;
   std::vector<PatternRow> rows;
   std::vector<u32> set_names;
+  std::vector<Span> spans;  // by row
   std::string names;
 
   u32 name(const std::string& text) {
@@ -63,7 +45,8 @@ All gather(std::span<const PatternSet> sets) {
       for (std::string& expression : expressions_of(pattern)) {
         const bool at_beginning = expression.starts_with('^');
         all.ids.push_back(static_cast<unsigned>(all.rows.size()));
-        all.flags.push_back(HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | (pattern.any_case ? HS_FLAG_CASELESS : 0u));
+        all.flags.push_back(flags_of(pattern));
+        all.spans.push_back(pattern.span);
         all.rows.push_back({name, set_number, static_cast<u8>(at_beginning), 0});
         all.expressions.push_back(std::move(expression));
       }
@@ -74,7 +57,7 @@ All gather(std::span<const PatternSet> sets) {
 
 using Database = std::unique_ptr<hs_database_t, Free>;
 
-std::expected<Database, std::string> database_of(const All& all, unsigned mode) {
+std::expected<Database, PatternsFault> database_of(const All& all, unsigned mode) {
   std::vector<const char*> expressions;
   for (const std::string& expression : all.expressions) expressions.push_back(expression.c_str());
   hs_database_t* database = nullptr;
@@ -90,7 +73,7 @@ std::expected<Database, std::string> database_of(const All& all, unsigned mode) 
                               &all.names[all.rows[place].name], error->message)
                 : fmt::format("patterns: {}", error->message);
   hs_free_compile_error(error);
-  return std::unexpected(sentence);
+  return std::unexpected(PatternsFault{sentence, has_place ? all.spans[place] : nowhere});
 }
 
 void append(std::vector<std::byte>& image, const void* bytes, std::size_t count) {
@@ -104,37 +87,27 @@ struct Serial {
   std::size_t count = 0;
 };
 
-std::expected<Serial, std::string> serial_of(const All& all, unsigned mode) {
+std::expected<Serial, PatternsFault> serial_of(const All& all, unsigned mode) {
   const auto database = database_of(all, mode);
   if (!database) return std::unexpected(database.error());
   Serial made;
   char* bytes = nullptr;
   if (hs_serialize_database(database->get(), &bytes, &made.count) != HS_SUCCESS)
-    return std::unexpected("patterns: no memory");
+    return std::unexpected(PatternsFault{"patterns: no memory", nowhere});
   made.bytes.reset(bytes);
   return made;
 }
 
 }  // namespace
 
-std::vector<std::string> expressions_of(const Pattern& pattern) {
-  std::string found = pattern.regex.empty() ? literally(pattern.bytes) : pattern.regex;
-  if (pattern.at) {
-    const std::string gap = *pattern.at == 0 ? "" : fmt::format(".{{{}}}", *pattern.at);
-    found = fmt::format("^{}(?:{})", gap, found);
-  }
-  std::vector<std::string> made = {found};
-  for (unsigned before = 0; pattern.base64 && before < 3; ++before)
-    made.push_back(either_alphabet(base64_core(pattern.bytes, before)));
-  return made;
-}
-
-std::expected<std::vector<std::byte>, std::string> compile_patterns(std::span<const PatternSet> sets) {
+std::expected<std::vector<std::byte>, PatternsFault> compile_patterns(std::span<const PatternSet> sets) {
   const All all = gather(sets);
   if (sets.size() > pattern_sets_max)
-    return std::unexpected(fmt::format("{} signature sets; {} fit", sets.size(), pattern_sets_max));
+    return std::unexpected(
+        PatternsFault{fmt::format("{} signature sets; {} fit", sets.size(), pattern_sets_max), nowhere});
   if (all.rows.empty() || all.rows.size() > patterns_max)
-    return std::unexpected(fmt::format("{} patterns; 1 to {} fit", all.rows.size(), patterns_max));
+    return std::unexpected(
+        PatternsFault{fmt::format("{} patterns; 1 to {} fit", all.rows.size(), patterns_max), nowhere});
   const auto streams = serial_of(all, HS_MODE_STREAM), packets = serial_of(all, HS_MODE_BLOCK);
   if (!streams || !packets) return std::unexpected(streams ? packets.error() : streams.error());
   const PatternImageHeader header{pattern_image_magic,

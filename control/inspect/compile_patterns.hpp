@@ -8,11 +8,12 @@
 
 namespace weir::control {
 
-// The error is a sentence that names set and pattern. Patterns are numbered in order, sets as well; a pattern with
-// base64 has a number for each way it is written, all of the same name.
-std::expected<std::vector<std::byte>, std::string> compile_patterns(std::span<const PatternSet> sets);
-
-// The expressions that a pattern is found by, in Hyperscan's syntax.
-std::vector<std::string> expressions_of(const Pattern& pattern);
+struct PatternsFault {
+  std::string sentence;  // names set and pattern
+  Span span;             // of the pattern at fault; file ~0 where it is none's
+};
+// Patterns are numbered in order, sets as well; a pattern with base64 has a number for each way it is written, all of
+// the same name.
+std::expected<std::vector<std::byte>, PatternsFault> compile_patterns(std::span<const PatternSet> sets);
 
 }  // namespace weir::control

@@ -61,7 +61,10 @@ std::optional<PatternFault> read_key(const Entry& entry, Pattern& pattern, int& 
     if (!bytes) return PatternFault{value.span, "`hex` is pairs of hexadecimal digits"};
     pattern.bytes = *bytes;
   }
-  ways += (key == "hex" || key == "text" || key == "regex") && !value.text.empty();
+  if (key == "hex" || key == "text" || key == "regex") {
+    pattern.span = value.span;
+    ways += !value.text.empty();
+  }
   if (key == "at") {
     if (value.integer < 0 || value.integer > pattern_at_max)
       return PatternFault{value.span, fmt::format("`at` is 0 to {}", pattern_at_max)};
@@ -72,9 +75,10 @@ std::optional<PatternFault> read_key(const Entry& entry, Pattern& pattern, int& 
 
 }  // namespace
 
-std::expected<Pattern, PatternFault> read_pattern(const Node& table) {
+std::expected<Pattern, PatternFault> read_pattern(const Node& table, std::string_view name) {
   if (table.kind != NodeKind::table) return fault(table.span, "a pattern is a table");
   Pattern pattern;
+  pattern.name = name;
   int ways = 0;
   for (const Entry& entry : table.entries)
     if (auto wrong = read_key(entry, pattern, ways)) return Fault(std::move(*wrong));
@@ -97,22 +101,29 @@ std::expected<PatternSet, std::string> read_pattern_set(const std::string& name,
   };
   const auto tree = parse_toml(sources, file, found);
   if (!tree) return wrong(found.all.front().primary.span, found.all.front().sentence);
+  auto set = read_pattern_set(name, file, *tree);
+  if (!set) return wrong(set.error().span, set.error().sentence);
+  return std::move(*set);
+}
+
+std::expected<PatternSet, PatternFault> read_pattern_set(const std::string& name, std::uint32_t file,
+                                                         const Node& tree) {
   PatternSet set{name, {}};
-  for (const auto& [key, key_span, value] : tree->entries) {
+  for (const auto& [key, key_span, value] : tree.entries) {
     if (key == "version") {
-      if (value.kind != NodeKind::integer || value.integer != 1) return wrong(value.span, "`version` is 1");
+      if (value.kind != NodeKind::integer || value.integer != 1) return fault(value.span, "`version` is 1");
     } else if (key == "pattern" && value.kind == NodeKind::array) {
       for (const Node& item : value.items) {
         auto pattern = read_pattern(item);
-        if (!pattern) return wrong(pattern.error().span, pattern.error().sentence);
+        if (!pattern) return std::unexpected(pattern.error());
         set.patterns.push_back(std::move(*pattern));
       }
     } else {
-      return wrong(key_span, fmt::format("a signature set has `version` and [[pattern]], not `{}`", key));
+      return fault(key_span, fmt::format("a signature set has `version` and [[pattern]], not `{}`", key));
     }
   }
-  if (tree->find("version") == nullptr) return wrong({}, "`version = 1` is missing");
-  if (set.patterns.empty()) return wrong({}, "no [[pattern]]");
+  if (tree.find("version") == nullptr) return fault({file, 0, 0}, "`version = 1` is missing");
+  if (set.patterns.empty()) return fault({file, 0, 0}, "no [[pattern]]");
   return set;
 }
 

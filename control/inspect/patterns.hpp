@@ -2,43 +2,30 @@
 // bytes (`hex`, `text`) or a `regex`; `at` is an offset in the stream, `base64` finds the bytes in that coding too.
 // Says what a file means or where it is wrong; what a match does is policy.
 #pragma once
+#include "control/model/patterns.hpp"
 #include "control/source/tree.hpp"
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace weir::control {
 
 inline constexpr std::uint32_t pattern_at_max = 4096;
 
-struct Pattern {
-  std::string name;
-  std::string bytes;                // of `hex` and `text`
-  std::string regex;                // else this
-  std::optional<std::uint32_t> at;  // where it begins; nothing: anywhere
-  bool base64 = false;
-  bool any_case = false;
-};
-
-struct PatternSet {
-  std::string name;  // of the file, without its ending
-  std::vector<Pattern> patterns;
-};
-
 // The text of a set's file. `shown` is its path as the person would type it. The error is "PATH:LINE: what is wrong".
 std::expected<PatternSet, std::string> read_pattern_set(const std::string& name, const std::string& shown,
                                                         const std::string& text);
 
-// One [[pattern]] table, for policies that have patterns of their own. The error is a sentence, about the key.
 struct PatternFault {
   Span span;
   std::string sentence;
 };
-std::expected<Pattern, PatternFault> read_pattern(const Node& table);
+// The same from the tree of file `file`.
+std::expected<PatternSet, PatternFault> read_pattern_set(const std::string& name, std::uint32_t file, const Node& tree);
+// One [[pattern]] table, for policies that have patterns of their own; `name` is for one without.
+std::expected<Pattern, PatternFault> read_pattern(const Node& table, std::string_view name = "");
 
 // The characters that stand for `bytes` in base64 whatever comes before and after, after 0, 1 or 2 bytes of a group of
 // three (RFC 4648, section 4).

@@ -2,6 +2,8 @@
 // statement with the place it was written. Filled by control/source and control/check, read by control/compile.
 // Plain data; no TOML in it and no image.
 #pragma once
+#include "control/model/patterns.hpp"
+
 #include <array>
 #include <cstdint>
 #include <map>
@@ -10,13 +12,6 @@
 #include <vector>
 
 namespace weir::control {
-
-// Bytes [begin, end) of file `file` in Sources::files. Line and column are derived only to be shown.
-struct Span {
-  std::uint32_t file = 0;
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-};
 
 // Inclusive ranges, sorted, disjoint, not adjacent. IPv4 as a host-order number; IPv6 as 128-bit host-order.
 __extension__ using Ipv6Number = unsigned __int128;
@@ -94,6 +89,7 @@ struct Statement {
   bool syn_proxy = false;             // allow: its handshakes are answered before the target hears of them
   bool reject = false;                // forbid: what it denies is answered
   RdmaTerms rdma{};
+  std::vector<std::uint32_t> inspections{};  // of an allow: indices in Model::inspections, sorted, unique
 };
 
 struct Link {
@@ -228,6 +224,22 @@ struct RdmaSettings {
   std::uint32_t nak_penalty_ms = 1'000;
 };
 
+// [inspect.NAME]: what is looked for in what an allow opens, and what becomes of it.
+struct Inspection {
+  std::string name;
+  Span span;
+  std::uint32_t first_bytes = 64 << 10;  // of each direction, read in order; never 0
+  bool out = true, in = true;         // what `from` of the allow sends; what comes back; at least one
+  bool tensors = false;
+  enum class OnMatch : std::uint8_t { deny, alert, quarantine } on_match = OnMatch::deny;
+  enum class Opaque : std::uint8_t { allow, alert, deny } opaque = Opaque::allow;
+  enum class Busy : std::uint8_t { wait, deny } busy = Busy::wait;
+  std::uint32_t max_quarantined = 500;  // of the hosts, in ten-thousandths
+  std::vector<std::uint32_t> sets;    // indices in Model::pattern_sets, sorted, unique
+  bool monitor = false;
+  std::optional<std::int64_t> monitor_until_s;  // first second (Unix) at which it enforces all the same
+};
+
 // How many accounts a budget per host can need for one segment: as many as it has hosts, or as it has
 // ports where they alone say who is in it. 0: nobody said.
 inline constexpr std::uint32_t attached_ports_max = 16;
@@ -248,6 +260,8 @@ struct Model {
   std::vector<Job> jobs;              // sorted by name
   std::vector<QueuePair> queue_pairs; // in the order found
   RdmaSettings rdma;
+  std::vector<Inspection> inspections;  // sorted by name
+  std::vector<PatternSet> pattern_sets;  // those that some inspection names, sorted by name
   std::uint32_t instances = 1;        // enforcement points that share every budget and limit
   bool fleet_stated = false;          // [fleet] is there
   bool monitor = false;               // policy.mode: nothing that policy would deny is denied; no bound holds

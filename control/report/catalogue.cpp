@@ -88,7 +88,15 @@ constexpr CodeRow rows[] = {
      "`inspect` of an allow names tables [inspect.NAME] in any file of the policy."},
     {"E0214", "an inspection that looks for nothing",
      "An inspection needs `signatures`, `tensors = true` or at least one [[inspect.NAME.pattern]], and a pattern "
-     "exactly one of `hex`, `text` and `regex`."},
+     "exactly one of `hex`, `text` and `regex`. What is `opaque` is told by the windows of the tensor tests, so that "
+     "it needs `tensors = true`."},
+    {"E0215", "an unknown signature set",
+     "`signatures` names sets that are shipped with the program, as `weights`, or files: a name with a slash or that "
+     "ends in .toml is a path relative to the root file (docs/signatures.md)."},
+    {"E0216", "a protocol that is recognised elsewhere than on TCP",
+     "What a connection speaks is told by the first bytes of a TCP stream. A service with such a `protocol` needs "
+     "`tcp` ports, and may have `rdma`; other ports and protocols would open whatever is spoken there. Give those a "
+     "service and an allow of their own."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -154,6 +162,10 @@ constexpr CodeRow rows[] = {
      "or at both. A number can be declared once for each host that sends to it."},
     {"E0420", "not bytes in hex",
      "Two hexadecimal digits a byte, blanks between bytes: hex = \"7B 22 5F 5F\"."},
+    {"E0421", "a signature that cannot be looked for",
+     "A pattern of an inspection, or a file of them, that cannot be read, or that Hyperscan does not take: it has no "
+     "look-around, no back-references, and bounds on repetition. The message is Hyperscan's own where the expression "
+     "is at fault."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -222,6 +234,9 @@ constexpr CodeRow rows[] = {
      "the same segments hold."},
     {"E0618", "too many jobs", "An address is known by its jobs; the message says how many there can be."},
     {"E0619", "too many declared queue pairs", "The message says how many an image can hold."},
+    {"E0620", "too many inspections", "A rule asks for inspections by bits; the message says how many there can be."},
+    {"E0621", "too many signature sets or patterns",
+     "Sets and patterns of all inspections together; the message says how many are looked for at once."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
@@ -245,8 +260,8 @@ constexpr CodeRow rows[] = {
     {"W0401", "an allow that never takes effect",
      "Forbids cover every source, target and service of this allow. A forbid beats every allow, whatever the order."},
     {"W0402", "an allow that another allow contains",
-     "Deleting it would change nothing but whose name is counted. Two teams may want that; otherwise one is left "
-     "over."},
+     "Deleting it would change nothing but whose name is counted: both ask for the same inspections and protocols. Two "
+     "teams may want that; otherwise one is left over."},
     {"W0403", "a forbid that leaves nothing allowed",
      "This forbid alone covers every allow of the policy: nothing can pass. What no allow covers is denied already; "
      "a forbid is for what no allow may ever open."},
@@ -303,6 +318,10 @@ constexpr CodeRow rows[] = {
     {"W0423", "a declared queue pair that no allow opens",
      "[[queue_pair]] says where queue pairs are, not who may speak. An allow from the segment of `from` to that of "
      "`to` with rdma = [\"nccl\"] or [\"any\"] opens it."},
+    {"W0424", "an allow that goes round an inspection",
+     "What is looked at in a connection says the most specific allow that covers it. This allow is more specific than "
+     "another that overlaps it, and lacks an inspection, or a protocol, that the other asks for: what both cover "
+     "passes without it. Where that is meant, say so in `why`; else ask for the same."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

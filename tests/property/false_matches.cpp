@@ -85,7 +85,7 @@ int main(int count, char** arguments) {
     return 2;
   }
   const auto image = control::compile_patterns(sets_in(arguments[1]));
-  if (!image) throw std::runtime_error(image.error());
+  if (!image) throw std::runtime_error(image.error().sentence);
   const auto patterns = ScanPatterns::load(*image);
   if (!patterns) throw std::runtime_error(patterns.error());
   const auto scan = *Scan::begin(*patterns, 1);

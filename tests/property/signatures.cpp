@@ -43,7 +43,7 @@ struct World {
 
   explicit World(const std::vector<control::PatternSet>& sets, u32 streams = 4) {
     auto compiled = control::compile_patterns(sets);
-    if (!compiled) throw std::runtime_error(compiled.error());
+    if (!compiled) throw std::runtime_error(compiled.error().sentence);
     image = std::move(*compiled);
     auto loaded = ScanPatterns::load(image);
     if (!loaded) throw std::runtime_error(loaded.error());
@@ -265,5 +265,5 @@ TEST_CASE("what is wrong in a set's file is said, with its line") {
   const control::PatternSet broken{"mine", {{"open", "", "a(b", {}, false, false}}};
   const auto compiled = control::compile_patterns(std::span(&broken, 1));
   REQUIRE(!compiled);
-  CHECK_THAT(compiled.error(), Catch::StartsWith("set `mine`, pattern `open`: "));
+  CHECK_THAT(compiled.error().sentence, Catch::StartsWith("set `mine`, pattern `open`: "));
 }

@@ -169,7 +169,8 @@ void print_report(const CheckOptions& options, const control::CompileReport& rep
 int run_compile(const CheckOptions& options) {
   const auto now_s = time_of(options.at);
   if (!now_s) return bad_date(options.at);
-  const Rules rules = read_rules(options.policy, *now_s, options.generation);
+  const Rules rules = 
+      read_rules(options.policy, *now_s, options.generation, control::Purpose::enforce, Signatures::compiled);
   print(rules.checked.diagnostics, rules.checked.sources, options.format);
   if (!rules.ok()) return exit_invalid;
   const std::string fault = write_image(options.image, {rules.compiled->image.get(), rules.report->image_bytes});

@@ -51,7 +51,7 @@ std::string terms_text(const control::FatePiece& piece) {
 }
 
 // "allowed until 2027-03-31, then denied", with what else is asked of the packets.
-std::string spoken(const std::vector<control::FatePiece>& fate) {
+std::string spoken(const Diff& diff, const std::vector<control::FatePiece>& fate) {
   constexpr std::string_view logs[] = {"", "log opened", "log all"};
   std::string out;
   for (const control::FatePiece& piece : fate) {
@@ -60,6 +60,7 @@ std::string spoken(const std::vector<control::FatePiece>& fate) {
     if (piece.syn_proxy != 0) traits.emplace_back("syn_proxy");
     if (piece.rejects != 0) traits.emplace_back("answered");
     if (const std::string terms = terms_text(piece); !terms.empty()) traits.push_back(terms);
+    if (piece.inspections != 0) traits.push_back(fmt::format("inspected by {}", diff.inspections[piece.inspections]));
     out += out.empty() ? "" : ", then ";
     out += piece.allowed != 0 ? "allowed" : "denied";
     if (!traits.empty()) out += fmt::format(" ({})", fmt::join(traits, ", "));
@@ -116,6 +117,7 @@ std::string others_of(const Rules& rules, const std::vector<u32>& statements, co
 }
 
 void print_entry(const Pair& pair, const DiffEntry& entry) {
+  const Diff& diff = pair.diff;
   std::string where = entry.domain.empty() ? "" : fmt::format("inside {}", entry.domain);
   if (!entry.family.empty()) where = fmt::format("{} only{}{}", entry.family, where.empty() ? "" : ", ", where);
   fmt::print("  {} > {}: {}{}\n", entry.from, entry.to, entry.services,
@@ -125,7 +127,7 @@ void print_entry(const Pair& pair, const DiffEntry& entry) {
     const Judgement& judgement = entry.example.judgements[policy];
     fmt::print("    {}      {}{}\n", sides[policy], decided_by(pair.rules[policy], judgement),
                others_of(pair.rules[policy], entry.statements[policy], judgement));
-    if (entry.kind == ChangeKind::treated_otherwise) fmt::print("             {}\n", spoken(entry.fates[policy]));
+    if (entry.kind == ChangeKind::treated_otherwise) fmt::print("             {}\n", spoken(diff, entry.fates[policy]));
   }
   fmt::print("    example  {}\n", packet_of(entry.example));
 }
@@ -207,7 +209,7 @@ Json statement_json(const Rules& rules, u32 index) {
           {"line", model.line_of(one.span)}};
 }
 
-Json side_json(const Rules& rules, const DiffEntry& entry, u32 policy) {
+Json side_json(const Diff& diff, const Rules& rules, const DiffEntry& entry, u32 policy) {
   const Judgement& judgement = entry.example.judgements[policy];
   Json out = {{"verdict", verdict_name(row(judgement.reason).verdict)},
               {"reason", row(judgement.reason).name},
@@ -217,7 +219,7 @@ Json side_json(const Rules& rules, const DiffEntry& entry, u32 policy) {
     out["rule"] = {
         {"name", rule.name}, {"kind", rule.is_forbid ? "forbid" : "allow"}, {"file", rule.file}, {"line", rule.line}};
   }
-  if (entry.kind == ChangeKind::treated_otherwise) out["treatment"] = spoken(entry.fates[policy]);
+  if (entry.kind == ChangeKind::treated_otherwise) out["treatment"] = spoken(diff, entry.fates[policy]);
   out["statements"] = Json::array();
   for (const u32 index : entry.statements[policy]) out["statements"].push_back(statement_json(rules, index));
   return out;
@@ -240,8 +242,8 @@ Json entry_json(const Pair& pair, const DiffEntry& entry) {
           {"families", families},
           {"inside", entry.domain},
           {"example", packet},
-          {"old", side_json(pair.rules[0], entry, 0)},
-          {"new", side_json(pair.rules[1], entry, 1)},
+          {"old", side_json(pair.diff, pair.rules[0], entry, 0)},
+          {"new", side_json(pair.diff, pair.rules[1], entry, 1)},
           {"exactly",
            {{"from", places_json(pair.diff, entry.sources)},
             {"to", places_json(pair.diff, entry.targets)},
@@ -283,7 +285,7 @@ void print_json(const DiffOptions& options, const Pair& pair) {
 
 // Words that either policy uses, that this version does not enforce and that a Model does not have either.
 std::vector<std::string> not_compared(const Pair& pair) {
-  constexpr std::string_view modelled[] = {"limit.", "policy.mode", "policy.monitor_until", "service.protocol"};
+  constexpr std::string_view modelled[] = {"limit.", "policy.mode", "policy.monitor_until"};
   std::set<std::string> words;
   for (const Rules& rules : pair.rules)
     for (const control::Diagnostic& one : rules.checked.diagnostics.all) {

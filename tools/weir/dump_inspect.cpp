@@ -33,24 +33,27 @@ std::string mode(u64 monitor_until) {
 
 }  // namespace
 
-std::vector<std::string> inspection_lines(const Policy& policy) {
+std::string inspection_text(const Policy& policy, const image::Inspection& one) {
   constexpr std::string_view ways[] = {"", "what the opener sends", "what the replier sends", "both directions"};
   constexpr std::string_view matches[] = {"deny", "alert", "quarantine"}, opaques[] = {"allow", "alert", "deny"},
                              busies[] = {"wait", "deny"};
+  std::string line = fmt::format("`{}`: first {} bytes of {}", policy.text(one.name), one.first_bytes, ways[one.ways]);
+  if (one.sets != 0) line += fmt::format(", signatures {}", sets_text(policy, one.sets));
+  if (one.tensors != 0) line += ", tensors";
+  line += fmt::format(", on_match {}, opaque {}, busy {}", matches[static_cast<u32>(one.on_match)],
+                      opaques[static_cast<u32>(one.opaque)], busies[static_cast<u32>(one.busy)]);
+  if (one.on_match == image::OnMatch::quarantine)
+    line += fmt::format(", at most {}.{:02} % of hosts", one.max_quarantined / 100, one.max_quarantined % 100);
+  return line + mode(one.monitor_until);
+}
+
+std::vector<std::string> inspection_lines(const Policy& policy) {
   std::vector<std::string> out;
   for (u64 index = 0; index < policy.inspections().size(); ++index) {
     const image::Inspection& one = policy.inspections()[index];
-    std::string line = fmt::format("inspection {}: `{}` at {}:{}, first {} bytes of {}", index, policy.text(one.name),
-                                   policy.text(one.file), one.line, one.first_bytes, ways[one.ways]);
-    if (one.sets != 0) line += fmt::format(", signatures {}", sets_text(policy, one.sets));
-    if (one.tensors != 0) line += ", tensors";
-    line += fmt::format("; on_match {}, opaque {}, busy {}", matches[static_cast<u32>(one.on_match)],
-                        opaques[static_cast<u32>(one.opaque)], busies[static_cast<u32>(one.busy)]);
-    if (one.on_match == image::OnMatch::quarantine)
-      line += fmt::format(", at most {}.{:02} % of hosts", one.max_quarantined / 100, one.max_quarantined % 100);
-    out.push_back(line + mode(one.monitor_until));
+    out.push_back(fmt::format("inspection {} at {}:{}: {}", index, policy.text(one.file), one.line,
+                              inspection_text(policy, one)));
   }
-  if (!policy.patterns().empty()) out.push_back(fmt::format("patterns: {} bytes", policy.patterns().size()));
   return out;
 }
 

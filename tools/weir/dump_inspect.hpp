@@ -7,6 +7,8 @@
 
 namespace weir {
 
+// "`no-weights`: first 65536 bytes of both directions, ...".
+std::string inspection_text(const Policy& policy, const image::Inspection& inspection);
 std::vector<std::string> inspection_lines(const Policy& policy);
 std::vector<std::string> look_lines(const Policy& policy);
 

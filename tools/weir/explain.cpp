@@ -3,7 +3,9 @@
 #include "control/ask/ask.hpp"
 #include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
+#include "dataplane/packet/numbers.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/dump_inspect.hpp"
 #include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/rules.hpp"
 
@@ -129,6 +131,19 @@ std::string terms_of(const Rules& rules, const Asker& asker, const Example& exam
   return out;
 }
 
+// What an allowed question's packets must pass; empty where nothing is asked.
+std::string looks_of(const Asker& asker, const Example& example) {
+  if (!example.allowed()) return "";
+  const Policy& policy = asker.policy();
+  const image::Look& look = policy.look(example.judgement.rule);
+  std::vector<std::string> words;
+  for (u64 index = 0; index < policy.inspections().size(); ++index)
+    if (look.inspections >> index & 1) words.push_back(inspection_text(policy, policy.inspections()[index]));
+  if (look.protocols != 0 && example.question.protocol == protocol_tcp)
+    words.push_back(fmt::format("must begin as {}", protocols_text(look.protocols)));
+  return fmt::format("{}", fmt::join(words, "; "));
+}
+
 std::string_view verdict_of(const Answer& answer) {
   return answer.allowed == answer.asked ? "allowed" : answer.allowed == 0 ? "denied" : "mixed";
 }
@@ -143,6 +158,7 @@ void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, con
                                    {"rule", nullptr},
                                    {"change", change(rules, asker, asked, one)}};
     if (const std::string terms = terms_of(rules, asker, one); !terms.empty()) made["may"] = terms;
+    if (const std::string looks = looks_of(asker, one); !looks.empty()) made["looks"] = looks;
     if (one.judgement.rule != no_rule) {
       const RuleView rule = asker.policy().rule(one.judgement.rule);
       made["rule"] = {
@@ -170,6 +186,7 @@ void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, co
                reason.sentence, reason.name);
     if (one.judgement.rule != no_rule) fmt::print("  rule     {}\n", asker.show(one.judgement));
     if (const std::string terms = terms_of(rules, asker, one); !terms.empty()) fmt::print("  may      {}\n", terms);
+    if (const std::string looks = looks_of(asker, one); !looks.empty()) fmt::print("  looks    {}\n", looks);
     fmt::print("  change   {}\n", change(rules, asker, asked, one));
   }
 }

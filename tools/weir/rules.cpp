@@ -1,6 +1,7 @@
 // The same steps for check, compile, test, explain and replay, so that none of them can mean another policy.
 #include "tools/weir/rules.hpp"
 
+#include "control/inspect/compile_patterns.hpp"
 #include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
 #include "control/source/scan.hpp"
@@ -91,10 +92,21 @@ std::expected<PolicyFile, std::string> take_image(const std::vector<std::byte>& 
   return PolicyFile{std::move(memory), *policy, ""};
 }
 
-Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation, control::Purpose purpose) {
+Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation, control::Purpose purpose,
+                 Signatures signatures) {
   Rules rules{control::check(control::load(path), now_s, purpose), std::nullopt, std::nullopt, now_s};
   if (!rules.checked.ok()) return rules;
-  auto compiled = control::compile(rules.checked.model, generation);
+  std::vector<std::byte> patterns;
+  if (signatures == Signatures::compiled && !rules.checked.model.pattern_sets.empty()) {
+    auto made = control::compile_patterns(rules.checked.model.pattern_sets);
+    if (!made) {
+      const bool has_place = made.error().span.file != ~0u;
+      rules.checked.diagnostics.add(has_place ? "E0421" : "E0621", made.error().span, made.error().sentence);
+      return rules;
+    }
+    patterns = std::move(*made);
+  }
+  auto compiled = control::compile(rules.checked.model, generation, control::DecisionForm::automatic, patterns);
   if (!compiled) {
     add_capacity(compiled.error(), rules.checked.diagnostics);
     return rules;
@@ -118,7 +130,7 @@ std::expected<PolicyFile, std::string> open_policy(const std::string& path) {
     if (!file) return std::unexpected(fmt::format("{}: {}", path, file.error()));
     return file;
   }
-  Rules rules = read_rules(path, *time_of(""), first_generation);
+  Rules rules = read_rules(path, *time_of(""), first_generation, control::Purpose::enforce, Signatures::compiled);
   if (!rules.ok())
     return std::unexpected(control::human(rules.checked.diagnostics, rules.checked.sources, colours_on(STDERR_FILENO)));
   return std::move(*rules.compiled);

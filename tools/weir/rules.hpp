@@ -22,6 +22,9 @@ struct RulesOptions {
 // Declares POLICY, --format and --at.
 void add_rules_options(CLI::App& command, RulesOptions& options);
 
+// What an image has of signature sets: their names, for who asks it; or what a dataplane scans with.
+enum class Signatures { named, compiled };
+
 struct Rules {
   control::Checked checked;
   std::optional<control::CompileReport> report;
@@ -37,7 +40,7 @@ inline constexpr std::uint64_t first_generation = 1;
 // Capacity errors are added to the diagnostics. Tests are not run. An image of a policy that is only read is for
 // questions: it is never written nor installed.
 Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation,
-                 control::Purpose purpose = control::Purpose::enforce);
+                 control::Purpose purpose = control::Purpose::enforce, Signatures signatures = Signatures::named);
 
 // Noon of the day in `at`, or the present when it is empty; nullopt when it is no date.
 std::optional<std::int64_t> time_of(const std::string& at);

@@ -82,7 +82,8 @@ std::expected<void, std::string> ThiefTargets::read_rules_of(const ThiefOptions&
   file_ = image_.get();
   const auto now_s = time_of(options.at);
   if (!now_s) return std::unexpected(fmt::format("--at {}: not a date (YYYY-MM-DD)", options.at));
-  Rules rules = read_rules(options.policy, *now_s, first_generation);
+  Rules rules = 
+      read_rules(options.policy, *now_s, first_generation, control::Purpose::enforce, Signatures::compiled);
   if (!rules.ok()) return {};  // an image
   rules_ = std::make_unique<Rules>(std::move(rules));
   file_ = &*rules_->compiled;
