@@ -34,10 +34,13 @@ void change_statement(Draw& draw, Model& model, const Model& other) {
       one.rdma.first_use = static_cast<u32>(draw.below(3));
       if (draw.one_in(2)) one.rdma.operations = static_cast<u8>(draw.below(128));
       if (draw.one_in(4)) one.rdma.protocols = static_cast<u16>(draw.below(4));
+      one.inspections.clear();
+      if (!model.inspections.empty() && !one.is_forbid)
+        one.inspections = {static_cast<u32>(draw.below(model.inspections.size()))};
       break;
   }
   for (Statement& each : model.statements) {
-    if (each.is_forbid) each.expires_s.reset(), each.syn_proxy = false;
+    if (each.is_forbid) each.expires_s.reset(), each.syn_proxy = false, each.inspections.clear();
     else each.reject = false;
   }
 }

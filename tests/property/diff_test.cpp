@@ -10,6 +10,7 @@
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/changed_model.hpp"
 #include "tests/property/image_memory.hpp"
+#include "tests/property/random_inspections.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -58,6 +59,7 @@ struct Treatment {
   bool allowed, syn_proxy, rejects;
   int log;
   std::array<u64, 6> terms;  // of queue pairs; the first alone of anything else
+  std::string inspections;   // by name
   bool operator==(const Treatment&) const = default;
 };
 
@@ -66,14 +68,18 @@ Treatment treatment_of(const Policy& policy, const Question& question, std::int6
   const bool allowed = judgement.reason == Reason::flow_new;
   const bool has_rule = allowed || judgement.reason == Reason::forbidden;
   std::array<u64, 6> terms{};
+  std::string inspections;
   if (allowed) {
+    for (std::size_t i = 0; i < policy.inspections().size(); ++i)
+      if (policy.look(judgement.rule).inspections >> i & 1)
+        inspections += std::string(policy.text(policy.inspections()[i].name)) + " ";
     const image::RdmaRule& one = policy.rdma_rule(judgement.rule);
     if (question.is_rdma)
       terms = {0, one.operations, one.read_unless_asset, one.read_mtu, one.read_credit, one.first_use};
     else terms[0] = policy.look(judgement.rule).protocols;
   }
   return {allowed, allowed && policy.wants_syn_proxy(judgement.decision), policy.wants_reject(judgement),
-          has_rule ? static_cast<int>(policy.log_of(judgement.decision)) : 0, terms};
+          has_rule ? static_cast<int>(policy.log_of(judgement.decision)) : 0, terms, inspections};
 }
 
 std::optional<ChangeKind> kind_of(const Policy& before, const Policy& after, const Packet& packet,
@@ -321,6 +327,7 @@ TEST_CASE("a diff holds what changes and nothing else") {
   for (u64 seed = 0; seed < pairs; ++seed) {
     naive::Draw draw(seed);
     Model before = naive::random_model(draw);
+    if (seed % 2 == 0) naive::add_inspections(draw, before);
     Model after = naive::changed(draw, before);
     const bool networks = seed % 4 == 3;
     if (networks) naive::bind_to_networks(draw, before), naive::bind_to_networks(draw, after);

@@ -6,7 +6,7 @@
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/ask_policy.hpp"
 #include "tests/property/image_memory.hpp"
-#include "tests/property/random_model.hpp"
+#include "tests/property/random_inspections.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +24,7 @@ std::vector<std::vector<std::byte>> sound_images() {
     control::Model model = naive::random_model(draw);
     if (model.segments.size() < 5 || model.statements.size() < 8) continue;
     naive::add_budgets(draw, model);
+    naive::add_inspections(draw, model);
     for (control::PortPin& pin : model.ports) pin.macs.push_back({2, 0, 0, 0, 0, static_cast<u8>(seed)});
     for (const auto form : {control::DecisionForm::matrix, control::DecisionForm::vectors})
       images.push_back(control::compile(model, seed, form)->image);
