@@ -161,9 +161,10 @@ void Resolver::add_inspection(const NamedTable& table) {
     at->second.sets.push_back(own.name);
     pattern_sets_.emplace(own.name, std::move(own));
   }
-  if (patterns == nullptr && node.find("signatures") == nullptr && !made.tensors)
+  const bool weighs = made.tensors || made.opaque != Inspection::Opaque::allow;
+  if (patterns == nullptr && node.find("signatures") == nullptr && !weighs)
     out_.add("E0214", entry.key_span, fmt::format("inspection `{}` looks for nothing", entry.key),
-             "needs `signatures`, `tensors = true` or a pattern")
+             "needs `signatures`, a pattern, `tensors = true` or `opaque`")
         .helped(fmt::format("[[inspect.{}.pattern]] with text = \"GGUF\"", entry.key));
 }
 
@@ -187,10 +188,6 @@ void Resolver::read_inspection(const Node& node, Inspection& made) {
   if (quarantined != nullptr && made.on_match != Inspection::OnMatch::quarantine)
     out_.add("W0411", quarantined->key_span, "`max_quarantined` without `on_match = \"quarantine\"`",
              "nothing is quarantined");
-  if (made.opaque != Inspection::Opaque::allow && !made.tensors)
-    out_.add("E0214", node.find("opaque")->key_span, "`opaque` without `tensors = true`", "nothing would tell")
-        .note("what is opaque is told by the windows in which tensors are looked for")
-        .helped("tensors = true");
 }
 
 void Resolver::use_inspections(const Node& node, Statement& statement) {

@@ -289,7 +289,7 @@ constexpr KeyRow keys_[] = {
     {"inspect", "on_match", choice, false, true, "deny|alert|quarantine", "",
      "What a signature or a tensor does: `deny` ends the flow."},
     {"inspect", "opaque", choice, false, true, "allow|alert|deny", "",
-     "What encrypted or compressed bytes do; `allow`. Needs `tensors`."},
+     "What encrypted or compressed bytes do; `allow`."},
     {"inspect", "busy", choice, false, true, "wait|deny", "",
      "When inspection has no time left: `wait` drops the packet, for its sender to send again; `deny` ends the flow."},
     {"inspect", "signatures", texts, false, true, "", "",

@@ -87,9 +87,8 @@ constexpr CodeRow rows[] = {
     {"E0213", "an unknown inspection",
      "`inspect` of an allow names tables [inspect.NAME] in any file of the policy."},
     {"E0214", "an inspection that looks for nothing",
-     "An inspection needs `signatures`, `tensors = true` or at least one [[inspect.NAME.pattern]], and a pattern "
-     "exactly one of `hex`, `text` and `regex`. What is `opaque` is told by the windows of the tensor tests, so that "
-     "it needs `tensors = true`."},
+     "An inspection needs `signatures`, at least one [[inspect.NAME.pattern]], `tensors = true`, or another word for "
+     "`opaque` than \"allow\"; and a pattern exactly one of `hex`, `text` and `regex`."},
     {"E0215", "an unknown signature set",
      "`signatures` names sets that are shipped with the program, as `weights`, or files: a name with a slash or that "
      "ends in .toml is a path relative to the root file (docs/signatures.md)."},
