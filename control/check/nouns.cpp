@@ -111,6 +111,7 @@ void Resolver::collect_nouns() {
   check_pins_of_assets();
   for (const NamedTable& table : tables("job")) add_job(table);
   for (const NamedTable& table : tables("inspect")) add_inspection(table);
+  for (const NamedTable& table : tables("dns")) add_dns_terms(table);
   std::ranges::sort(made_.model.jobs, {}, &Job::name);
 }
 

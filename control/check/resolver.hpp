@@ -1,6 +1,6 @@
 // The state that resolving shares between its two passes: nouns (nouns.cpp), then statements (statements.cpp);
 // [state] and [flood] name nothing (tracking.cpp); budgets and limits (budgets.cpp), and what is judged by them
-// (assets.cpp); RDMA and jobs (rdma.cpp). Private to control/check.
+// (assets.cpp); RDMA and jobs (rdma.cpp); what packets carry (covert.cpp). Private to control/check.
 #pragma once
 #include "control/check/resolve.hpp"
 
@@ -88,12 +88,23 @@ class Resolver {
   void use_inspections(const Node& node, Statement& statement);
   void finish_inspections();
 
+  // covert.cpp
+  void add_dns_terms(const NamedTable& table);
+  // `has_services`: every service that the allow names is there.
+  void read_covert(const Node& node, Statement& statement, bool has_services);
+  void finish_dns_terms();
+
   // assets.cpp
   void read_capacity(Segment& segment, const Node& table);
   void read_fleet(const Document& root);
   void add_asset(const NamedTable& table);
   void add_invariant(const Node& node);
   void check_pins_of_assets();
+
+  struct NamedDnsTerms {
+    DnsTerms made;
+    bool used = false;
+  };
 
   Loaded& loaded_;
   std::int64_t now_s_;
@@ -110,6 +121,7 @@ class Resolver {
   };
   std::map<std::string, FoundInspection, std::less<>> inspections_;
   std::map<std::string, PatternSet, std::less<>> pattern_sets_;  // that some inspection names
+  std::map<std::string, NamedDnsTerms, std::less<>> dns_terms_;
   std::map<std::tuple<bool, Ipv6Number, Ipv6Number, std::uint32_t>, Span> declared_;  // by family, source, target, qp
   std::size_t guesses_ = 0;                                // names looked for that are not there
   std::map<std::string, Span, std::less<>> statement_names_;  // "allow:read-shards"

@@ -49,6 +49,7 @@ Resolved Resolver::run() {
     made_.facts.push_back(facts);
   }
   finish_inspections();
+  finish_dns_terms();
   std::ranges::sort(made_.model.budgets, {}, &Budget::name);
   std::ranges::sort(made_.model.limits, {}, &Limit::name);
   check_accounts();
@@ -208,7 +209,8 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   statement.to_any = node.find("to") == nullptr;
   bool whole = segments_of(value_of(node, "from"), statement.from);
   whole = segments_of(value_of(node, "to"), statement.to) && whole;
-  whole = services_of(value_of(node, "with"), statement.services) && whole;
+  const bool has_services = services_of(value_of(node, "with"), statement.services);
+  whole = has_services && whole;
   if (facts.default_services) statement.services = is_forbid ? everything() : default_of_allow();
   if (is_forbid) {
     statement.services = with_queue_pairs(statement.services);
@@ -216,6 +218,7 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
     read_terms(node, statement, facts);
     read_spoken_of(node, statement);
     use_inspections(node, statement);
+    read_covert(node, statement, has_services);
   }
   const std::string log = text_of(node, "log");
   statement.log = log == "all" ? Log::all : log == "opened" ? Log::opened : Log::none;

@@ -5,6 +5,7 @@
 #include "control/compile/charges.hpp"
 #include "control/compile/crowds.hpp"
 #include "control/compile/decide.hpp"
+#include "control/compile/covert.hpp"
 #include "control/compile/inspect.hpp"
 #include "control/compile/rdma.hpp"
 #include "control/compile/rules.hpp"
@@ -88,6 +89,7 @@ void put_names(const Model& model, const ChargeSides& charges, const Atoms& atom
   put_budgets(model, charges, file_texts, contents);
   put_rdma(model, order, file_texts, contents);
   put_inspections(model, order, file_texts, patterns, contents);
+  put_dns_terms(model, file_texts, contents);
   for (const Segment& segment : model.segments)
     contents.segments.push_back({contents.text(segment.name), segment.has_addresses, !segment.vnis.empty()});
 

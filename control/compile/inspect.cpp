@@ -1,6 +1,7 @@
 // One row an inspection, one a rule.
 #include "control/compile/inspect.hpp"
 
+#include "control/compile/covert.hpp"
 #include "dataplane/base/tick.hpp"
 #include "dataplane/inspect/pattern_image.hpp"
 
@@ -36,6 +37,7 @@ image::Look look_of(const Statement& statement) {
   if (statement.is_forbid) return row;
   for (const u32 inspection : statement.inspections) row.inspections |= u64{1} << inspection;
   row.protocols = statement.rdma.protocols;
+  add_covert(statement.covert, row);
   return row;
 }
 

@@ -124,6 +124,18 @@ class Speaker {
             {"read_credit", one.read_credit == 0 ? "the allow's" : show_bytes(one.read_credit)}};
   }
 
+  Fields of(const DnsTerms& one) const {
+    const auto size = [](std::uint32_t bytes) -> std::string { return bytes == 0 ? nothing : show_bytes(bytes); };
+    const auto number = [](std::uint32_t most) -> std::string { return most == 0 ? nothing : std::to_string(most); };
+    return {{"queries", spoken(one.queries)},
+            {"name", number(one.name_bytes)},
+            {"answers", size(one.answer_bytes)},
+            {"information", size(one.information_bytes)},
+            {"domains", number(one.domains)},
+            {"window", spoken_ms(std::uint64_t{one.window_s} * 1000)},
+            {"mode", mode(one.monitor, one.monitor_until_s)}};
+  }
+
   Fields of(const Inspection& one) const {
     Fields fields;
     for (auto& [key, value] : inspection_words(model_, one)) fields.push_back({key, value});
@@ -220,6 +232,7 @@ std::vector<DiffSetting> caps_between(const Model& old_model, const Model& new_m
   std::vector<DiffSetting> found;
   compare("asset", caps_of(before, old_model.assets), caps_of(after, new_model.assets), found);
   compare("budget", caps_of(before, old_model.budgets), caps_of(after, new_model.budgets), found);
+  compare("dns", caps_of(before, old_model.dns_terms), caps_of(after, new_model.dns_terms), found);
   compare("inspect", caps_of(before, old_model.inspections), caps_of(after, new_model.inspections), found);
   compare("invariant", caps_of(before, old_model.invariants), caps_of(after, new_model.invariants), found);
   compare("job", caps_of(before, old_model.jobs), caps_of(after, new_model.jobs), found);

@@ -87,10 +87,15 @@ std::vector<std::string> inspection_names(const Model& model, const Model& other
   return names;
 }
 
-std::string inspections_of(const Statement& statement, const std::vector<std::string>& names) {
+std::string inspections_of(const Model& model, const Statement& statement, const std::vector<std::string>& names) {
   std::vector<std::string> found;
   for (const std::uint32_t index : statement.inspections) found.push_back(names[index]);
   std::ranges::sort(found);
+  constexpr const char* payloads[] = {"", "normalising ICMP payloads", "refusing ICMP payloads"};
+  if (statement.covert.dns) found.push_back(fmt::format("DNS terms {}", model.dns_terms[*statement.covert.dns].name));
+  if (statement.covert.icmp_payload != CovertTerms::IcmpPayload::pass)
+    found.push_back(payloads[static_cast<std::size_t>(statement.covert.icmp_payload)]);
+  if (statement.covert.scrub) found.push_back("scrubbing");
   return fmt::format("{}", fmt::join(found, ", "));
 }
 

@@ -14,7 +14,7 @@ std::vector<std::pair<std::string, std::string>> inspection_words(const Model& m
 // By inspection of `model`: its name in `other`, where that has it under another name and nothing else; else its own.
 std::vector<std::string> inspection_names(const Model& model, const Model& other);
 
-// By statement: the names of its inspections, sorted.
-std::string inspections_of(const Statement& statement, const std::vector<std::string>& names);
+// By statement: the names of its inspections, sorted, and what it asks of each packet besides.
+std::string inspections_of(const Model& model, const Statement& statement, const std::vector<std::string>& names);
 
 }  // namespace weir::control

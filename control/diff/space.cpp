@@ -312,7 +312,8 @@ std::optional<JointSpace> joint_space(const Model& old_model, const Model& new_m
   const std::array names{inspection_names(old_model, new_model), inspection_names(new_model, new_model)};
   space.inspections = {""};
   for (u32 rule = 0; rule < space.statement_of.size(); ++rule) {
-    const std::string list = inspections_of(space.statement(rule), names[space.policy_of(rule)]);
+    const u32 policy = space.policy_of(rule);
+    const std::string list = inspections_of(*space.models[policy], space.statement(rule), names[policy]);
     const auto at = std::ranges::find(space.inspections, list);
     space.looked_by.push_back(static_cast<u32>(at - space.inspections.begin()));
     if (at == space.inspections.end()) space.inspections.push_back(list);

@@ -76,6 +76,13 @@ struct RdmaTerms {
   std::uint16_t protocols = 0;        // bits of RdmaRule::protocols in an image
 };
 
+// What an allow asks of each packet, and what it writes over in it.
+struct CovertTerms {
+  std::optional<std::uint32_t> dns;   // index in Model::dns_terms
+  enum class IcmpPayload : std::uint8_t { pass, normalise, deny } icmp_payload = IcmpPayload::pass;
+  bool scrub = false;
+};
+
 // One [[allow]] or [[forbid]].
 struct Statement {
   std::string name;                   // given, or made from its place when absent; unique
@@ -90,6 +97,7 @@ struct Statement {
   bool reject = false;                // forbid: what it denies is answered
   RdmaTerms rdma{};
   std::vector<std::uint32_t> inspections{};  // of an allow: indices in Model::inspections, sorted, unique
+  CovertTerms covert{};
 };
 
 struct Link {
@@ -101,6 +109,19 @@ struct Link {
 struct Frequency {
   std::uint64_t interval = 0;         // 0: no limit
   std::uint64_t tolerance = 0;
+};
+
+// [dns.NAME]: what DNS may carry. 0: no limit.
+struct DnsTerms {
+  std::string name;
+  Span span;
+  Frequency queries;                  // of one source
+  std::uint32_t name_bytes = 0, answer_bytes = 0;  // the longest
+  std::uint32_t information_bytes = 0;  // of distinct names of one source below one registered domain, in a window
+  std::uint32_t domains = 0;          // of one source, in a window
+  std::uint32_t window_s = 3600;
+  bool monitor = false;
+  std::optional<std::int64_t> monitor_until_s;  // first second (Unix) at which it enforces all the same
 };
 
 // [state] and [flood]. What a policy does not say has these values: strict, and without limits.
@@ -262,6 +283,7 @@ struct Model {
   RdmaSettings rdma;
   std::vector<Inspection> inspections;  // sorted by name
   std::vector<PatternSet> pattern_sets;  // those that some inspection names, sorted by name
+  std::vector<DnsTerms> dns_terms;    // sorted by name
   std::uint32_t instances = 1;        // enforcement points that share every budget and limit
   bool fleet_stated = false;          // [fleet] is there
   bool monitor = false;               // policy.mode: nothing that policy would deny is denied; no bound holds

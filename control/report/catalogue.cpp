@@ -96,6 +96,7 @@ constexpr CodeRow rows[] = {
      "What a connection speaks is told by the first bytes of a TCP stream. A service with such a `protocol` needs "
      "`tcp` ports, and may have `rdma`; other ports and protocols would open whatever is spoken there. Give those a "
      "service and an allow of their own."},
+    {"E0217", "unknown terms of DNS", "`dns` of an allow names a table [dns.NAME] in any file of the policy."},
     {"E0301", "bytes would flow from a higher class to a lower one",
      "Classes order segments by how sensitive they are: public < internal < restricted < secret. An allow opens a "
      "connection, and bytes flow both ways on it: an answer pulled through an interface is as much an exit as a "
@@ -165,6 +166,10 @@ constexpr CodeRow rows[] = {
      "A pattern of an inspection, or a file of them, that cannot be read, or that Hyperscan does not take: it has no "
      "look-around, no back-references, and bounds on repetition. The message is Hyperscan's own where the expression "
      "is at fault."},
+    {"E0422", "terms that could never hold",
+     "`dns` says that what an allow opens carries DNS messages and nothing else, so that the allow may open UDP and "
+     "TCP ports alone, by name. `icmp_payload` needs an allow that opens ICMP. A `window` needs `information` or "
+     "`domains`, which count in it."},
     {"E0501", "a test failed",
      "`allow` holds when every combination of source, target and port that it names is allowed; `deny` when every "
      "one is denied. The compiled policy was asked, as the dataplane asks it, about a new connection's first packet. "
@@ -236,6 +241,7 @@ constexpr CodeRow rows[] = {
     {"E0620", "too many inspections", "A rule asks for inspections by bits; the message says how many there can be."},
     {"E0621", "too many signature sets or patterns",
      "Sets and patterns of all inspections together; the message says how many are looked for at once."},
+    {"E0622", "too many terms of DNS", "The message says how many there can be."},
     {"E0699", "the compiled image does not hold",
      "The image was compiled and then refused by the verification that the dataplane runs. That is a fault of Weir, "
      "not of the policy; nothing was written."},
@@ -250,6 +256,7 @@ constexpr CodeRow rows[] = {
     {"W0203", "a group that no statement names", "It can be deleted, or a statement misses it."},
     {"W0204", "a list that no statement names", "It is read and compiled for nothing."},
     {"W0205", "an inspection that no allow names", "Nothing is looked at by it."},
+    {"W0206", "terms of DNS that no allow names", "Nothing is held to them."},
     {"W0301", "an exit that a budget only watches",
      "The only budget that covers this flow has on_exceed = \"alert\": it tells, and bounds nothing. That is permitted "
      "where the source holds no asset; every bound counts the path as unlimited."},

@@ -25,9 +25,10 @@ class SlidingCells {
   struct Cell {
     u64 key;
     u64 slot;         // the latest in which something was spent, in units of slot_us
-    u64 slot_us;
+    u64 slot_us;      // 0: of nobody
     u32 spent[slots]; // by slot modulo
     u32 zero;
+    bool is_of(u64 one) const { return key == one && slot_us != 0; }
   };
   struct alignas(64) Set {
     Cell cells[ways];
@@ -45,7 +46,7 @@ class SlidingCells {
   bool fits(u64 key, u64 amount, u64 most, Tick now) const {
     const Set& set = sets_[key & mask_];
     for (const Cell& cell : set.cells)
-      if (cell.key == key) return total(cell, now) + amount <= most;
+      if (cell.is_of(key)) return total(cell, now) + amount <= most;
     return (now < set.residue_until ? set.residue : 0) + amount <= most;
   }
 
@@ -54,7 +55,7 @@ class SlidingCells {
     Set& set = sets_[key & mask_];
     Cell* cell = &set.cells[0];
     for (Cell& one : set.cells) {
-      if (one.key == key) return add(one, amount, now);
+      if (one.is_of(key)) return add(one, amount, now);
       if (total(one, now) < total(*cell, now)) cell = &one;
     }
     const u64 owed = total(*cell, now), residue = now < set.residue_until ? set.residue : 0;

@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 
 constexpr u32 ipv4_sum_at = 10, tcp_sum_at = 16, udp_sum_at = 6, icmp_sum_at = 2, gre_sum_at = 4;
-constexpr u32 quoted_bytes = 8;  // RFC 792: what every error has
+constexpr u32 quoted_bytes = 8, quoted_rdma_bytes = 20;  // RFC 792: what every error has; UDP and BTH
 
 // Two bytes on the wire at an even offset of what `sum` covers.
 bool put(u8* at, u16 raw, u8* sum) {
@@ -100,7 +100,8 @@ void sum_icmp(u8* message, u32 bytes, const Headers& headers) {
 
 bool scrub_error(u8* frame, const Headers& headers) {
   const u32 end = headers.payload_offset + headers.payload_bytes;
-  const u32 from = std::min(headers.quote_offset + quoted_bytes, end);
+  const bool is_rdma = headers.key.flow_class() == FlowClass::rdma;
+  const u32 from = std::min(headers.quote_offset + (is_rdma ? quoted_rdma_bytes : quoted_bytes), end);
   if (!clear({frame + from, end - from})) return false;
   sum_icmp(frame + headers.l4_offset, end - headers.l4_offset, headers);
   return true;

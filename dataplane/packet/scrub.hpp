@@ -14,7 +14,8 @@ namespace weir {
 // place. IPv6: the flow label is zero.
 // TCP: reserved bits are zero, nothing is urgent, and options are no-operations but for the segment size, window scale
 // and permission of a SYN and the blocks of SACK: no timestamps, so that neither side uses them.
-// An ICMP error: what it quotes is zero behind the first eight bytes of the quoted transport header.
+// An ICMP error: what it quotes is zero behind the first eight bytes of the quoted transport header; of RoCEv2 behind
+// its first header, which names the queue pair.
 // What stands behind the IP packet in a frame without tunnels is zero. RoCEv2, whose ICRC covers its IP header, is
 // left as it is.
 bool scrub(std::byte* frame, u32 bytes, const Headers& headers, u16 identification);

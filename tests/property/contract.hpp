@@ -3,6 +3,7 @@
 // only where there is an answer.
 // It judges the stream alone; it does not know why the engine decided as it did.
 #pragma once
+#include "dataplane/packet/scrub.hpp"
 #include "dataplane/pipeline/burst.hpp"
 
 #include <algorithm>
@@ -12,6 +13,15 @@
 #include <vector>
 
 namespace weir {
+
+// Whether a frame that was written over is still a packet, its checksum right, with nothing left to write over but an
+// identification that is Weir's.
+inline bool is_clean(std::vector<std::byte> frame, const HashKey& secret) {
+  const Headers headers = parse(frame, {secret, 0});
+  if (!headers.well_formed() || !checksum_holds(headers, frame.data())) return false;
+  const u16 number = headers.is_ipv4 ? load_be16(frame.data() + headers.l3_offset + 4) : u16{0};
+  return !scrub(frame.data(), static_cast<u32>(frame.size()), headers, number);
+}
 
 class ContractWatch {
  public:

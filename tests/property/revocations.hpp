@@ -44,7 +44,8 @@ class Revocations {
     if (meant.quotes || meant.protocol == 1 || meant.protocol == 58) return nullptr;
     Ends& ends = ends_[naive::Firewall::key_of(meant)];
     if (outcome.flow_is_new) ends.untold = std::min(ends.untold + 1, 1);
-    const bool passed = outcome.reason == Reason::flow_new || outcome.reason == Reason::flow_established;
+    const bool passed = outcome.reason == Reason::flow_new || outcome.reason == Reason::flow_established ||
+                        outcome.reason == Reason::scrubbed;
     if (passed) ends.passed_us = meant.time_us;
     if (outcome.flow == no_flow || (outcome.reason != Reason::revoked && outcome.reason != Reason::expired))
       return nullptr;

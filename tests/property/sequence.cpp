@@ -75,6 +75,22 @@ TEST_CASE("several workers decide as one does, whoever receives what") {
   CHECK(established > 10'000);
 }
 
+TEST_CASE("scrubbing changes packets and no decision") {
+  const Policies policies(Policies::Ceilings::none, true);
+  std::mt19937_64 random(20260404);
+  u64 scrubbed = 0, established = 0;
+  for (u32 i = 0; i < 300; ++i) {
+    INFO("sequence " << i);
+    auto sequence = std::make_unique<Sequence>(policies);
+    const std::vector<u8> bytes = random_bytes(random);
+    REQUIRE_NOTHROW(sequence->run(Choices(bytes)));
+    scrubbed += sequence->ended_as(Reason::scrubbed);
+    established += sequence->ended_as(Reason::flow_established);
+  }
+  CHECK(scrubbed > 5'000);
+  CHECK(established > 10'000);  // under the policies that do not
+}
+
 TEST_CASE("the engine decides as the naive firewall does, over packets, flips, flushes and time") {
   const char* scale = std::getenv("WEIR_PROPERTY_SCALE");
   const u32 sequences = 1000 * (scale != nullptr ? static_cast<u32>(std::atoi(scale)) : 1);

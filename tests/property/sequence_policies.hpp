@@ -27,9 +27,12 @@ class Policies {
 
   // Without ceilings and idle times of their own, for tests that fill tables, unless asked.
   enum class Ceilings : bool { none, low };
-  explicit Policies(Ceilings ceilings = Ceilings::none) {
+  // Allows of every second policy scrub, where asked.
+  explicit Policies(Ceilings ceilings = Ceilings::none, bool scrubs = false) {
     for (u32 i = 0; i < count; ++i) {
       rows_[i].model = model(i);
+      for (control::Statement& one : rows_[i].model.statements)
+        one.covert.scrub = scrubs && i % 2 == 0 && !one.is_forbid;
       if (ceilings == Ceilings::low) set_floods(rows_[i].model, i);
       const auto compiled = control::compile(rows_[i].model, generation_of(i));
       if (!compiled) throw std::runtime_error(compiled.error().sentence);

@@ -101,10 +101,10 @@ class Small:
     def __init__(self, weir, folder):
         self.weir, self.path = weir, folder / "policy.toml"
 
-    def tried(self, text, target, *arguments):
-        """Of the ways to one target; half as much again as the hour's window."""
+    def tried(self, text, target, *arguments, size="1500kB"):
+        """Of the ways to one target; without a size, half as much again as the hour's window."""
         self.path.write_text(text)
-        code, rows, error = thief(self.weir, self.path, "--from", "inference", "--to", target, "--bytes", "1500kB",
+        code, rows, error = thief(self.weir, self.path, "--from", "inference", "--to", target, "--bytes", size,
                                   *arguments)
         if code not in (0, 1):
             failures.append(f"{text}\n{error}")
@@ -157,6 +157,66 @@ def turned_off(small):
     expect("more than was said may leave", code == 1 and rows["inference", "gateway", replies]["finding"] == "BEYOND")
 
 
+COVERT = """
+[dns.strict]
+information = "2 KiB"
+domains = 10
+answers = "200 B"
+%s
+[[allow]]
+name = "covert-names"
+from = "inference"
+to = "internet"
+with = ["dns"]
+%s
+[[allow]]
+name = "covert-answers"
+from = "internet"
+to = "inference"
+with = ["dns"]
+%s
+[[allow]]
+name = "covert-ping"
+from = "inference"
+to = "internet"
+with = ["ping"]
+%s
+[[allow]]
+name = "covert-answered-ping"
+from = "internet"
+to = "inference"
+with = ["ping"]
+%s
+[[allow]]
+name = "covert-headers"
+from = "inference"
+to = "internet"
+with = ["quic"]
+%s
+"""
+
+
+def covert(small):
+    """What DNS, pings and headers may carry: bounded or written over, and with each protection left out it gets out."""
+    plain = re.sub(r"class = .*\n", "", SMALL)
+    dns, ping, scrub = 'dns = "strict"', 'icmp_payload = "normalise"', "scrub = true"
+    kept = ("", dns, dns, ping, ping, scrub)
+    ways = {"names asked of DNS": "dns_information", "TXT answers of DNS": "dns_answer_large",
+            "echo requests": "scrubbed", "echo replies": "scrubbed", "identifications of IPv4": "scrubbed"}
+    _, rows = small.tried(plain + COVERT % kept, "internet", size="200kB")
+    for way, reason in ways.items():
+        row = rows.get(("inference", "internet", way))
+        # Names of 62 bytes of weights cost 128 of the information.
+        most = 2048 // 128 if way == "names asked of DNS" else 0
+        expect(f"{way}: bounded", row and row["passed"] <= most and set(row["caught"]) == {reason}, row)
+    for way, left_out in (("names asked of DNS", 1), ("TXT answers of DNS", 2), ("echo requests", 3),
+                          ("echo replies", 4), ("identifications of IPv4", 5), ("bf16 over udp/53", 1)):
+        texts = tuple("" if index == left_out else text for index, text in enumerate(kept))
+        _, rows = small.tried(plain + COVERT % texts, "internet", size="200kB")
+        row = rows.get(("inference", "internet", way))
+        expect(f"{way}: without it", row and row["passed"] == row["tried"] > 0, row)
+
+
 def captures(small, folder):
     """What --write keeps gives the same decisions in `weir replay`; an image is taken as well as rules."""
     small.path.write_text(SMALL)
@@ -190,6 +250,7 @@ def main():
         small = Small(weir, folder)
         spent(small)
         turned_off(small)
+        covert(small)
         captures(small, folder)
         refused(weir, folder)
     if failures:

@@ -105,6 +105,20 @@ void errors(const Scene& scene, Script& script) {
   }
 }
 
+// Two bytes in the identification of each of many empty datagrams that may be fragmented.
+void identifications(const Scene& scene, Script& script) {
+  const Bytes& file = tensor_file(Format::bf16);
+  const Path path = path_of(scene);
+  Door door{17, 53, true};
+  for (const Door& one : scene.doors)
+    if (one.protocol == 17 && one.holder_dials) door = one;
+  for (u32 packet = 0; script.wants_more() && packet < 5000; ++packet) {
+    const View weights = script.piece(file, 2);
+    const u16 id = static_cast<u16>(weights.size() < 2 ? weights[0] : weights[0] << 8 | weights[1]);
+    script.out(framed(path, ip(path, 17, udp(path, 43000, door.port, {}), 0, id)), static_cast<u32>(weights.size()));
+  }
+}
+
 // A datagram of 8,000 bytes in pieces of `step` (a multiple of eight), each piece again where `twice`, the last left
 // out where `open`.
 void fragments(const Scene& scene, Script& script, u32 step, bool twice, bool open) {
@@ -186,6 +200,7 @@ std::vector<Way> datagram_ways(const Scene& scene) {
     add("echo replies, IPv6", [](const Scene& at, Script& script) { echoes(at, script, true, true); });
   }
   add("ICMP errors about nothing", errors);
+  add("identifications of IPv4", identifications);
   add("fragments", [](const Scene& at, Script& script) { fragments(at, script, 1480, false, false); });
   add("fragments of eight bytes", [](const Scene& at, Script& script) { fragments(at, script, 8, false, false); });
   add("fragments twice", [](const Scene& at, Script& script) { fragments(at, script, 1480, true, false); });

@@ -263,6 +263,7 @@ Json dump_json(const Policy& policy) {
           {"rdma", rdma_lines(policy)},
           {"jobs", job_lines(policy)},
           {"inspections", inspection_lines(policy)},
+          {"dns", dns_lines(policy)},
           {"looks", look_lines(policy)},
           {"budgets", budget_lines(policy)},
           {"limits", limit_lines(policy)},

@@ -1,6 +1,7 @@
 // One line an inspection, the terms of one DNS, a rule that looks at something.
 #include "tools/weir/dump_inspect.hpp"
 
+#include "dataplane/base/rate.hpp"
 #include "dataplane/inspect/pattern_image.hpp"
 #include "tools/weir/dump_rdma.hpp"
 
@@ -54,6 +55,28 @@ std::vector<std::string> inspection_lines(const Policy& policy) {
     out.push_back(fmt::format("inspection {} at {}:{}: {}", index, policy.text(one.file), one.line,
                               inspection_text(policy, one)));
   }
+  return out;
+}
+
+std::string dns_text(const Policy& policy, const image::DnsTerms& one) {
+  std::vector<std::string> words;
+  if (one.queries.limits())
+    words.push_back(fmt::format("queries {:g}/s, burst {}",
+                                static_cast<double>(rate_units_per_second) / static_cast<double>(one.queries.interval),
+                                one.queries.tolerance / one.queries.interval + 1));
+  if (one.name_bytes_max != 0) words.push_back(fmt::format("names of {} bytes", one.name_bytes_max));
+  if (one.answer_bytes_max != 0) words.push_back(fmt::format("answers of {} bytes", one.answer_bytes_max));
+  if (one.information_bytes_max != 0)
+    words.push_back(fmt::format("{} bytes of names a domain in {} s", one.information_bytes_max, one.window_s));
+  if (one.domains_max != 0) words.push_back(fmt::format("{} domains in {} s", one.domains_max, one.window_s));
+  if (words.empty()) words.push_back("any message");
+  return fmt::format("DNS by `{}`: {}{}", policy.text(one.name), fmt::join(words, ", "), mode(one.monitor_until));
+}
+
+std::vector<std::string> dns_lines(const Policy& policy) {
+  std::vector<std::string> out;
+  for (const image::DnsTerms& one : policy.dns_terms())
+    out.push_back(fmt::format("{} at {}:{}", dns_text(policy, one), policy.text(one.file), one.line));
   return out;
 }
 

@@ -141,6 +141,11 @@ std::string looks_of(const Asker& asker, const Example& example) {
     if (look.inspections >> index & 1) words.push_back(inspection_text(policy, policy.inspections()[index]));
   if (look.protocols != 0 && example.question.protocol == protocol_tcp)
     words.push_back(fmt::format("must begin as {}", protocols_text(look.protocols)));
+  constexpr std::string_view payloads[] = {"", "ICMP payloads are normalised", "no ICMP payload"};
+  if (look.dns != 0) words.push_back(dns_text(policy, policy.dns_terms()[look.dns - 1]));
+  if (look.icmp_payload != image::IcmpPayload::pass && is_icmp_protocol(example.question.protocol))
+    words.emplace_back(payloads[static_cast<u32>(look.icmp_payload)]);
+  if (look.scrub != 0) words.emplace_back("headers are scrubbed");
   return fmt::format("{}", fmt::join(words, "; "));
 }
 

@@ -4,6 +4,7 @@
 #include "tools/weir/replay_run.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -57,7 +58,16 @@ class Kept {
 struct Sent {
   bool is_outward;
   u32 stolen;
+  thief::Bytes frame;  // where it carries weights and may be written over
 };
+
+// Weights that were written over have not left: at least half as many bytes differ as there were.
+bool is_written_over(const Sent& sent, const Decided& decided) {
+  u32 differing = 0;
+  for (std::size_t i = 0; i < std::min(sent.frame.size(), decided.frame.size()); ++i)
+    differing += sent.frame[i] != static_cast<u8>(decided.frame[i]);
+  return decided.outcome->reason == Reason::scrubbed && differing >= (sent.stolen + 1) / 2;
+}
 
 void count(WayResult& result, const Sent& sent, const Decided& decided) {
   const Outcome& outcome = *decided.outcome;
@@ -71,7 +81,7 @@ void count(WayResult& result, const Sent& sent, const Decided& decided) {
   if (went_on) result.left_bytes += decided.original_bytes;
   if (sent.stolen == 0) return;
   ++result.tried;
-  if (went_on) {
+  if (went_on && !is_written_over(sent, decided)) {
     ++result.passed;
     result.stolen_bytes += sent.stolen;
   } else {
@@ -111,7 +121,8 @@ std::expected<WayResult, std::string> ThiefRun::play(u64 bytes, const Act& act, 
                   answer.assign(first, first + decided.answer.size());
                 });
   const auto take = [&](const thief::Script::Step& step) {
-    sent.push_back({step.is_outward, step.stolen});
+    const bool keeps = step.is_outward && step.stolen != 0 && policy_.looks_by_packet();
+    sent.push_back({step.is_outward, step.stolen, keeps ? *step.frame : thief::Bytes{}});
     kept.write(step);
     run.take({step.time, static_cast<u8>(step.is_outward ? 0 : 1), static_cast<u32>(step.frame->size()),
               std::as_bytes(std::span(*step.frame))});

@@ -17,7 +17,7 @@ struct WayResult {
   u64 left_bytes = 0;  // of all frames of the holder's side that went on, and of answers to the accomplice
   u64 stolen_bytes = 0;  // of weights in them
   u64 answered = 0;              // SYNs that a SYN proxy answered in the other end's place
-  std::map<Reason, u64> caught;  // frames that carry weights and did not go on
+  std::map<Reason, u64> caught;  // frames that carry weights and did not go on, or were written over
 };
 
 class ThiefRun {
