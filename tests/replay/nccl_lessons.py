@@ -5,19 +5,14 @@ open, for the hosts that they name, in both directions; a job's tag and its seal
 
 usage: nccl_lessons.py WEIR [ROUNDS]"""
 import ipaddress
-import json
 import pathlib
 import random
-import struct
-import subprocess
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "property"), str(HERE.parent.parent / "tools" / "capture")]
-import frames  # noqa: E402
+sys.path.insert(0, str(HERE.parent / "property"))
 import nccl_built  # noqa: E402
-import rows  # noqa: E402
+from judged import Capture, Talk, compare  # noqa: E402
 
 POLICY = """version = 1
 [policy]
@@ -50,67 +45,16 @@ def member():
     return ipaddress.IPv6Address(f"fd00:20::{generator.randrange(1, 65536):x}")
 
 
-class Capture:
-    """Frames of both sides, in order, with what must become of each: (verdict, reason), or None where either may."""
-
-    def __init__(self):
-        self.packets, self.micros, self.connections = [], 1_000_000, rows.Connections()
-
-    def frame(self, side, frame, wanted):
-        self.micros += 100
-        self.packets.append((self.micros, side, frame, wanted))
-
-    def row(self, text, side, wanted):
-        _, _, frame, _ = rows.packet(f"0 {side} {text}", self.connections)
-        self.frame(side, frame, wanted)
-
-    def judge(self, weir, policy):
-        with tempfile.TemporaryDirectory() as folder:
-            place = pathlib.Path(folder)
-            (place / "policy.toml").write_text(policy)
-            arguments = [weir, "replay", str(place / "policy.toml"), "--write", str(place / "out")]
-            for side in ("inside", "outside"):
-                path = place / f"{side}.pcap"
-                path.write_bytes(frames.pcap([(at, frame, len(frame)) for at, where, frame, _ in self.packets
-                                              if where == side]))
-                arguments += [f"--{side}", str(path)]
-            ran = subprocess.run(arguments, capture_output=True, text=True, check=False)
-            if ran.returncode != 0:
-                sys.exit(f"weir replay: {ran.stderr}")
-            lines = (place / "out" / "decisions.jsonl").read_text().splitlines()
-            return [json.loads(line) for line in lines]
-
-
-class Talk:
-    """One TCP connection: the client inside, the server outside."""
-
-    def __init__(self, capture, client, server, port):
-        self.capture, self.ends, self.ports = capture, (client, server), (port, 20000 + port % 10000)
-        self.next = [generator.randrange(2**32), generator.randrange(2**32)]
-        self.send(0, "S", b"", ("forward", "flow_new"))
-        self.next[0] += 1
-        self.send(1, "SA", b"", ("forward", "flow_established"))
-        self.next[1] += 1
-        self.send(0, "A", b"", ("forward", "flow_established"))
-
-    def send(self, by, flags, data, wanted, at=None):
-        source, target = self.ends[by], self.ends[by ^ 1]
-        segment = frames.tcp(source, target, self.ports[by], self.ports[by ^ 1], flags,
-                             self.next[by] if at is None else at, self.next[by ^ 1] if "A" in flags else 0, data)
-        packet = (frames.ipv4 if source.version == 4 else frames.ipv6)(source, target, frames.TCP, segment)
-        self.capture.frame(("inside", "outside")[by],
-                           frames.ethernet(frames.mac_of(source), frames.mac_of(target),
-                                           frames.ETHERTYPE[source.version], packet), wanted)
-
+class Conversation(Talk):
     def tell(self, by, stream, tricks):
         passes = ("forward", "flow_established")
         while stream:
-            size = min(len(stream), generator.choice([1, 7, 24, 500, 1400]))
+            size = min(len(stream), self.generator.choice([1, 7, 24, 500, 1400]))
             now, stream = stream[:size], stream[size:]
-            if tricks and stream and generator.random() < 0.1:
+            if tricks and stream and self.generator.random() < 0.1:
                 self.send(by, "PA", stream[:100], ("drop", "stream_ahead"), at=self.next[by] + size & 0xFFFFFFFF)
             self.send(by, "PA", now, passes)
-            if tricks and generator.random() < 0.1:
+            if tricks and self.generator.random() < 0.1:
                 self.send(by, "PA", now, passes)
             self.next[by] = self.next[by] + size & 0xFFFFFFFF
 
@@ -121,8 +65,10 @@ def spoken(capture, layout, magic, tricks):
     ends, told, hello = nccl_built.connection(layout, magic)
     streams = [hello + ends[0].stream(layout, told[0]), ends[1].stream(layout, told[1])]
     wanted = nccl_built.expected(layout, ends, magic, 4).split()[5:]
-    talk = Talk(capture, ipaddress.ip_address(f"10.20.9.{generator.randrange(1, 99)}"),
-                ipaddress.ip_address(f"10.20.8.{generator.randrange(1, 99)}"), generator.randrange(30000, 60000))
+    port = generator.randrange(30000, 60000)
+    talk = Conversation(capture, ipaddress.ip_address(f"10.20.9.{generator.randrange(1, 99)}"),
+                        ipaddress.ip_address(f"10.20.8.{generator.randrange(1, 99)}"), (port, 20000 + port % 10000),
+                        generator)
     talk.tell(0, streams[0][:4096], tricks)
     talk.tell(1, streams[1][:4096], tricks)
     pairs = []
@@ -148,16 +94,6 @@ def use(capture, pairs, opens):
 
 
 opens_not = ("drop", "rdma_no_queue_pair")
-
-
-def compare(name, capture, decided):
-    wrong = 0
-    for (at, side, _, wanted), got in zip(capture.packets, decided):
-        if wanted is not None and (got["verdict"], got["reason"]) != wanted:
-            wrong += 1
-            if wrong < 6:
-                print(f"{name}: {at} {side}: wanted {wanted}, got {got['verdict']} {got['reason']}", file=sys.stderr)
-    return wrong
 
 
 def distinct(pairs, seen):

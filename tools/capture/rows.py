@@ -17,9 +17,9 @@ TIME is seconds after the beginning, SIDE inside or outside. KIND and its words:
            resolution: id= (the speaker's), to= (the other's), qp=, port=
     vxlan, geneve (vni=), gre, ipip     a tunnel: `holds KIND SOURCE > TARGET ...` at the end is the packet in it, as
            an Ethernet frame in vxlan and with the word `bridged`; head=HEX replaces the tunnel's own header
-Keys of every kind: size= payload bytes, vlan=5 or vlan=5,6, ttl=, mac= (source), ext=hop,dest,segments (IPv6),
-fragment=HEX and options=HEX (IPv4), pad= and cut= (frame bytes; a cut frame keeps its original length),
-poke=OFFSET:HEX (overwrites).
+Keys of every kind: size= payload bytes, data=HEX (payload), vlan=5 or vlan=5,6, ttl=, mac= (source),
+ext=hop,dest,segments (IPv6), fragment=HEX and options=HEX (IPv4), pad= and cut= (frame bytes; a cut frame keeps its
+original length), poke=OFFSET:HEX (overwrites).
 piece=FIRST+BYTES[,last][,more][,df] makes a fragment of so much of the packet's IP payload; last and more are said
 against the truth, ipid= names the datagram, after=dest (IPv6) stands behind the fragment header, next= is its protocol.
 It decides nothing about packets: what a row expects is the reader's affair."""
@@ -115,6 +115,8 @@ class Row:
         return int(self.keys[key], 0) if key in self.keys else default
 
     def payload(self):
+        if "data" in self.keys:
+            return bytes.fromhex(self.keys["data"])
         size = self.number("size")
         return (b"weir " * (size // 5 + 1))[:size]
 
