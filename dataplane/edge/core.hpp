@@ -24,6 +24,7 @@ struct CoreConfig {
   InspectorSize inspects;  // how many flows
   WatchShare inspect_share;
   Quarantine* quarantine = nullptr;  // of all workers
+  EvidenceRing* evidence = nullptr;  // of this one
   Lender lender = {};  // of captures, whose time stands still while it lends
 };
 
@@ -71,6 +72,7 @@ class Core {
                    .dns = &dns_,
                    .inspector = &inspector_,
                    .quarantine = config.quarantine,
+                   .evidence = config.evidence,
                    .teach = config.classroom == nullptr ? Teaching{} : config.classroom->of(config.self),
                    .name_segments = config.name_segments},
                   table_, counters_) {}

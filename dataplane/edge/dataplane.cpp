@@ -42,6 +42,7 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
   }
   door_.reset();
   ports_.stop();
+  if (evidence_) evidence_->close();
   fmt::print(stderr, "weir-dataplane: {}", stats_->summary());
   if (capture_run_ && capture_run_->failed()) return std::unexpected(decisions_->error());
   if (was_refused_ && slot_.current() == nullptr) return std::unexpected(Error{"no policy but a refused one"});
@@ -107,6 +108,11 @@ std::expected<void, Error> Dataplane::make_cores() {
   limit_memory_ = std::move(*limits);
   limits_ = LimitCells({reinterpret_cast<LimitCells::Cell*>(limit_memory_.bytes().data()), limit_cells});
   classroom_.emplace(options_.workers);
+  if (!options_.evidence_path.empty()) {
+    auto desk = EvidenceDesk::open(options_, ports_);
+    if (!desk) return std::unexpected(desk.error());
+    evidence_ = std::move(*desk);
+  }
   const InspectorSize inspects{options_.inspect_flows, options_.inspect_reading};
   const u64 rate = u64{options_.inspect_rate} * 1'000'000;
   const WatchShare share{rate, rate / 100};  // 10 ms at once
@@ -120,7 +126,7 @@ std::expected<void, Error> Dataplane::make_cores() {
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
                             !options_.decisions_path.empty(), &limits_, &*classroom_,
-                            inspects, share, &quarantine_,
+                            inspects, share, &quarantine_, evidence_ ? &evidence_->ring(self) : nullptr,
                             capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
     Core::Memory lent{std::move(*memory), std::move(*charging), std::move(*inspecting)};
     cores_.push_back(std::make_unique<Core>(config, std::move(lent), slot_, bell_, *stats_));

@@ -3,6 +3,7 @@
 #pragma once
 #include "dataplane/edge/capture_run.hpp"
 #include "dataplane/edge/door_server.hpp"
+#include "dataplane/edge/evidence_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 
 #include <optional>
@@ -49,6 +50,7 @@ class Dataplane {
   LimitCells limits_;
   std::optional<Classroom> classroom_;  // of all workers
   Quarantine quarantine_;  // of all workers
+  std::unique_ptr<EvidenceDesk> evidence_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

@@ -61,13 +61,32 @@ void check_paths(const Options& options) {
   for (const auto& [use, path] : {std::pair{"--policy", options.policy_path}, {"--door", options.door_path},
                                   {"--decisions", options.decisions_path}, {"--stats", options.stats_path},
                                   {"--ledger", options.ledger_path}, {"--ledger-key", options.ledger_key_path},
-                                  {"--ledger-anchor", options.ledger_anchor_path}}) {
+                                  {"--ledger-anchor", options.ledger_anchor_path},
+                                  {"--evidence", options.evidence_path}}) {
     std::error_code ignored;
     if (path.empty()) continue;
     const auto [first, is_first] = uses.emplace(std::filesystem::weakly_canonical(path, ignored), use);
     if (!is_first && !first->first.empty())
       throw CLI::ValidationError(use, fmt::format("`{}` is what {} names", path, first->second));
   }
+}
+
+void add_inspecting(CLI::App& app, Options& options) {
+  app.add_option("--inspect-flows", options.inspect_flows, "flows that each worker inspects at once; more do not begin")
+      ->check(CLI::Range(1u, 1u << 24));
+  app.add_option("--inspect-reading", options.inspect_reading, "of them, those whose first bytes it is reading")
+      ->check(CLI::Range(1u, 1u << 20));
+  app.add_option("--inspect-rate", options.inspect_rate,
+                 "megabytes a second that each worker may look into; what is more waits or ends, as policy says")
+      ->check(CLI::Range(1u, 100'000u));
+  CLI::Option* evidence = app.add_option("--evidence", options.evidence_path,
+                                         "folder in which packets are kept that inspections find something in");
+  app.add_option("--evidence-mib", options.evidence_mib, "how much a run keeps there at most")
+      ->check(CLI::Range(1u, 1u << 20))
+      ->needs(evidence);
+  app.add_option("--evidence-whole", options.evidence_whole,
+                 "why: packets of those who hold an asset are kept whole, and not their headers and 32 bytes alone")
+      ->needs(evidence);
 }
 
 }  // namespace
@@ -93,13 +112,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--workers", options.workers, "threads that judge, one EAL lcore each")
       ->check(CLI::Range(1u, workers_max));
   app.add_option("--flows", options.flows, "flows remembered, all workers together")->check(CLI::Range(1u, flows_max));
-  app.add_option("--inspect-flows", options.inspect_flows, "flows that each worker inspects at once; more do not begin")
-      ->check(CLI::Range(1u, 1u << 24));
-  app.add_option("--inspect-reading", options.inspect_reading, "of them, those whose first bytes it is reading")
-      ->check(CLI::Range(1u, 1u << 20));
-  app.add_option("--inspect-rate", options.inspect_rate,
-                 "megabytes a second that each worker may look into; what is more waits or ends, as policy says")
-      ->check(CLI::Range(1u, 100'000u));
+  add_inspecting(app, options);
   app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");

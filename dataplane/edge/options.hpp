@@ -23,6 +23,8 @@ struct Options {
   std::string door_path, decisions_path, stats_path;  // empty: none
   std::string ledger_path, ledger_key_path, ledger_anchor_path;  // empty: no ledger, and budgets are closed; no anchor
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows
+  std::string evidence_path, evidence_whole;  // a folder, or none; why packets are kept whole, or empty
+  u32 evidence_mib = 64;  // at most, of one run
   bool strict_ports = false;
   bool trust_checksums = false;  // of capture files: taken where the network card finishes them
   std::vector<std::string> eal;  // EAL's arguments, program name first

@@ -9,7 +9,6 @@
 #pragma once
 #include "dataplane/base/bytes.hpp"
 
-#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -46,8 +45,9 @@ inline std::string_view pattern_name(std::span<const std::byte> image, u32 patte
   const auto row = load<PatternRow>(image.data() + sizeof header + pattern * sizeof(PatternRow));
   if (row.name >= header.names_bytes) return {};
   const auto* const first = reinterpret_cast<const char*>(image.data()) + names_at + row.name;
-  const void* const end = std::memchr(first, 0, header.names_bytes - row.name);
-  return end == nullptr ? std::string_view{} : std::string_view(first, static_cast<const char*>(end) - first);
+  u32 bytes = 0;
+  while (row.name + bytes < header.names_bytes && first[bytes] != '\0') ++bytes;
+  return {first, bytes};
 }
 
 }  // namespace weir

@@ -38,7 +38,7 @@ void Watches::use(const Scanner& scanner) {
 u32 Watches::begin_packets() {
   const u32 slot = watches_.take();
   if (slot != none)
-    watches_[slot] = Watch{{}, {}, {}, none, {none, none}, {0, 0}, Opening::undecided, {0, 0}, 0};
+    watches_[slot] = Watch{{}, {}, {}, none, {none, none}, {0, 0}, Opening::undecided, {0, 0}, 0, {}};
   return slot;
 }
 

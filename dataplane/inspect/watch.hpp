@@ -41,6 +41,11 @@ struct WatchHistory {
   u8 bytes[2][16384];
 };
 
+// What is still to be kept of a flow in which something was found; the caller's.
+struct WatchTrail {
+  u8 reason = 0, left = 0;
+};
+
 struct Watch {
   StreamReader readers[2];
   TensorVotes votes[2];
@@ -50,6 +55,7 @@ struct Watch {
   Opening opening;
   u8 told[2];  // findings that were told once
   u8 end;      // the caller's: why the flow may say no more, or 0
+  WatchTrail trail;
 };
 
 enum class WatchAnswer : u8 {
@@ -108,6 +114,7 @@ class Watches {
   // Whether the connection has opened as it should; one that nobody has seen opening has not.
   bool opens_as(u32 watch, const WatchWish& wish) const;
   u8& end_of(u32 watch) { return watches_[watch].end; }
+  WatchTrail& trail_of(u32 watch) { return watches_[watch].trail; }
   u32 live() const { return watches_.taken_count(); }
   u32 reading() const { return histories_.taken_count(); }
 

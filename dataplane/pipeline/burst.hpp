@@ -25,6 +25,7 @@
 #include "dataplane/pipeline/sweep.hpp"
 #include "dataplane/rdma/rdma.hpp"
 #include "dataplane/share/events.hpp"
+#include "dataplane/share/evidence.hpp"
 
 #include <span>
 
@@ -94,6 +95,7 @@ struct PipelineConfig {
   DnsLimits* dns = nullptr;  // lent, this pipeline's alone; null: where terms of DNS are kept, nobody may ask
   Inspector* inspector = nullptr;  // lent, this pipeline's alone; null: what policy wants inspected does not begin
   Quarantine* quarantine = nullptr;  // of all workers; null: no port is ever cut off
+  EvidenceRing* evidence = nullptr;  // lent, this pipeline's alone; null: none is kept
   Teaching teach = {};
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
@@ -278,6 +280,12 @@ class Pipeline {
   Reason end_watched(u32 flow, Reason reason);
   void cut_off(const Entry& entry, const InstalledPolicy& installed, u32 most);
   void note_quarantine();
+  void keep_evidence(const Entry& entry, const InstalledPolicy& installed, u32 flow, const Outcome& outcome,
+                     Reason reason);
+  void keep_neighbour(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch);
+  void put_evidence(const Entry& entry, const InstalledPolicy& installed, u32 flow, u16 found, Reason reason,
+                    u32 after);
+  bool sender_holds_asset(const InstalledPolicy& installed, FlowRecord& record, const Headers& headers) const;
   void tell_found(const Entry& entry, const Outcome& outcome, Reason reason);
   void attended_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   bool is_translated(u32 flow);

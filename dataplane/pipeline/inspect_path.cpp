@@ -104,8 +104,9 @@ void Pipeline::attended_packet(const Entry& entry, const InstalledPolicy& instal
                                Outcome& outcome) {
   const u32 watch = watch_of(flow);
   const bool is_tcp = entry.headers.protocol == protocol_tcp;
-  if (watch == Inspector::none) follow(entry, installed, flow, from, outcome);
-  else if (is_tcp) watched_segment(entry, installed, flow, watch, from, outcome);
+  if (watch == Inspector::none) return follow(entry, installed, flow, from, outcome);
+  keep_neighbour(entry, installed, flow, watch);
+  if (is_tcp) watched_segment(entry, installed, flow, watch, from, outcome);
   else watched_packet(entry, installed, flow, from, outcome);
 }
 
@@ -252,12 +253,14 @@ Reason Pipeline::ruling(const Entry& entry, const InstalledPolicy& installed, u3
     return false;
   });
   if (((ending | told) & found_signature) != 0) outcome.found = static_cast<u16>(step.signatures.pattern);
+  const Reason reason = reason_of_found(ending != 0 ? ending : told);
+  if ((ending | told) != 0) keep_evidence(entry, installed, flow, outcome, reason);
   if (ending == 0) {
-    if (told != 0) tell_found(entry, outcome, reason_of_found(told));
+    if (told != 0) tell_found(entry, outcome, reason);
     return Reason::undecided;
   }
   if (most != 0) cut_off(entry, installed, most);
-  return end_watched(flow, reason_of_found(ending));
+  return end_watched(flow, reason);
 }
 
 // The flow says no more, nor does what goes the other way of it.

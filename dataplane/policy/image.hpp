@@ -190,7 +190,7 @@ struct ZoneFacts {
   u8 reject;   // sources only: what is denied to them is answered
   u16 charge;  // what it is to budgets and limits: as a source an index of charge_sources; as a target a number there
   u32 zero;
-  u64 assets;  // bit a: it holds asset a; only where some allow opens RDMA
+  u64 assets;  // bit a: it holds asset a; only with RDMA or inspections
   u64 jobs;    // bit j: it is a member of job j
 };
 

@@ -125,7 +125,7 @@ class Policy {
     WEIR_CHECK(rule < view_.rdma_rules.size());
     return view_.rdma_rules[rule];
   }
-  // Bit a: who is there holds asset a. Zero where has_rdma() is not.
+  // Bit a: who is there holds asset a. Zero where there is neither RDMA nor an inspection.
   u64 assets_of_source(u32 zone) const { return source_facts(zone).assets; }
   u64 assets_of_target(u32 zone) const { return target_facts(zone).assets; }
   // What queue pairs that a judgement allows may do, before any job narrows it: packets toward the question's target,
