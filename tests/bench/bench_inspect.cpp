@@ -6,6 +6,7 @@
 #include "dataplane/inspect/reader.hpp"
 #include "dataplane/inspect/watch.hpp"
 #include "dataplane/scan/scan.hpp"
+#include "tests/bench/pattern_load.hpp"
 #include "tests/bench/rounds.hpp"
 
 #include <fmt/format.h>
@@ -20,26 +21,9 @@ namespace {
 
 constexpr u32 segment_bytes = 1460, segments = 4096;
 
-// Literals of 8 to 24 letters, and one in eight an expression.
-control::PatternSet random_set(u32 count) {
-  std::mt19937_64 random(20);
-  control::PatternSet set{"bench", {}};
-  for (u32 i = 0; i < count; ++i) {
-    std::string letters;
-    for (u32 j = 0; j < 8 + random() % 17; ++j) letters += static_cast<char>('a' + random() % 26);
-    control::Pattern pattern{fmt::format("p{}", i), letters, "", {}, false, false};
-    if (i % 8 == 7) pattern.regex = letters + "[0-9]{1,8}" + letters.substr(0, 4), pattern.bytes.clear();
-    set.patterns.push_back(pattern);
-  }
-  return set;
-}
-
 struct Traffic {
-  std::vector<u8> bytes = std::vector<u8>(std::size_t{segments} * segment_bytes);
-  explicit Traffic(bool is_text) {
-    std::mt19937_64 random(21);
-    for (u8& byte : bytes) byte = static_cast<u8>(is_text ? " etaoinshrdlucmfwypvbgkqjxz"[random() % 27] : random());
-  }
+  std::vector<u8> bytes;
+  explicit Traffic(bool is_text) : bytes(bench::random_bytes(std::size_t{segments} * segment_bytes, is_text)) {}
   std::span<const u8> segment(u32 i) const {
     return std::span(bytes).subspan(std::size_t{i} * segment_bytes, segment_bytes);
   }
@@ -106,7 +90,7 @@ class Watched {
 };
 
 void bench_patterns(u32 count, const Traffic& traffic, const char* kind, unsigned rounds) {
-  const control::PatternSet set = random_set(count);
+  const control::PatternSet set = bench::random_set(count);
   const auto image = control::compile_patterns(std::span(&set, 1));
   const auto patterns = ScanPatterns::load(*image);
   const auto scan = *Scan::begin(*patterns, 2);

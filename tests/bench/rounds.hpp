@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <ctime>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -58,14 +59,23 @@ class Rounds {
     }
   }
 
-  Spread ratio(std::size_t over, std::size_t under) const {
+  // Over the sum of those under it.
+  Spread ratio(std::size_t over, std::initializer_list<std::size_t> under) const {
     std::vector<double> ratios;
-    for (std::size_t round = 0; round < costs_[over].size(); ++round)
-      ratios.push_back(costs_[over][round] / costs_[under][round]);
+    for (std::size_t round = 0; round < costs_[over].size(); ++round) {
+      double sum = 0;
+      for (const std::size_t one : under) sum += costs_[one][round];
+      ratios.push_back(costs_[over][round] / sum);
+    }
     return spread_of(std::move(ratios));
   }
+  Spread ratio(std::size_t over, std::size_t under) const { return ratio(over, {under}); }
 
   void print_ratio(const char* label, std::size_t over, std::size_t under, const char* goal) const {
+    print_ratio(label, over, {under}, goal);
+  }
+  void print_ratio(const char* label, std::size_t over, std::initializer_list<std::size_t> under,
+                   const char* goal) const {
     const Spread spread = ratio(over, under);
     std::printf("  %-58s %8.3f     (%.3f .. %.3f)  %s\n", label, spread.median, spread.least, spread.most, goal);
   }
