@@ -21,6 +21,10 @@ bool is_one_of(Opening opening, const WatchWish& wish) {
   return (wish.protocols >> (static_cast<u32>(opening) - 1) & 1) != 0;
 }
 
+bool is_drawn(const HashKey& secret, u64 stream, u64 mib) {
+  return fold_multiply(stream ^ secret.words[3], mib ^ secret.words[1]) % windows_one_in == 0;
+}
+
 bool is_weighed(const WatchWish& wish, u32 from) { return wish.tensors[from] || wish.opaque[from]; }
 
 // Bytes that will be looked at, each way of looking counted; 0 when nothing looks.
@@ -38,7 +42,7 @@ void Watches::use(const Scanner& scanner) {
 u32 Watches::begin_packets() {
   const u32 slot = watches_.take();
   if (slot != none)
-    watches_[slot] = Watch{{}, {}, {}, none, {none, none}, {0, 0}, Opening::undecided, {0, 0}, 0, {}};
+    watches_[slot] = Watch{{}, {}, {}, none, {none, none}, {0, 0}, {0, 0}, Opening::undecided, {0, 0}, 0, {}};
   return slot;
 }
 
@@ -106,7 +110,7 @@ WatchStep Watches::segment(u32 slot, const WatchWish& wish, u64 flow, u32 from, 
     if (!fresh.empty()) read(watch, wish, from, fresh, step);
   }
   if (is_probed) scan_packet(wish, from, bytes, false, step);
-  if (is_weighed(wish, from) && !bytes.empty()) weigh(watch, wish, from, bytes, step);
+  if (is_weighed(wish, from) && !bytes.empty()) weigh(watch, wish, flow, from, bytes, step);
   if (watch.readers[0].is_over() && watch.readers[1].is_over()) {
     release(watch);
     watch.passed_bytes[0] = watch.passed_bytes[1] = wish.first_bytes;
@@ -128,7 +132,7 @@ WatchStep Watches::packet(u32 slot, const WatchWish& wish, u64 flow, u32 from, s
     return step;
   }
   if (is_scanned) scan_packet(wish, from, bytes, is_beginning, step);
-  if (is_weighed(wish, from) && count != 0) weigh(watch, wish, from, bytes, step);
+  if (is_weighed(wish, from) && count != 0) weigh(watch, wish, flow, from, bytes, step);
   passed += count;
   return step;
 }
@@ -169,14 +173,18 @@ void Watches::scan_packet(const WatchWish& wish, u32 from, std::span<const u8> b
 }
 
 // Tells each kind of tensor once.
-void Watches::weigh(Watch& watch, const WatchWish& wish, u32 from, std::span<const u8> bytes, WatchStep& step) {
+void Watches::weigh(Watch& watch, const WatchWish& wish, u64 flow, u32 from, std::span<const u8> bytes,
+                    WatchStep& step) {
   const u32 count = static_cast<u32>(bytes.size());
   u8 is_so = 0;
   if (wish.tensors[from]) {
     watch.votes[from].take(count_floats(bytes.data(), count, lanes_));
     if (watch.votes[from].is_tensor()) is_so |= found_tensor;
   }
-  watch.byte_watches[from].take(bytes.data(), count);
+  const u64 mib = watch.weighed_bytes[from] >> 20;
+  watch.weighed_bytes[from] += count;
+  if (mib < windows_first_mib || is_drawn(secret_, flow << 1 | from, mib))
+    watch.byte_watches[from].take(bytes.data(), count);
   if (wish.tensors[from] && watch.byte_watches[from].is_quantised()) is_so |= found_quantised;
   if (wish.opaque[from] && watch.byte_watches[from].is_opaque()) is_so |= found_opaque;
   step.found |= is_so & ~watch.told[from];

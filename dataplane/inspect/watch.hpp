@@ -41,6 +41,10 @@ struct WatchHistory {
   u8 bytes[2][16384];
 };
 
+// Windows of bytes cost six times what the vote over packets does: after the first bytes they see one MiB in so many,
+// and nobody knows which.
+inline constexpr u32 windows_first_mib = 2, windows_one_in = 8;
+
 // What is still to be kept of a flow in which something was found; the caller's.
 struct WatchTrail {
   u8 reason = 0, left = 0;
@@ -52,6 +56,7 @@ struct Watch {
   ByteWatch byte_watches[2];
   u32 history, streams[2];  // slots, or none
   u64 passed_bytes[2];  // that were looked at packet by packet
+  u64 weighed_bytes[2];  // that tensors were looked for in, or might have been
   Opening opening;
   u8 told[2];  // findings that were told once
   u8 end;      // the caller's: why the flow may say no more, or 0
@@ -123,7 +128,7 @@ class Watches {
   void read(Watch& watch, const WatchWish& wish, u32 from, std::span<const u8> fresh, WatchStep& step);
   void recognise_opening(Watch& watch, const WatchWish& wish, WatchStep& step);
   void scan_packet(const WatchWish& wish, u32 from, std::span<const u8> bytes, bool is_beginning, WatchStep& step);
-  void weigh(Watch& watch, const WatchWish& wish, u32 from, std::span<const u8> bytes, WatchStep& step);
+  void weigh(Watch& watch, const WatchWish& wish, u64 flow, u32 from, std::span<const u8> bytes, WatchStep& step);
   void release(Watch& watch);
 
   Pool<Watch> watches_;

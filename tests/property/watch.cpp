@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <memory>
 #include <random>
 
@@ -230,6 +231,31 @@ TEST_CASE("of several sets found at once, one that ends the flow is named") {
   const auto found = scan->scanner().look(bytes_of("first mark, second mark"), true, {3, 2});
   CHECK((found.sets == 3 && patterns.name(found.pattern) == "b"));
   CHECK(scan->scanner().look(bytes_of("first mark, second mark"), true, {1, 2}).sets == 1);
+}
+
+TEST_CASE("quantised tensors are found soon, also where much else went before them") {
+  std::mt19937_64 random(34);
+  std::normal_distribution<float> weight(0, 24);
+  std::string int8;
+  for (u32 i = 0; i < 1 << 20; ++i) int8 += static_cast<char>(std::lround(weight(random)));
+  std::string text;
+  while (text.size() < 1 << 20) text += "line " + std::to_string(random() % 100000) + " of a log, all is well\n";
+  for (const u32 before_mib : {0u, 5u, 40u}) {
+    Room room;
+    WatchWish wish;
+    wish.tensors[0] = true;
+    const u32 slot = room.all.begin_packets();
+    u8 found = 0;
+    const auto send = [&](const std::string& mib) {
+      for (u32 at = 0; at + segment_bytes <= mib.size(); at += segment_bytes)
+        found |= room.all.packet(slot, wish, 9, 0, bytes_of(mib).subspan(at, segment_bytes), true, 1).found;
+    };
+    for (u32 mib = 0; mib < before_mib; ++mib) send(text);
+    REQUIRE(found == 0);
+    u32 mib = 0;
+    while (found == 0 && mib < 100) send(int8), ++mib;
+    CHECK((found == found_quantised && mib <= (before_mib == 0 ? 2u : 80u)));
+  }
 }
 
 TEST_CASE("inspection does no more than its share, and what waits passes later") {
