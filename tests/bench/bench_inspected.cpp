@@ -68,7 +68,8 @@ struct Talk {
   std::vector<Frame> handshake, frames;
 
   explicit Talk(bool is_text) : text(bench::random_bytes(std::size_t{segments} * payload_bytes, is_text)) {
-    handshake = {frame_of(0, tcp_syn, client_syn, 0, {}), frame_of(1, tcp_syn | tcp_ack, server_syn, client_syn + 1, {}),
+    handshake = {frame_of(0, tcp_syn, client_syn, 0, {}),
+                 frame_of(1, tcp_syn | tcp_ack, server_syn, client_syn + 1, {}),
                  frame_of(0, tcp_ack, client_syn + 1, server_syn + 1, {})};
     for (u32 i = 0; i < segments; ++i) {
       frames.push_back(frame_of(0, tcp_ack, client_syn + 1 + i * payload_bytes, server_syn + 1, segment(i)));
