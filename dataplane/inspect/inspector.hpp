@@ -15,7 +15,7 @@ struct InspectorSize {
 
 class Inspector {
  public:
-  static constexpr u32 none = ~u32{0};
+  static constexpr u32 none = ~u32{0}, later = none - 1;  // later: it takes one when there is something to see
 
   static constexpr std::size_t bytes_needed(const InspectorSize& size) { return parts_of(size).end; }
 

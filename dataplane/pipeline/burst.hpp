@@ -262,7 +262,8 @@ class Pipeline {
   void attend(u32 flow);
   void watch_flow(u32 flow, u32 watch);
   void give_back(u32 watch);
-  void watch_opened(const Entry& entry, const InstalledPolicy& installed, u32 rule, u32 flow, u32 watch);
+  u32 watch_stream(const WatchWish& wish, u32 flow, const FlowRecord& before);
+  const WatchWish* wish_of(const InstalledPolicy& installed, const FlowRecord& record) const;
   void inspect_first(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   Reason inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   u32 watch_of(u32 flow) const;
@@ -290,8 +291,8 @@ class Pipeline {
   void attended_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   bool is_translated(u32 flow);
   Handshake* handshake_of(u32 flow);
-  void read_handshake(const Headers& headers, const Packet& packet, u32 flow);
-  void end_handshake(Handshake& slot, u32 flow);
+  void read_handshake(const InstalledPolicy& installed, const Headers& headers, const Packet& packet, u32 flow);
+  void end_handshake(const InstalledPolicy& installed, Handshake& slot, u32 flow);
   void read_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, Handshake& slot, u32 from,
                    Outcome& outcome);
   Reason read_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, Handshake& slot, u32 from);

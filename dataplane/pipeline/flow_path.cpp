@@ -117,9 +117,9 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
     if (!config_.rdma->handshakes().is_empty()) config_.rdma->handshakes().forget(flow);
     const bool begins = headers.protocol == protocol_tcp && tcp_opens(headers.tcp_flags);
     if (begins && installed.policy.has_rdma())
-      read_handshake(headers, entry.packet, flow);
+      read_handshake(installed, headers, entry.packet, flow);
   }
-  if (watch != Inspector::none) watch_opened(entry, installed, judgement.rule, flow, watch);
+  if (watch != Inspector::none) watch_flow(flow, watch);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   stand(flow);
   if (config_.floods != nullptr) config_.floods->census().enter(record);

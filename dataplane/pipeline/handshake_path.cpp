@@ -7,9 +7,10 @@
 namespace weir {
 
 // From now on the flow's packets are looked at, until it is known what it is.
-void Pipeline::read_handshake(const Headers& headers, const Packet& packet, u32 flow) {
+void Pipeline::read_handshake(const InstalledPolicy& installed, const Headers& headers, const Packet& packet,
+                              u32 flow) {
   const auto leave = [&](u32 other, const FlowKey& key) {
-    if (table_.is_of(other, key)) table_.record(other).attended = watch_of(other) != Inspector::none;
+    if (table_.is_of(other, key)) table_.record(other).attended = installed.policy.has_looks();
   };
   Handshake* const slot = config_.rdma->handshakes().begin(flow, headers.key, now_, leave);
   if (slot == nullptr) return;
@@ -27,9 +28,10 @@ bool Pipeline::is_translated(u32 flow) {
   return table_.record(flow).attended != 0 && table_.offset(flow) != 0;
 }
 
-void Pipeline::end_handshake(Handshake& slot, u32 flow) {
+void Pipeline::end_handshake(const InstalledPolicy& installed, Handshake& slot, u32 flow) {
   config_.rdma->handshakes().end(slot);
-  table_.record(flow).attended = watch_of(flow) != Inspector::none;
+  FlowRecord& record = table_.record(flow);
+  record.attended = wish_of(installed, record) != nullptr;
 }
 
 // A segment of a connection that is being read: followed like any other, unless the reader cannot take it.
@@ -44,16 +46,16 @@ void Pipeline::read_packet(const Entry& entry, const InstalledPolicy& installed,
   const TcpNumbers numbers = tcp_numbers(entry.packet, headers);
   const bool synchronises = (numbers.flags & tcp_syn) != 0;
   if (fate != TcpFate::passes) {
-    if (synchronises || (numbers.flags & tcp_rst) != 0) end_handshake(slot, flow);
+    if (synchronises || (numbers.flags & tcp_rst) != 0) end_handshake(installed, slot, flow);
     return tcp_rest(entry, installed, flow, fate, outcome);
   }
   if ((numbers.flags & (tcp_fin | tcp_rst)) != 0 || (synchronises && slot.readers[from].delivered_bytes() != 0)) {
-    end_handshake(slot, flow);
+    end_handshake(installed, slot, flow);
   } else if (synchronises) {
     slot.readers[from] = StreamReader(numbers.sequence + 1, nccl_bytes_max);
   } else if (const Reason no = read_segment(entry, installed, flow, slot, from); no != Reason::undecided) {
     record = before;
-    if (no == Reason::stream_differs) end_handshake(slot, flow);
+    if (no == Reason::stream_differs) end_handshake(installed, slot, flow);
     outcome.reason = no;
     return;
   }
@@ -85,11 +87,11 @@ void Pipeline::learn_from(const Entry& entry, const InstalledPolicy& installed, 
   NcclPairs client, server;
   const NcclReading asked = read_nccl_client(slot.so_far(0), client);
   if (asked.answer == NcclAnswer::undecided) return;
-  if (asked.answer != NcclAnswer::pairs) return end_handshake(slot, flow);
+  if (asked.answer != NcclAnswer::pairs) return end_handshake(installed, slot, flow);
   const NcclReading answered = read_nccl_server(slot.so_far(1), asked.layout, server);
   if (answered.answer == NcclAnswer::undecided) return;
   const FlowKey key = slot.key;
-  end_handshake(slot, flow);
+  end_handshake(installed, slot, flow);
   if (answered.answer != NcclAnswer::pairs) return;
   const u32 opener_port = key.pair() * 2 + (table_.record(flow).opener_on_inside ? 0 : 1);
   const u32 scope = (key.scope & ~u32{7}) | static_cast<u32>(FlowClass::rdma);

@@ -31,7 +31,8 @@ u32 most_quarantined(const InstalledPolicy& installed, const image::Inspection& 
 
 }  // namespace
 
-// A watch for a flow that is about to begin, where its rule wants one; or why it does not begin.
+// A watch for a flow that is about to begin, where its rule wants one; or why it does not begin. One that begins with a
+// SYN gets its watch with its first bytes (`later`): whoever only knocks takes nobody's room.
 Reason Pipeline::take_watch(const InstalledPolicy& installed, u32 rule, const FlowKey& key, bool in_order,
                             u32& watch) {
   watch = Inspector::none;
@@ -43,8 +44,7 @@ Reason Pipeline::take_watch(const InstalledPolicy& installed, u32 rule, const Fl
   const WatchWish& wish = installed.wishes[rule];
   if (!wish.looks() || (!is_tcp && look.inspections == 0)) return Reason::undecided;
   if (is_tcp && !in_order && wish.protocols != 0) return Reason::inspect_protocol;
-  Watches& watches = config_.inspector->watches();
-  watch = is_tcp && in_order ? watches.begin_stream(wish) : watches.begin_packets();
+  watch = is_tcp && in_order ? Inspector::later : config_.inspector->watches().begin_packets();
   return watch == Inspector::none ? Reason::inspect_full : Reason::undecided;
 }
 
@@ -56,20 +56,29 @@ void Pipeline::attend(u32 flow) {
 
 void Pipeline::watch_flow(u32 flow, u32 watch) {
   attend(flow);
-  config_.inspector->add(flow, watch);
+  if (watch != Inspector::later) config_.inspector->add(flow, watch);
 }
 
 // Of a flow that did not begin.
 void Pipeline::give_back(u32 watch) {
-  if (watch != Inspector::none) config_.inspector->watches().end(watch);
+  if (watch != Inspector::none && watch != Inspector::later) config_.inspector->watches().end(watch);
 }
 
-// By its first packet.
-void Pipeline::watch_opened(const Entry& entry, const InstalledPolicy& installed, u32 rule, u32 flow, u32 watch) {
-  watch_flow(flow, watch);
-  if (entry.headers.protocol != protocol_tcp || !tcp_opens(entry.headers.tcp_flags)) return;
-  const u32 first = tcp_numbers(entry.packet, entry.headers).sequence + 1;
-  config_.inspector->watches().restart(watch, installed.wishes[rule], 0, first);
+// Of a connection whose first bytes have come: `before` is how it was known without them. None: there is no room.
+u32 Pipeline::watch_stream(const WatchWish& wish, u32 flow, const FlowRecord& before) {
+  Watches& watches = config_.inspector->watches();
+  const u32 watch = watches.begin_stream(wish);
+  if (watch == Inspector::none) return watch;
+  for (const u32 from : {0u, 1u}) watches.restart(watch, wish, from, before.end[from]);
+  config_.inspector->add(flow, watch);
+  return watch;
+}
+
+// What its allow wants looked for in a TCP connection's bytes, or null.
+const WatchWish* Pipeline::wish_of(const InstalledPolicy& installed, const FlowRecord& record) const {
+  const u32 rule = installed.policy.rule_of(record.decision);
+  const bool has = config_.inspector != nullptr && rule < installed.wishes.size() && installed.wishes[rule].looks();
+  return has ? &installed.wishes[rule] : nullptr;
 }
 
 u32 Pipeline::watch_of(u32 flow) const {
@@ -104,8 +113,10 @@ void Pipeline::attended_packet(const Entry& entry, const InstalledPolicy& instal
                                Outcome& outcome) {
   const u32 watch = watch_of(flow);
   const bool is_tcp = entry.headers.protocol == protocol_tcp;
-  if (watch == Inspector::none) return follow(entry, installed, flow, from, outcome);
-  keep_neighbour(entry, installed, flow, watch);
+  const bool begins = watch == Inspector::none && is_tcp && entry.headers.payload_bytes != 0 &&
+                      wish_of(installed, table_.record(flow)) != nullptr;
+  if (watch == Inspector::none && !begins) return follow(entry, installed, flow, from, outcome);
+  if (!begins) keep_neighbour(entry, installed, flow, watch);
   if (is_tcp) watched_segment(entry, installed, flow, watch, from, outcome);
   else watched_packet(entry, installed, flow, from, outcome);
 }
@@ -120,7 +131,8 @@ void Pipeline::follow(const Entry& entry, const InstalledPolicy& installed, u32 
 
 void Pipeline::watched_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
                                Outcome& outcome) {
-  const auto ended = static_cast<Reason>(config_.inspector->watches().end_of(watch));
+  Watches& watches = config_.inspector->watches();
+  const auto ended = watch == Inspector::none ? Reason::undecided : static_cast<Reason>(watches.end_of(watch));
   // A new connection may take the place of one that was ended.
   if (ended != Reason::undecided && !tcp_opens(entry.headers.tcp_flags)) {
     outcome.reason = ended;
@@ -131,11 +143,12 @@ void Pipeline::watched_segment(const Entry& entry, const InstalledPolicy& instal
   const TcpNumbers sent = tcp_numbers(entry.packet, entry.headers);
   follow(entry, installed, flow, from, outcome);
   if (outcome.flow != flow || outcome.flow_is_new || verdict_of(outcome.reason) == Verdict::drop) return;
-  Reason no = ended;
+  if (watch == Inspector::none) watch = watch_stream(*wish_of(installed, record), flow, before);
+  Reason no = watch == Inspector::none ? Reason::inspect_full : ended;
   if (no == Reason::undecided) no = inspect_segment(entry, installed, flow, before, sent, from, outcome);
   if (no == Reason::undecided) return;
   record = before;
-  if (config_.inspector->watches().end_of(watch) != 0) {
+  if (watch != Inspector::none && watches.end_of(watch) != 0) {
     record.set_state(static_cast<u32>(TcpState::reset));
     table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   }
@@ -184,11 +197,15 @@ Reason Pipeline::inspect_segment(const Entry& entry, const InstalledPolicy& inst
   return ruling(entry, installed, flow, from, step, outcome);
 }
 
-// What a flow's first packet carries.
+// What a flow's first packet carries: of a TCP connection only where policy lets data come before the handshake, or one
+// is met in its middle.
 void Pipeline::inspect_first(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
                              Outcome& outcome) {
-  if (entry.headers.payload_bytes == 0) return;
-  const bool is_tcp = entry.headers.protocol == protocol_tcp;
+  const Headers& headers = entry.headers;
+  if (headers.payload_bytes == 0) return;
+  const bool is_tcp = headers.protocol == protocol_tcp;
+  // A byte beside a SYN proxy's cookie goes nowhere.
+  if (is_tcp && watch_of(flow) == Inspector::none && !tcp_opens(headers.tcp_flags)) return;
   const Reason no = is_tcp ? inspect_opening(entry, installed, flow, from, outcome)
                            : inspect_payload(entry, installed, flow, from, true, outcome);
   if (no != Reason::undecided) outcome.reason = no;
@@ -196,12 +213,19 @@ void Pipeline::inspect_first(const Entry& entry, const InstalledPolicy& installe
 
 Reason Pipeline::inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
                                  Outcome& outcome) {
-  Watches& watches = config_.inspector->watches();
   const WatchWish& wish = installed.wishes[outcome.rule];
   const TcpNumbers numbers = tcp_numbers(entry.packet, entry.headers);
   const u32 begins = numbers.sequence + ((numbers.flags & tcp_syn) != 0);
-  const WatchStep step = watches.segment(watch_of(flow), wish, flow, from, begins, numbers.acknowledgement,
-                                         payload_of(entry.packet, entry.headers), now_);
+  u32 watch = watch_of(flow);
+  if (watch == Inspector::none) {
+    FlowRecord before = table_.record(flow);
+    before.end[from] = begins;
+    watch = watch_stream(wish, flow, before);
+    if (watch == Inspector::none) return Reason::inspect_full;
+  }
+  const auto bytes = payload_of(entry.packet, entry.headers);
+  const WatchStep step = config_.inspector->watches().segment(watch, wish, flow, from, begins,
+                                                              numbers.acknowledgement, bytes, now_);
   return ruling(entry, installed, flow, from, step, outcome);
 }
 

@@ -109,11 +109,6 @@ bool Pipeline::open_by_cookie(const Entry& entry, const InstalledPolicy& install
   const u32 window = window_bytes(options.window_scale, static_cast<u16>(ack.window));
   table_.offset(outcome.flow) = cookie;
   record.attended = 1;
-  if (const u32 watch = watch_of(outcome.flow); watch != Inspector::none) {
-    const WatchWish& wish = installed.wishes[judgement.rule];
-    config_.inspector->watches().restart(watch, wish, 0, sequence + 1);
-    config_.inspector->watches().restart(watch, wish, 1, cookie + 1);
-  }
   record.set_state(static_cast<u32>(TcpState::syn_sent));
   record.opener_scale = options.window_scale & 15;
   record.replier_scale = 0;

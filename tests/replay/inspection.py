@@ -325,9 +325,41 @@ def picked_up(weir):
     return verdict("picked up", capture, capture.judge(weir, policy(more="[state]\npick_up = true\n")))
 
 
+def knocking(weir):
+    """Who only knocks takes nobody's room: more SYNs than there is room for, and then a connection like any other."""
+    capture = Capture()
+    target = ipaddress.ip_address("10.30.0.9")
+    for turn in range(6000):
+        source = ipaddress.ip_address("10.20.1.0") + turn
+        segment = frames.tcp(source, target, 5000, 9000, "S", turn, 0)
+        packet = frames.ipv4(source, target, frames.TCP, segment)
+        capture.frame("inside", frames.ethernet(frames.mac_of(source), frames.mac_of(target), 0x0800, packet),
+                      ("forward", "flow_new"))
+    one = talk(capture, 9000)
+    one.send(0, "PA", words(50), PASSES)
+    one.next[0] += 50
+    one.send(0, "PA", MARK, ENDS)
+    return verdict("knocking", capture, capture.judge(weir, policy()))
+
+
+def beside_handshakes(weir):
+    """Connections that are read for NCCL's handshakes as well, which end as soon as they are none."""
+    capture = Capture()
+    for port in (9000, 9003, 4420):
+        one = talk(capture, port)
+        one.send(0, "PA", words(60), PASSES if port != 4420 else ("drop", "inspect_protocol"))
+        one.next[0] += 60
+        if port == 9000:
+            one.send(0, "PA", MARK, ENDS)
+    with_nccl = policy().replace('memory = { rdma = ["any"] }', 'memory = { rdma = ["nccl"] }').replace(
+        "first_use = 99\n", "")
+    return verdict("beside handshakes", capture, capture.judge(weir, with_nccl))
+
+
 def main(weir, rounds):
     wrong, met_enough = streams(weir, rounds)
-    for case in (after_a_new_connection, formats, protocols, datagrams, tensors, opaque, memory, quarantine, picked_up):
+    for case in (after_a_new_connection, formats, protocols, datagrams, tensors, opaque, memory, quarantine, picked_up,
+                 knocking, beside_handshakes):
         wrong += case(weir)
     return 1 if wrong or not met_enough else 0
 
