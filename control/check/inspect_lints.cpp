@@ -19,7 +19,7 @@ class RoundLint {
       : model_(resolved.model), cells_(cells), out_(out) {}
 
   void run() {
-    const auto looks = [](const Statement& one) { return !one.inspections.empty() || one.rdma.protocols != 0; };
+    const auto looks = [](const Statement& one) { return !ask_alike(one, Statement{}); };
     if (std::ranges::none_of(model_.statements, looks)) return;
     const std::vector<u32> order = order_rules(model_, split(model_), split_services(model_));
     for (std::size_t narrow = 0; narrow < order.size(); ++narrow)
@@ -62,6 +62,12 @@ class RoundLint {
     if (asked != 0 && (own == 0 || (own & ~asked) != 0) && overlaps(narrow.services.tcp, wide.services.tcp))
       for (std::size_t bit = 0; bit < std::size(spoken_words); ++bit)
         if ((asked >> bit & 1) != 0) words.push_back(fmt::format("protocol `{}`", spoken_words[bit]));
+    if (wide.covert.dns && !narrow.covert.dns)
+      words.push_back(fmt::format("dns `{}`", model_.dns_terms[*wide.covert.dns].name));
+    if (wide.covert.icmp_payload > narrow.covert.icmp_payload &&
+        (overlaps(narrow.services.icmp4, wide.services.icmp4) || overlaps(narrow.services.icmp6, wide.services.icmp6)))
+      words.push_back("`icmp_payload`");
+    if (wide.covert.scrub && !narrow.covert.scrub) words.push_back("`scrub`");
     return fmt::format("{}", fmt::join(words, ", "));
   }
 

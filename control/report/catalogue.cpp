@@ -266,8 +266,8 @@ constexpr CodeRow rows[] = {
     {"W0401", "an allow that never takes effect",
      "Forbids cover every source, target and service of this allow. A forbid beats every allow, whatever the order."},
     {"W0402", "an allow that another allow contains",
-     "Deleting it would change nothing but whose name is counted: both ask for the same inspections and protocols. Two "
-     "teams may want that; otherwise one is left over."},
+     "Deleting it would change nothing but whose name is counted: both ask for the same inspections, protocols and the "
+     "like. Two teams may want that; otherwise one is left over."},
     {"W0403", "a forbid that leaves nothing allowed",
      "This forbid alone covers every allow of the policy: nothing can pass. What no allow covers is denied already; "
      "a forbid is for what no allow may ever open."},
@@ -326,8 +326,8 @@ constexpr CodeRow rows[] = {
      "`to` with rdma = [\"nccl\"] or [\"any\"] opens it."},
     {"W0424", "an allow that goes round an inspection",
      "What is looked at in a connection says the most specific allow that covers it. This allow is more specific than "
-     "another that overlaps it, and lacks an inspection, or a protocol, that the other asks for: what both cover "
-     "passes without it. Where that is meant, say so in `why`; else ask for the same."},
+     "another that overlaps it, and lacks an inspection, a protocol or terms of DNS, ICMP or headers that the "
+     "other asks for: what both cover passes without it. Where that is meant, say so in `why`; else ask for the same."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 
