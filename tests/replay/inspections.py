@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""What an allow asks of payload, from rule files to packets through `weir replay`: shipped sets, a file, patterns of its
-own and the protocol that a service names are found and end their connections, whatever cuts them into segments; what is
-harmless passes. The same packets pass where the allow does not ask, where the other direction is looked at, and in
-monitor mode.
+"""What an allow asks of payload, from rule files to packets through `weir replay`: shipped sets, a file, patterns of
+its own and the protocol that a service names are found and end their connections, whatever cuts them into segments;
+what is harmless passes. The same packets pass where the allow does not ask, where the other direction is looked at, and
+in monitor mode.
 
 usage: inspections.py WEIR"""
 import collections
