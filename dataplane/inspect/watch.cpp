@@ -137,6 +137,14 @@ WatchStep Watches::packet(u32 slot, const WatchWish& wish, u64 flow, u32 from, s
   return step;
 }
 
+WatchStep Watches::once(const WatchWish& wish, u32 from, std::span<const u8> bytes, Tick now) {
+  WatchStep step;
+  const bool is_scanned = wish.sets[from] != 0 && !bytes.empty();
+  if (!spend(cost_of(is_scanned, bytes.size()), now)) step.answer = WatchAnswer::busy;
+  else if (is_scanned) scan_packet(wish, from, bytes, true, step);
+  return step;
+}
+
 // Bytes in order that nobody has seen before.
 void Watches::read(Watch& watch, const WatchWish& wish, u32 from, std::span<const u8> fresh, WatchStep& step) {
   if (watch.streams[from] != Scanner::none) {

@@ -116,6 +116,8 @@ class Watches {
   WatchStep packet(u32 watch, const WatchWish& wish, u64 flow, u32 from, std::span<const u8> bytes, bool is_beginning,
                    Tick now);
 
+  // Bytes beside every flow: searched by themselves.
+  WatchStep once(const WatchWish& wish, u32 from, std::span<const u8> bytes, Tick now);
   // Whether the connection has opened as it should; one that nobody has seen opening has not.
   bool opens_as(u32 watch, const WatchWish& wish) const;
   u8& end_of(u32 watch) { return watches_[watch].end; }

@@ -276,6 +276,7 @@ class Pipeline {
                          const TcpNumbers& sent, u32 from, Outcome& outcome);
   Reason inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, bool is_beginning,
                          Outcome& outcome);
+  Reason inspect_error(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   Reason ruling(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, const WatchStep& step,
                 Outcome& outcome);
   Reason end_watched(u32 flow, Reason reason);

@@ -17,9 +17,8 @@ void write_name(char (&room)[Evidence::name_bytes_max], std::string_view name) {
 void Pipeline::keep_evidence(const Entry& entry, const InstalledPolicy& installed, u32 flow, const Outcome& outcome,
                              Reason reason) {
   if (config_.evidence == nullptr) return;
-  Watches& watches = config_.inspector->watches();
-  const u32 watch = watch_of(flow);
-  watches.trail_of(watch) = {static_cast<u8>(reason), evidence_neighbours};
+  if (const u32 watch = watch_of(flow); watch != Inspector::none)
+    config_.inspector->watches().trail_of(watch) = {static_cast<u8>(reason), evidence_neighbours};
   put_evidence(entry, installed, flow, outcome.found, reason, 0);
 }
 

@@ -164,6 +164,10 @@ void Pipeline::icmp_error(const Entry& entry, const InstalledPolicy& installed, 
                               static_cast<u8>(quoted[1]));
   if (headers.target == quoted_source && quoted_from_inside != error_from_inside && was_sent)
     outcome.reason = Reason::icmp_related;
+  if (outcome.reason == Reason::icmp_related && record.attended) {
+    const Reason no = inspect_error(entry, installed, flow, quoted_from_opener ? 1 : 0, outcome);
+    if (no != Reason::undecided) outcome.reason = no;
+  }
   if (outcome.reason == Reason::icmp_related && is_translated(flow))
     translate_error(entry, flow, quoted_from_opener ? 0 : 1, outcome);
 }

@@ -8,13 +8,18 @@
 namespace weir {
 namespace {
 
-// What `one` has to say about what was found in bytes that `from` sent.
-u8 share_of(const image::Inspection& one, u32 from, const WatchStep& step) {
+template <class Each>
+void each_inspection(const InstalledPolicy& installed, u64 bits, const Each& each) {
+  for (; bits != 0; bits &= bits - 1) each(installed.policy.inspections()[static_cast<u32>(std::countr_zero(bits))]);
+}
+
+// What `one` is concerned with of what was found in bytes that `from` sent.
+u8 concern_of(const image::Inspection& one, u32 from, const WatchStep& step) {
   if ((one.ways >> from & 1) == 0) return 0;
-  u8 share = one.tensors ? step.found & (found_tensor | found_quantised) : 0;
-  if ((one.sets & step.signatures.sets) != 0) share |= found_signature;
-  if (one.opaque != image::Opaque::allow) share |= step.found & found_opaque;
-  return share;
+  u8 concern = one.tensors ? step.found & (found_tensor | found_quantised) : 0;
+  if ((one.sets & step.signatures.sets) != 0) concern |= found_signature;
+  if (one.opaque != image::Opaque::allow) concern |= step.found & found_opaque;
+  return concern;
 }
 
 Reason reason_of_found(u8 found) {
@@ -243,38 +248,42 @@ Reason Pipeline::inspect_payload(const Entry& entry, const InstalledPolicy& inst
   return ruling(entry, installed, flow, from, step, outcome);
 }
 
+// An ICMP error about an inspected flow: what it quotes could be anything.
+Reason Pipeline::inspect_error(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
+                               Outcome& outcome) {
+  if (watch_of(flow) != Inspector::none) return inspect_payload(entry, installed, flow, from, true, outcome);
+  const WatchWish* const wish = wish_of(installed, table_.record(flow));
+  if (wish == nullptr) return Reason::undecided;
+  const auto bytes = payload_of(entry.packet, entry.headers);
+  return ruling(entry, installed, flow, from, config_.inspector->watches().once(*wish, from, bytes, now_), outcome);
+}
+
 // What comes of a look: undecided, or why the packet does not pass.
 Reason Pipeline::ruling(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
                         const WatchStep& step, Outcome& outcome) {
-  const image::Look& look = installed.policy.look(installed.policy.rule_of(table_.record(flow).decision));
-  const auto inspections = installed.policy.inspections();
-  const auto any = [&](auto&& holds) {
-    for (u64 left = look.inspections; left != 0; left &= left - 1)
-      if (holds(inspections[static_cast<u32>(std::countr_zero(left))])) return true;
-    return false;
-  };
+  const u64 asked = installed.policy.look(installed.policy.rule_of(table_.record(flow).decision)).inspections;
   switch (step.answer) {
     case WatchAnswer::passes: break;
     case WatchAnswer::ahead: return Reason::stream_ahead;
     case WatchAnswer::differs: return end_watched(flow, Reason::stream_differs);
     case WatchAnswer::busy: {
-      const auto ends = [](const image::Inspection& one) { return one.busy == image::Busy::deny; };
-      return any(ends) ? end_watched(flow, Reason::inspect_busy) : Reason::inspect_busy;
+      bool ends = false;
+      each_inspection(installed, asked, [&](const auto& one) { ends |= one.busy == image::Busy::deny; });
+      return ends ? end_watched(flow, Reason::inspect_busy) : Reason::inspect_busy;
     }
   }
   if (step.found == 0) return Reason::undecided;
   u8 ending = step.found & found_protocol, told = 0;
   u32 most = 0;
-  any([&](const image::Inspection& one) {
-    const u8 share = share_of(one, from, step);
-    u8 ends = one.on_match == image::OnMatch::alert ? 0 : share & ~found_opaque;
-    if (one.opaque == image::Opaque::deny) ends |= share & found_opaque;
+  each_inspection(installed, asked, [&](const image::Inspection& one) {
+    const u8 concern = concern_of(one, from, step);
+    u8 ends = one.on_match == image::OnMatch::alert ? 0 : concern & ~found_opaque;
+    if (one.opaque == image::Opaque::deny) ends |= concern & found_opaque;
     if (now_ < one.monitor_until) ends = 0;
     ending |= ends;
-    told |= share & ~ends;
+    told |= concern & ~ends;
     if ((ends & ~found_opaque) != 0 && one.on_match == image::OnMatch::quarantine)
       most = std::max(most, most_quarantined(installed, one));
-    return false;
   });
   if (((ending | told) & found_signature) != 0) outcome.found = static_cast<u16>(step.signatures.pattern);
   const Reason reason = reason_of_found(ending != 0 ? ending : told);

@@ -232,6 +232,30 @@ def datagrams(weir):
     return wrong
 
 
+def errors(weir):
+    """An ICMP error about an inspected flow may quote anything."""
+    capture = Capture()
+    source, target = (ipaddress.ip_address(one) for one in ("10.20.0.9", "10.30.0.9"))
+    datagram(capture, source, target, 9001, words(90), ("forward", "flow_new"))
+    began = frames.udp(source, target, 5000, 9001, words(90))[:8]
+    one = talk(capture, 9000)
+    syn = frames.tcp(*one.ends, *one.ports, "S", one.next[0] - 1, 0)[:8]
+
+    def tell(ends, protocol, quoted, wanted):
+        if ends[0].version == 6:
+            return
+        inner = frames.ipv4(*ends, protocol, quoted)
+        error = frames.icmp(ends[1], ends[0], 3, 3, bytes(4), inner)
+        packet = frames.ipv4(ends[1], ends[0], frames.ICMP, error)
+        macs = frames.mac_of(ends[1]), frames.mac_of(ends[0])
+        capture.frame("outside", frames.ethernet(*macs, 0x0800, packet), wanted)
+
+    for ends, protocol, head in (((source, target), frames.UDP, began), (one.ends, frames.TCP, syn)):
+        tell(ends, protocol, head + words(60), ("forward", "icmp_related"))
+        tell(ends, protocol, head + words(60) + MARK, ENDS)
+    return verdict("errors", capture, capture.judge(weir, policy()))
+
+
 def until_ended(capture, send, count):
     """Where the packets stand that `send` makes; which of them end the flow is read from the decisions."""
     first = len(capture.packets)
@@ -359,7 +383,7 @@ def beside_handshakes(weir):
 def main(weir, rounds):
     wrong, met_enough = streams(weir, rounds)
     for case in (after_a_new_connection, formats, protocols, datagrams, tensors, opaque, memory, quarantine, picked_up,
-                 knocking, beside_handshakes):
+                 knocking, beside_handshakes, errors):
         wrong += case(weir)
     return 1 if wrong or not met_enough else 0
 
