@@ -107,7 +107,8 @@ Reason Pipeline::watch_again(const InstalledPolicy& installed, u32 flow, u32 rul
   const WatchWish* const wish = rule < installed.wishes.size() ? &installed.wishes[rule] : nullptr;
   if (wish != nullptr && wish->looks())
     return config_.inspector->watches().opens_as(has, *wish) ? Reason::undecided : Reason::inspect_protocol;
-  if (installed.policy.has_looks() && !installed.policy.look(rule).is_empty()) return Reason::inspect_full;
+  // Wishes are lent: where there is none of a rule that wants one, nothing can be looked into.
+  if (installed.policy.has_looks() && installed.policy.look(rule).is_by_flow()) return Reason::inspect_full;
   config_.inspector->leave(flow);
   record.attended = handshake_of(flow) != nullptr || table_.offset(flow) != 0;
   return Reason::undecided;

@@ -45,6 +45,8 @@ struct Look {
   u8 zero[2];
   // Whether every packet is asked what it carries, for as long as its flow lives.
   bool is_by_packet() const { return (dns | static_cast<u8>(icmp_payload) | scrub) != 0; }
+  // Whether a flow is watched as a whole.
+  bool is_by_flow() const { return (inspections | protocols) != 0; }
   bool is_empty() const {
     return (inspections | protocols | dns | static_cast<u8>(icmp_payload) | scrub) == 0;
   }
