@@ -23,9 +23,9 @@ std::uint32_t mtu_of(const Node& table, const Reading& values, std::uint32_t oth
   return otherwise;
 }
 
-// NCCL's magic: hexadecimal digits after 0x, at most 16.
-std::optional<std::uint64_t> tag_of(std::string_view text) {
-  if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) return std::nullopt;
+// NCCL's magic, or a JobID: hexadecimal digits after 0x, of so many at most.
+std::optional<std::uint64_t> tag_of(std::string_view text, std::size_t digits) {
+  if (!text.starts_with("0x") || text.size() < 3 || text.size() > 2 + digits) return std::nullopt;
   std::uint64_t tag = 0;
   const auto [end, fault] = std::from_chars(text.data() + 2, text.data() + text.size(), tag, 16);
   return fault == std::errc{} && end == text.data() + text.size() ? std::optional(tag) : std::nullopt;
@@ -125,10 +125,16 @@ void Resolver::add_job(const NamedTable& table) {
   job.transports = words_of(node, "transport", "transport", transport_words).value_or(image::transport_every);
   job.operations = words_of(node, "operations", "operation", operation_words).value_or(rdma_operations_all);
   if (const Node* tag = value_of(node, "tag"); tag != nullptr && tag->kind == NodeKind::string) {
-    job.tag = tag_of(tag->text);
+    job.tag = tag_of(tag->text, 16);
     if (!job.tag)
       out_.add("E0418", tag->span, fmt::format("`{}` is not a tag", tag->text), "64 bits in hexadecimal")
           .helped("as NCCL has it: tag = \"0x0123456789abcdef\"");
+  }
+  if (const Node* uet = value_of(node, "uet_job"); uet != nullptr && uet->kind == NodeKind::string) {
+    if (const auto id = tag_of(uet->text, 6)) job.uet = static_cast<std::uint32_t>(*id);
+    else
+      out_.add("E0418", uet->span, fmt::format("`{}` is not a JobID", uet->text), "24 bits in hexadecimal")
+          .helped("for example uet_job = \"0x00abcd\"");
   }
   const Reading values(node, out_);
   std::uint32_t seal_ms = 0;
@@ -136,7 +142,22 @@ void Resolver::add_job(const NamedTable& table) {
   if (values.time_ms("seal_after", seal_ms, 1'000, seal_ms_most)) job.seal_after_us = std::uint64_t{seal_ms} * 1000;
   job.read_mtu = mtu_of(node, values, 0);
   values.amount("read_credit", KeyType::size, job.read_credit, image::read_credit_max);
+  read_watch(node, job);
   if (whole && job.transports != 0) made_.model.jobs.push_back(std::move(job));
+}
+
+void Resolver::read_watch(const Node& node, Job& job) {
+  const Reading values(node, out_);
+  values.amount("burst", KeyType::size, job.burst, image::burst_bytes_max);
+  std::uint32_t window_ms = 0;
+  constexpr std::uint32_t window_ms_most = static_cast<std::uint32_t>(image::watch_window_us_max / 1000);
+  if (values.time_ms("window", window_ms, 1'000, window_ms_most)) job.window_us = std::uint64_t{window_ms} * 1000;
+  values.count("ratio", job.ratio, 2, image::watch_ratio_most);
+  if (node.find("burst") != nullptr) return;
+  for (const std::string_view key : {"window", "ratio"})
+    if (const Entry* const entry = node.find(key); entry != nullptr)
+      out_.add("E0104", entry->key_span, fmt::format("`{}` without `burst`", key), "of a watch that nothing asks for")
+          .helped("for example burst = \"10 GB\"");
 }
 
 void Resolver::add_queue_pair(const Node& node) {

@@ -75,6 +75,7 @@ class Resolver {
   void read_terms(const Node& node, Statement& statement, StatementFacts& facts);
   void read_spoken_of(const Node& node, Statement& statement);
   void add_job(const NamedTable& table);
+  void read_watch(const Node& node, Job& job);
   void add_queue_pair(const Node& node);
   void check_declared_once(const QueuePair& pair);
 

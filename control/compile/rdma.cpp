@@ -63,6 +63,11 @@ void put_rdma(const Model& model, std::span<const u32> order, const std::vector<
     row.has_tag = job.tag.has_value();
     row.transports = job.transports;
     row.operations = job.operations;
+    row.burst = job.burst;
+    row.window_us = job.burst == 0 ? 0 : job.window_us;
+    row.ratio = job.burst == 0 ? 0 : job.ratio;
+    row.uet = job.uet.value_or(0);
+    row.has_uet = job.uet.has_value();
     contents.jobs.push_back(row);
   }
   put_pairs(model, contents.static_pairs);

@@ -121,7 +121,11 @@ class Speaker {
             {"operations", words(one.operations, operation_words)},
             {"seal_after", one.seal_after_us == 0 ? "an operator's word" : spoken_ms(one.seal_after_us / 1000)},
             {"read_mtu", one.read_mtu == 0 ? "the allow's" : std::to_string(one.read_mtu)},
-            {"read_credit", one.read_credit == 0 ? "the allow's" : show_bytes(one.read_credit)}};
+            {"read_credit", one.read_credit == 0 ? "the allow's" : show_bytes(one.read_credit)},
+            {"uet_job", one.uet ? fmt::format("{:#08x}", *one.uet) : "any"},
+            {"burst", one.burst == 0 ? nothing : show_bytes(one.burst)},
+            {"window", one.burst == 0 ? nothing : spoken_ms(one.window_us / 1000)},
+            {"ratio", one.burst == 0 ? nothing : std::to_string(one.ratio)}};
   }
 
   Fields of(const DnsTerms& one) const {

@@ -228,6 +228,10 @@ struct Job {
   std::optional<std::uint64_t> tag;   // NCCL's magic
   std::uint32_t read_mtu = 0;         // 0: not said
   std::uint64_t read_credit = 0;
+  std::uint64_t burst = 0;            // bytes one way within the window that are told; 0: not watched
+  std::uint64_t window_us = 60'000'000;
+  std::uint32_t ratio = 20;           // how many times the other way is one way
+  std::optional<std::uint32_t> uet;   // JobID of Ultra Ethernet, 24 bits
 };
 
 // One [[queue_pair]]: queue pairs that no handshake teaches.

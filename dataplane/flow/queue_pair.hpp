@@ -20,10 +20,10 @@ inline bool is_first_use(const FlowRecord& record) { return (record.edge[1] >> 2
 
 // A view of a record of FlowClass::rdma.
 //
-// In the record: opener_scale whether a packet has come by; end[0] operations : 8, PSN : 24; end[1] the other
-// direction's number : 24, whether it is known : 1, the upper bits of the credit : 7; edge[0] the lower ones of the
-// credit of READ responses in bytes; edge[1] port of the service : 16, 1 + index of the job : 7, whether it was
-// opened by first use : 1, READs that are not answered : 8.
+// In the record: opener_scale whether a packet has come by : 1, whether it is NCCL's : 1, whether a datagram service
+// was resolved : 1; end[0] operations : 8, PSN : 24; end[1] the other direction's number : 24, whether it is known : 1,
+// the upper bits of the credit : 7; edge[0] the lower ones of the credit of READ responses in bytes; edge[1] port of
+// the service : 16, 1 + index of the job : 7, whether it was opened by first use : 1, READs that are not answered : 8.
 class QueuePair {
  public:
   explicit QueuePair(FlowRecord& record) : record_(record) {}
@@ -32,8 +32,14 @@ class QueuePair {
   void set_state(QueuePairState state) { record_.set_state(static_cast<u8>(state)); }
 
   // Whether a packet has come by.
-  bool is_begun() const { return record_.opener_scale != 0; }
-  void begin() { record_.opener_scale = 1; }
+  bool is_begun() const { return (record_.opener_scale & 1) != 0; }
+  void begin() { record_.opener_scale = record_.opener_scale | 1; }
+  // Whether NCCL's handshake told of it.
+  bool is_nccl() const { return (record_.opener_scale & 2) != 0; }
+  void set_nccl() { record_.opener_scale = record_.opener_scale | 2; }
+  // Whether it was resolved as a datagram service: datagrams are all that it carries.
+  bool is_datagram() const { return (record_.opener_scale & 4) != 0; }
+  void set_datagram() { record_.opener_scale = record_.opener_scale | 4; }
 
   // What may travel this way, by dataplane/packet/rdma.hpp: rdma_read stands for READ requests, this for what answers
   // the other direction's.

@@ -122,8 +122,10 @@ enum class Verdict : u8 {
   X(rdma_cm_many, drop, flood, "its source asks for RDMA connections faster than [rdma] cm")                       \
   X(rdma_cnp_many, drop, flood, "its source notifies of congestion faster than [rdma] cnp")                        \
   X(job_outsider, drop, policy, "between a member of a job and who is none of it")                                 \
+  X(job_transport, drop, policy, "a queue pair of a kind that no job of both ends lists in `transport`")           \
   X(job_sealed, drop, policy, "a queue pair of a job that has been sealed")                                        \
   X(job_tag, drop, policy, "a handshake that does not name its job's tag")                                         \
+  X(uet_job, drop, policy, "Ultra Ethernet that does not name its job's JobID, of a job that states one")          \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \
   X(flood_icmp, drop, flood, "ICMP flows open faster than [flood] icmp")                                           \

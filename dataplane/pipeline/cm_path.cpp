@@ -45,6 +45,7 @@ PairOffer offer_of(const Conversation& talk, u32 port, Tick now) {
   offer.scope = talk.scope;
   offer.opener_port = (port & ~1u) | (talk.opener_on_inside ? 0u : 1u);
   offer.service_port = talk.port;
+  offer.is_datagram = is_datagram;
   return offer;
 }
 

@@ -98,7 +98,7 @@ void Pipeline::learn_from(const Entry& entry, const InstalledPolicy& installed, 
   pair_up(client, server, asked.layout, [&](const NcclPair& one) {
     const LearnedPair pair{one.client_address, one.server_address, one.client_queue_pair, one.server_queue_pair,
                            asked.magic, now_};
-    PairOffer offer{pair, scope, opener_port, 0, true, false, now_};
+    PairOffer offer{pair, scope, opener_port, 0, true, false, false, now_};
     RdmaRights rights{};
     const Judgement judgement = judge_offer(installed, offer, rights);
     if (judgement.reason != Reason::flow_new) {

@@ -29,28 +29,29 @@ Question rdma_question(const InstalledPolicy& installed, const Address& opener, 
           .is_rdma = true};
 }
 
-// The job of a pair is the first that both ends are members of and that uses RDMA; who is a member of any speaks to
-// nobody else, and what a job does not list its members do not do. But what has a connection manager's port is a
+// The job of a pair is the first that both ends are members of and that lists its kind; who is a member of any speaks
+// to nobody else, and what a job does not list its members do not do. But what has a connection manager's port is a
 // service, which an allow has named: where a job loads and saves is no part of it.
-RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u16 service_port) {
+RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u8 transport) {
   const Policy& policy = installed.policy;
   RdmaRights rights{};
   u8 forth = policy.operations_of(judgement, false), back = policy.operations_of(judgement, true);
   const u64 of_opener = policy.jobs_of_source(judgement.source_zone);
   const u64 of_replier = policy.jobs_of_target(judgement.target_zone);
-  if (service_port == 0 && (of_opener | of_replier) != 0) {
+  if (transport != 0 && (of_opener | of_replier) != 0) {
     u64 shared = of_opener & of_replier;
+    rights.reason = shared == 0 ? Reason::job_outsider : Reason::job_transport;
     while (shared != 0) {
       const auto index = static_cast<u32>(std::countr_zero(shared));
       const image::Job& job = policy.jobs()[index];
       shared &= shared - 1;
-      if ((job.transports & (image::transport_roce | image::transport_nccl)) == 0) continue;
+      if ((job.transports & transport) == 0) continue;
       rights.job = index + 1;
+      rights.reason = Reason::undecided;
       forth &= job.operations;
       back &= job.operations;
       break;
     }
-    if (rights.job == 0) rights.reason = Reason::job_outsider;
   }
   // What one side may READ the other side answers.
   const auto answers = [](u8 other) { return (other & rdma_read) != 0 ? QueuePair::read_responses : u8{0}; };
@@ -64,7 +65,7 @@ RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgem
 Judgement Pipeline::judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) const {
   Judgement judgement = installed.policy.judge(asked_by(installed, offer), now_);
   if (judgement.reason != Reason::flow_new) return judgement;
-  rights = rdma_rights(installed, judgement, offer.service_port);
+  rights = rdma_rights(installed, judgement, transport_of(offer.service_port, offer.has_tag));
   if (rights.reason == Reason::undecided && rights.job != 0) {
     const image::Job& job = installed.policy.jobs()[rights.job - 1];
     const bool is_ours = !offer.has_tag || job.has_tag == 0 || job.tag == offer.pair.tag;
@@ -103,7 +104,7 @@ bool Pipeline::open_queue_pair(const Entry& entry, const InstalledPolicy& instal
     }
     FlowRecord& record = table_.record(made[from]);
     QueuePair pair(record);
-    pair.set_operations(rights.operations[from]);
+    pair.set_operations(offer.is_datagram ? rights.operations[from] & datagram_operations : rights.operations[from]);
     pair.set_job(rights.job);
     pair.set_state(state);
     table_.set_deadline(made[from], new_deadline(record, now_beat_, idle_));
@@ -152,6 +153,8 @@ u32 Pipeline::open_direction(const InstalledPolicy& installed, const PairOffer& 
   pair.set_port(offer.service_port);
   if (partner != no_queue_pair) pair.set_partner(partner);
   if (offer.is_first_use) pair.set_first_use();
+  if (offer.has_tag) pair.set_nccl();
+  if (offer.is_datagram) pair.set_datagram();
   return flow;
 }
 
@@ -186,13 +189,13 @@ u32 Pipeline::direction_of(const Address& source, const Address& target, u32 qp,
 void Pipeline::judge_rights(const InstalledPolicy& installed, FlowRecord& record, Judgement& judgement) {
   if (record.key.flow_class() != FlowClass::rdma || judgement.reason != Reason::flow_new) return;
   QueuePair pair(record);
-  const RdmaRights rights = rdma_rights(installed, judgement, pair.port());
+  const RdmaRights rights = rdma_rights(installed, judgement, transport_of(pair.port(), pair.is_nccl()));
   if (rights.reason != Reason::undecided) {
     judgement.reason = rights.reason;
     return;
   }
   const u32 from = (record.opener_is_a != 0) == target_is_a(record.key) ? 1 : 0;
-  pair.set_operations(rights.operations[from]);
+  pair.set_operations(pair.is_datagram() ? rights.operations[from] & datagram_operations : rights.operations[from]);
   pair.set_job(rights.job);
 }
 

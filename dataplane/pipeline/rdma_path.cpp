@@ -167,6 +167,8 @@ u32 Pipeline::open_back(u32 known, const Address& source, const Address& target,
   QueuePair pair(record), before(table_.record(known));
   pair.set_port(before.port());
   pair.set_job(before.job());
+  if (before.is_nccl()) pair.set_nccl();
+  if (before.is_datagram()) pair.set_datagram();
   pair.set_partner(qp_of(first.key));
   pair.set_state(QueuePairState::open);
   before.set_partner(qp);
@@ -236,8 +238,10 @@ void Pipeline::first_use(const Entry& entry, const InstalledPolicy& installed, O
   outcome.rule = judgement.rule;
   outcome.reason = judgement.reason;
   if (judgement.reason != Reason::flow_new) return;
-  const RdmaRights rights = rdma_rights(installed, judgement, 0);
+  // Where nothing opens so, a job is asked for what it is called that its queue pair is not there.
   const u32 most = installed.policy.rdma_rule(judgement.rule).first_use;
+  const u8 transport = most == 0 ? image::transport_every : image::transport_roce;
+  const RdmaRights rights = rdma_rights(installed, judgement, transport);
   if (rights.reason != Reason::undecided) {
     outcome.reason = rights.reason;
   } else if (rights.job != 0 && job_is_sealed(installed, rights.job)) {

@@ -18,8 +18,12 @@ struct PairOffer {
   u16 service_port;    // 0: what needs no connection manager
   bool has_tag;        // pair.tag was said
   bool is_first_use;
+  bool is_datagram;    // a service of datagrams was resolved
   Tick at;             // when it was learned: its job is asked about then
 };
+
+// What a queue pair carries that was resolved as a service of datagrams, where policy permits it.
+inline constexpr u8 datagram_operations = rdma_datagram | rdma_cnp;
 
 // What policy is asked about a queue pair.
 Question rdma_question(const InstalledPolicy& installed, const Address& opener, const Address& replier, u32 scope,
@@ -30,7 +34,14 @@ struct RdmaRights {
   u8 operations[2];   // of the opener's direction, and the replier's
   u32 job;            // 1 + index; 0: of none
 };
-RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u16 service_port);
+// `transport`: image::transport_* by which it opens, or 0: by a connection manager.
+RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgement, u8 transport);
+
+// Of what has no service's port: learned from NCCL's handshake, or declared or used first.
+constexpr u8 transport_of(u16 service_port, bool is_nccl) {
+  if (service_port != 0) return 0;
+  return is_nccl ? image::transport_nccl : image::transport_roce;
+}
 
 inline Bth bth_of(const Packet& packet, const Headers& headers) {
   return {reinterpret_cast<const u8*>(packet.data) + headers.l4_offset + udp_bytes};

@@ -36,6 +36,12 @@ Sentence check_rules(const View& view) {
   return {};
 }
 
+bool watch_holds(const Job& one) {
+  if (one.burst == 0) return one.window_us == 0 && one.ratio == 0;
+  return one.burst <= burst_bytes_max && one.window_us != 0 && one.window_us <= watch_window_us_max && one.ratio >= 2 &&
+         one.ratio <= watch_ratio_most;
+}
+
 Sentence check_jobs(const View& view) {
   if (view.jobs.size() > jobs_max) return "is too long";
   for (const Job& one : view.jobs) {
@@ -46,6 +52,9 @@ Sentence check_jobs(const View& view) {
     if (one.has_tag == 0 && one.tag != 0) return "has a tag that it does not have";
     if (one.read_mtu != 0 && !is_mtu(one.read_mtu)) return "has a path MTU that no RDMA port has";
     if (one.read_credit > read_credit_max || one.seal_after_us > seal_after_us_max) return "has a number out of bounds";
+    const bool is_job_id = one.has_uet != 0 ? one.uet <= uet_job_max : one.uet == 0;
+    if (one.has_uet > 1 || !is_job_id) return "has a JobID that is none";
+    if (!watch_holds(one)) return "has a watch out of bounds";
     for (const u8 zero : one.zero)
       if (zero != 0) return "has a reserved field that is not zero";
   }

@@ -18,6 +18,8 @@ inline constexpr u64 read_credit_max = u64{1} << 40;
 inline constexpr u32 first_use_max = 1u << 20;
 inline constexpr u32 nak_penalty_ms_max = 3'600'000;
 inline constexpr u64 seal_after_us_max = u64{30} * 86'400 * 1'000'000;
+inline constexpr u64 burst_bytes_max = u64{1} << 50, watch_window_us_max = u64{3600} * 1'000'000;
+inline constexpr u32 watch_ratio_most = 1'000'000, uet_job_max = 0xff'ffff;
 
 // By rule; of a forbid all zero.
 struct RdmaRule {
@@ -39,12 +41,17 @@ struct Job {
   u64 read_credit;     // 0: as the rule has it
   u64 seal_after_us;   // after its first queue pair; 0: sealed only over the door
   u64 tag;             // NCCL's magic, where has_tag
+  u64 burst;           // bytes from one member to another within `window_us` that are looked at; 0: unwatched
+  u64 window_us;
+  u32 ratio;           // so many times what the other sends is one-way
+  u32 uet;             // JobID of Ultra Ethernet, 24 bits, where has_uet
   u8 transports;       // transport_*; never 0
   u8 operations;       // and those of the rule
   u8 has_tag;
-  u8 zero[5];
+  u8 has_uet;
+  u8 zero[4];
 };
-static_assert(sizeof(Job) == 56);
+static_assert(sizeof(Job) == 80);
 
 // One direction of a declared queue pair, by (source, target, qp) as native integers of the address words.
 struct StaticPair {

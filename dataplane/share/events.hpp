@@ -13,8 +13,21 @@
 namespace weir {
 
 // packet_dropped: denied or refused, also where that was answered. inspect_alert: what an inspection found and passed.
-enum class EventKind : u8 { flow_opened, flow_revoked, packet_dropped, scan_detected, inspect_alert };
-inline constexpr u32 event_kinds = 5;
+// rdma_*: dataplane/rdma/alarms.hpp. job_*: dataplane/rdma/job_watch.hpp, from who sends to who gets.
+enum class EventKind : u8 {
+  flow_opened,
+  flow_revoked,
+  packet_dropped,
+  scan_detected,
+  inspect_alert,
+  rdma_refused,
+  rdma_gaps,
+  rdma_unknown,
+  rdma_requests,
+  job_burst,
+  job_turned,
+};
+inline constexpr u32 event_kinds = 11;
 inline constexpr u32 no_detail = ~u32{0};
 
 struct alignas(64) Event {

@@ -43,6 +43,8 @@ struct alignas(64) WorkerCounters {
   Counter evicted_over;    // flows taken by newcomers of a full table: finished, reset or revoked ones
   Counter evicted_half_open, evicted_one_way;
   Counter evicted_idle;    // heard both ways, long ago
+  Counter rdma_alarms;     // events rdma_*: two hosts of which something was counted too often, once a window each
+  Counter job_alarms;      // events job_*: likewise of two members
   ReasonCounter reasons[reasons_count];
 };
 

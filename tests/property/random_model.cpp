@@ -213,6 +213,8 @@ void add_rdma(Draw& draw, Model& model) {
     job.seal_after_us = draw.below(1'000'000'000);
     if (draw.one_in(2)) job.tag = draw.bits();
     if (draw.one_in(2)) job.read_mtu = 4096, job.read_credit = 1 + draw.below(1'000'000);
+    if (draw.one_in(2)) job.burst = 1 + draw.below(1'000'000'000), job.ratio = 2 + static_cast<u32>(draw.below(50));
+    if (draw.one_in(2)) job.uet = static_cast<u32>(draw.below(1 << 24));
     model.jobs.push_back(std::move(job));
   }
   for (u64 i = draw.below(40); i > 0; --i) {

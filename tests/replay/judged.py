@@ -46,7 +46,8 @@ class Capture:
 class Talk:
     """One TCP connection: the client inside, the server outside."""
 
-    def __init__(self, capture, client, server, ports, generator):
+    def __init__(self, capture, client, server, ports, generator, vlans=()):
+        self.vlans = vlans
         self.capture, self.ends, self.ports, self.generator = capture, (client, server), ports, generator
         self.next = [generator.randrange(2**32), generator.randrange(2**32)]
         self.send(0, "S", b"", ("forward", "flow_new"))
@@ -62,7 +63,7 @@ class Talk:
         packet = (frames.ipv4 if source.version == 4 else frames.ipv6)(source, target, frames.TCP, segment)
         self.capture.frame(("inside", "outside")[by],
                            frames.ethernet(frames.mac_of(source), frames.mac_of(target),
-                                           frames.ETHERTYPE[source.version], packet), wanted)
+                                           frames.ETHERTYPE[source.version], packet, self.vlans), wanted)
 
 
 def compare(name, capture, decided):

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """NCCL's handshakes, built by the C rules of each version (tests/property/nccl_built.py), pass through `weir replay` as
 TCP conversations cut at random, with segments early and twice; afterwards exactly the queue pairs that they name are
-open, for the hosts that they name, in both directions; a job's tag and its seal are kept.
+open, for the hosts that they name, in both directions; a job's tag and its seal are kept. Likewise in a VLAN. One that
+contradicts itself teaches nothing.
 
 usage: nccl_lessons.py WEIR [ROUNDS]"""
 import ipaddress
@@ -59,7 +60,7 @@ class Conversation(Talk):
             self.next[by] = self.next[by] + size & 0xFFFFFFFF
 
 
-def spoken(capture, layout, magic, tricks):
+def spoken(capture, layout, magic, tricks, vlans=(), contradicts=False):
     """A handshake; returns the pairs (client address, number, server address, number)."""
     nccl_built.address = member
     ends, told, hello = nccl_built.connection(layout, magic)
@@ -68,7 +69,14 @@ def spoken(capture, layout, magic, tricks):
     port = generator.randrange(30000, 60000)
     talk = Conversation(capture, ipaddress.ip_address(f"10.20.9.{generator.randrange(1, 99)}"),
                         ipaddress.ip_address(f"10.20.8.{generator.randrange(1, 99)}"), (port, 20000 + port % 10000),
-                        generator)
+                        generator, vlans)
+    if contradicts:
+        first, streams[0] = streams[0][:7], streams[0][7:]
+        talk.send(0, "PA", streams[0][:20], ("drop", "stream_ahead"), at=talk.next[0] + 7 & 0xFFFFFFFF)
+        talk.tell(0, first[:5], False)
+        talk.send(0, "PA", bytes([first[0] ^ 1]) + first[1:5], ("drop", "stream_differs"),
+                  at=talk.next[0] - 5 & 0xFFFFFFFF)
+        talk.tell(0, first[5:], False)
     talk.tell(0, streams[0][:4096], tricks)
     talk.tell(1, streams[1][:4096], tricks)
     pairs = []
@@ -83,13 +91,13 @@ def families_agree(pair):
     return ipaddress.ip_address(pair[0]).version == ipaddress.ip_address(pair[2]).version and pair[0] != pair[2]
 
 
-def use(capture, pairs, opens):
+def use(capture, pairs, opens, place=""):
     new, known = (("forward", "flow_new"), ("forward", "flow_established")) if opens else (opens_not, opens_not)
     for client, own, server, far in pairs:
-        capture.row(f"rdma {client} > {server} write-only qp={far} psn=1 size=64", "inside", new)
-        capture.row(f"rdma {server} > {client} ack qp={own} psn=1", "outside", known)
-        capture.row(f"rdma {client} > {server} read qp={far} psn=2 length=64", "inside", known)
-        capture.row(f"rdma {client} > {server} write-only qp={(far + 7919) % 2**24 or 5} psn=1", "inside",
+        capture.row(f"rdma {client} > {server} write-only qp={far} psn=1 size=64{place}", "inside", new)
+        capture.row(f"rdma {server} > {client} ack qp={own} psn=1{place}", "outside", known)
+        capture.row(f"rdma {client} > {server} read qp={far} psn=2 length=64{place}", "inside", known)
+        capture.row(f"rdma {client} > {server} write-only qp={(far + 7919) % 2**24 or 5} psn=1{place}", "inside",
                     ("drop", "rdma_no_queue_pair"))
 
 
@@ -117,6 +125,14 @@ def main(weir, rounds):
                 use(capture, told, True)
             wrong += compare(f"{layout} round {turn}", capture, capture.judge(weir, POLICY))
             packets += len(capture.packets)
+        capture, seen = Capture(), set()
+        for vlans in ((7,), (7, 9)):
+            told = distinct(spoken(capture, layout, nccl_built.MAGIC, True, vlans), seen)
+            opened += len(told)
+            use(capture, told, True, " vlan=" + ",".join(map(str, vlans)))
+        use(capture, distinct(spoken(capture, layout, nccl_built.MAGIC, False, contradicts=True), seen), False)
+        wrong += compare(f"{layout} in VLANs", capture, capture.judge(weir, POLICY))
+        packets += len(capture.packets)
         capture = Capture()
         told = []
         while not told:  # ends of two families have no pairs

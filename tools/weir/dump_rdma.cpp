@@ -72,6 +72,10 @@ std::vector<std::string> job_lines(const Policy& policy) {
     if (one.has_tag != 0) line += fmt::format(", tag {:#018x}", one.tag);
     line += one.seal_after_us == 0 ? ", sealed by an operator"
                                    : fmt::format(", sealed after {} ms", one.seal_after_us / 1000);
+    if (one.has_uet != 0) line += fmt::format(", JobID {:#08x}", one.uet);
+    if (one.burst != 0)
+      line += fmt::format(", watched for {} bytes within {} ms one way, of {} to 1", one.burst, one.window_us / 1000,
+                          one.ratio);
     if (one.read_mtu != 0) line += fmt::format(", READ at MTU {}", one.read_mtu);
     if (one.read_credit != 0) line += fmt::format(", credit {} bytes", one.read_credit);
     out.push_back(line);
