@@ -288,7 +288,10 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
   } else if (headers.tunnels != 0 && !outsides_allowed(entry, installed, outcome)) [[unlikely]] {
     // the outcome says why
   } else if (headers.kind == PacketKind::flow) [[likely]] {
-    flow_packet(entry, installed, outcome);
+    if (installed.uet_jobs != 0 && headers.protocol == protocol_udp && headers.target_port == uet_port)
+      outcome.reason = uet_doubt(entry, installed);
+    if (outcome.reason == Reason::undecided) [[likely]]
+      flow_packet(entry, installed, outcome);
   } else if (headers.kind == PacketKind::icmp_error) {
     icmp_error(entry, installed, outcome);
   } else {

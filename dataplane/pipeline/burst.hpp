@@ -238,6 +238,13 @@ class Pipeline {
   void close_queue_pair(const FlowKey& key, u64 hash);
   static void judge_rights(const InstalledPolicy& installed, FlowRecord& record, Judgement& judgement);
   bool job_is_sealed(const InstalledPolicy& installed, u32 job) const;
+  void count_alarm(Alarms::Kind kind, const Entry& entry, const Outcome& outcome, const Address& source,
+                   const Address& target);
+  void count_refusal(const Entry& entry, const Outcome& outcome, u8 syndrome);
+  void tell_members(EventKind kind, const Entry& entry, const Outcome& outcome, const Address& source,
+                    const Address& target);
+  void watch_members(const Entry& entry, const InstalledPolicy& installed, const Outcome& outcome, u32 job);
+  Reason uet_doubt(const Entry& entry, const InstalledPolicy& installed) const;
   bool is_current(const InstalledPolicy& installed, u32 flow);
   Reason read_request(const Entry& entry, const InstalledPolicy& installed, u32 flow);
   bool use_credit(const Entry& entry, QueuePair& pair);

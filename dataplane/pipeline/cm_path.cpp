@@ -86,6 +86,7 @@ void Pipeline::cm_request(const Entry& entry, const InstalledPolicy& installed, 
                           Outcome& outcome) {
   const Headers& headers = entry.headers;
   if (!cm_addresses_hold(message, headers) || !has_port(message)) return;
+  count_alarm(Alarms::Kind::requests, entry, outcome, headers.source, headers.target);
   if (!config_.rdma->may_ask(host_key(headers), now_, installed.policy.rdma().cm)) {
     outcome.reason = Reason::rdma_cm_many;
     return;
@@ -146,6 +147,8 @@ void Pipeline::cm_answer(const Entry& entry, const InstalledPolicy& installed, c
     outcome.flow = no_flow;
   }
   if (step == CmStep::ready) cm_state(next, QueuePairState::open);
+  if (step == CmStep::ready && talk->state == State::answered)
+    config_.rdma->alarms().forgive(Alarms::Kind::requests, next.opener, next.replier, next.scope & place_mask);
   if (step == CmStep::reject && knows_replier) cm_state(next, QueuePairState::closed);
   *talk = next;
   outcome.rule = installed.policy.judge(question_of(installed, *talk, entry), now_).rule;

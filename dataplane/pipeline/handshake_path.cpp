@@ -96,8 +96,8 @@ void Pipeline::learn_from(const Entry& entry, const InstalledPolicy& installed, 
   const u32 opener_port = key.pair() * 2 + (table_.record(flow).opener_on_inside ? 0 : 1);
   const u32 scope = (key.scope & ~u32{7}) | static_cast<u32>(FlowClass::rdma);
   pair_up(client, server, asked.layout, [&](const NcclPair& one) {
-    const LearnedPair pair{one.client_address, one.server_address, one.client_queue_pair, one.server_queue_pair,
-                           asked.magic, now_};
+    LearnedPair pair{one.client_address, one.server_address, one.client_queue_pair, one.server_queue_pair,
+                     asked.magic, now_};
     PairOffer offer{pair, scope, opener_port, 0, true, false, false, now_};
     RdmaRights rights{};
     const Judgement judgement = judge_offer(installed, offer, rights);
@@ -108,6 +108,7 @@ void Pipeline::learn_from(const Entry& entry, const InstalledPolicy& installed, 
       emit(EventKind::packet_dropped, entry, told);
       return;
     }
+    if (rights.job != 0) pair.job = job_mark(installed.policy.text(installed.policy.jobs()[rights.job - 1].name));
     learn(pair);
     if (config_.teach.tell != nullptr) config_.teach.tell(config_.teach.self, pair);
   });

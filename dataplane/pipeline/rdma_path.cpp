@@ -17,11 +17,11 @@ bool is_answer(u8 opcode) {
   return opcode == rdma_acknowledge || opcode == rdma_atomic_acknowledge || is_read_response(opcode);
 }
 
-bool is_refusal(const Headers& headers, const Bth& bth) {
-  const u8 opcode = headers.rdma_opcode;
-  if (opcode != rdma_acknowledge) return false;
+// The syndrome of a NAK, or 0. 60 asks for a packet again, and refuses nothing.
+u8 refusal_of(const Headers& headers, const Bth& bth) {
+  if (headers.rdma_opcode != rdma_acknowledge) return 0;
   const u8 syndrome = bth.aeth().syndrome();
-  return syndrome >= 0x61 && syndrome <= 0x64;  // 60 asks for a packet again, and refuses nothing
+  return syndrome >= 0x60 && syndrome <= 0x64 ? syndrome : u8{0};
 }
 
 }  // namespace
@@ -47,7 +47,12 @@ void Pipeline::rdma_packet(const Entry& entry, const InstalledPolicy& installed,
   }
   if (qp_of(headers.key) == rdma_management_qp) return cm_packet(entry, installed, outcome);
   const u32 flow = live_flow(entry);
-  if (flow == no_flow) return rdma_first(entry, installed, outcome);
+  if (flow == no_flow) {
+    rdma_first(entry, installed, outcome);
+    if (outcome.reason == Reason::rdma_no_queue_pair)
+      count_alarm(Alarms::Kind::unknown, entry, outcome, headers.source, headers.target);
+    return;
+  }
   const u32 before = table_.record(flow).state;
   rdma_known(entry, installed, flow, outcome);
   if (table_.is_of(flow, headers.key) && table_.record(flow).state != before) state_moved(flow, before);
@@ -82,11 +87,14 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   }
   if (const u32 psn = bth_of(entry.packet, headers).psn(); is_newer(psn, pair.psn())) pair.set_psn(psn);
   if (is_read_response(headers.rdma_opcode)) credit_covers_ = use_credit(entry, pair);
+  if (const u8 syndrome = refusal_of(headers, bth_of(entry.packet, headers)); syndrome != 0)
+    count_refusal(entry, outcome, syndrome);
   table_.set_deadline(flow, new_deadline(record, now_beat_, idle_));
   outcome.reason = Reason::flow_established;
   outcome.flow = flow;
   outcome.flow_is_new = !pair.is_begun();
   pair.begin();
+  if (record.attended != 0) watch_members(entry, installed, outcome, pair.job());
   if (!pair.has_partner() && rdma_operation_of(headers.rdma_opcode) == rdma_datagram)
     adopt_sender(entry, flow, outcome);
 }
@@ -115,7 +123,7 @@ Reason Pipeline::queue_pair_doubt(const Entry& entry, const InstalledPolicy& ins
     return may ? Reason::undecided : Reason::rdma_cnp_many;
   }
   if (opcode == rdma_read_request) return read_request(entry, installed, flow);
-  if (is_refusal(headers, bth)) {
+  if (const u8 syndrome = refusal_of(headers, bth); syndrome > 0x60) {
     const Tick first = Tick{installed.policy.rdma().nak_penalty_ms} * 1000;
     if (first != 0 && pair.credit() != 0) config_.rdma->penalties().refuse(read_key(headers, false), now_, first);
   }
@@ -164,6 +172,7 @@ u32 Pipeline::open_back(u32 known, const Address& source, const Address& target,
   record.decision = first.decision;
   record.opener_is_a = first.opener_is_a;
   record.opener_on_inside = first.opener_on_inside;
+  record.attended = first.attended;
   QueuePair pair(record), before(table_.record(known));
   pair.set_port(before.port());
   pair.set_job(before.job());

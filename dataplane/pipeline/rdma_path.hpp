@@ -1,5 +1,5 @@
 // What the files of the RDMA path share: offers of queue pairs, and what policy lets them do. Internal to
-// dataplane/pipeline.
+// dataplane/pipeline, but for who judges what another instance teaches.
 #pragma once
 #include "dataplane/flow/queue_pair.hpp"
 #include "dataplane/packet/rdma.hpp"

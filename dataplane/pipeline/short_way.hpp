@@ -4,6 +4,7 @@
 // dataplane/pipeline.
 #pragma once
 #include "dataplane/packet/icrc.hpp"
+#include "dataplane/packet/uet.hpp"
 #include "dataplane/pipeline/known_flow.hpp"
 #include "dataplane/pipeline/rdma_path.hpp"
 
@@ -103,6 +104,7 @@ inline bool Pipeline::goes_the_short_way(const Entry& entry, const InstalledPoli
     idle = idle_.of[static_cast<u8>(Timeout::rdma_open)];
   } else {
     const auto state = static_cast<Exchange>(FlowRecord::state_of(bits));
+    if (installed.uet_jobs != 0 && headers.target_port == uet_port) return false;
     if (headers.protocol != protocol_udp || (from != 0 && state != Exchange::both_ways)) return false;
     idle = idle_.of_exchange(FlowClass::udp, state);
   }

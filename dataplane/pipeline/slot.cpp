@@ -19,6 +19,8 @@ InstalledPolicy bind_ports(const Policy& policy, std::span<const std::string_vie
   installed.checks_icrc = static_cast<Checksums>(policy.rdma().icrc) == Checksums::check;
   installed.has_carryless = machine_has_carryless();
   installed.holds_fragments = static_cast<Fragments>(tracking.fragments) == Fragments::whole;
+  for (u32 job = 0; job < policy.jobs().size(); ++job)
+    installed.uet_jobs |= u64{policy.jobs()[job].has_uet != 0} << job % 64;
   for (u32 port = 0; port < names.size(); ++port) {
     installed.port_class[port] = policy.port_class(names[port]);
     if (installed.port_class[port] != 0) installed.named_ports |= 1u << port;

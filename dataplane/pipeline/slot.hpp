@@ -48,6 +48,7 @@ struct InstalledPolicy {
   std::span<JobGate* const> job_gates = {};     // by job; without one a job is sealed
   std::span<const WatchWish> wishes = {};       // by rule; where policy inspects, without them no flow begins
   std::span<const Scanner> scanners = {};       // by worker; where the policy has patterns
+  u64 uet_jobs = 0;                             // bit by job: it states its JobID of Ultra Ethernet
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

@@ -26,6 +26,11 @@ class JobGate {
     const Tick began = began_.load(std::memory_order_acquire);
     return began == sealed || (began != untouched && seal_after != 0 && now + first_tick >= began + seal_after);
   }
+  // When its window began, and 0 where it has not, or where an operator has sealed it since.
+  Tick began() const {
+    const Tick began = began_.load(std::memory_order_acquire);
+    return began == sealed || began == untouched ? 0 : began - first_tick;
+  }
   // Operators': no more queue pairs; or a new window, from the next queue pair on.
   void seal() { began_.store(sealed, std::memory_order_release); }
   void open() { began_.store(untouched, std::memory_order_release); }

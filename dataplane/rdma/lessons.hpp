@@ -10,8 +10,16 @@
 #include "dataplane/packet/key.hpp"
 
 #include <span>
+#include <string_view>
 
 namespace weir {
+
+// Tells jobs apart whatever the policy in force numbers them (FNV-1a; never 0).
+constexpr u64 job_mark(std::string_view name) {
+  u64 mark = 0xcbf2'9ce4'8422'2325;
+  for (const char letter : name) mark = (mark ^ static_cast<u8>(letter)) * 0x100'0000'01b3;
+  return mark | 1;
+}
 
 // Of two endpoints, and which queue pair of each the other addresses.
 struct LearnedPair {
@@ -19,6 +27,7 @@ struct LearnedPair {
   u32 opener_qp, replier_qp;
   u64 tag;                      // of the job, as the handshake named it
   Tick learned_at;
+  u64 job = 0;                  // job_mark() of its name in the policy that was in force; 0: of none
 };
 
 class Lessons {

@@ -1,13 +1,15 @@
 // What a worker remembers to let queue pairs open: conversations of connection managers, lessons, who may not READ
-// for a while, and how often hosts ask and notify. Touched only where a queue pair opens or closes, and by READ
+// for a while, how often hosts ask and notify, and what is told of them. Touched only where a queue pair opens or closes, and by READ
 // requests, refusals and congestion notices; the queue pairs themselves are flows.
 //
 // What is counted is this worker's part of the traffic. All RDMA of two hosts is one worker's.
 // Threads: one, the pipeline's. Memory: lent, zeroed, 64-byte aligned.
 #pragma once
 #include "dataplane/budget/rate_table.hpp"
+#include "dataplane/rdma/alarms.hpp"
 #include "dataplane/rdma/conversations.hpp"
 #include "dataplane/rdma/handshakes.hpp"
+#include "dataplane/rdma/job_watch.hpp"
 #include "dataplane/rdma/lessons.hpp"
 #include "dataplane/rdma/read_penalties.hpp"
 #include "dataplane/rdma/unpaired.hpp"
@@ -20,7 +22,8 @@ class Rdma {
   static constexpr std::size_t rates_bytes = rate_sets * sizeof(RateTable::Set);
   static constexpr std::size_t bytes_needed = 2 * rates_bytes + Conversations::bytes_needed + Lessons::bytes_needed +
                                               ReadPenalties::bytes_needed + Unpaired::bytes_needed +
-                                              Handshakes::bytes_needed;
+                                              Handshakes::bytes_needed + Alarms::bytes_needed +
+                                              JobWatch::bytes_needed;
 
   // `secret` is the pipeline's.
   Rdma(std::span<std::byte> memory, const HashKey& secret) : Rdma(Cut{memory}, secret) {}
@@ -35,6 +38,8 @@ class Rdma {
   ReadPenalties& penalties() { return penalties_; }
   Unpaired& unpaired() { return unpaired_; }
   Handshakes& handshakes() { return handshakes_; }
+  Alarms& alarms() { return alarms_; }
+  JobWatch& watch() { return watch_; }
 
  private:
   struct Cut {
@@ -50,7 +55,9 @@ class Rdma {
     }
   };
   Rdma(Cut memory, const HashKey& secret)
-      : asks_(memory.rates()),
+      : alarms_(memory.next(Alarms::bytes_needed), secret),
+        watch_(memory.next(JobWatch::bytes_needed), secret),
+        asks_(memory.rates()),
         notices_(memory.rates()),
         conversations_(memory.next(Conversations::bytes_needed), secret),
         lessons_(memory.next(Lessons::bytes_needed), secret),
@@ -62,6 +69,8 @@ class Rdma {
     return !rate.limits() || table.take(host, rate_time(now), rate);
   }
 
+  Alarms alarms_;
+  JobWatch watch_;
   RateTable asks_, notices_;
   Conversations conversations_;
   Lessons lessons_;
