@@ -5,6 +5,7 @@
 #pragma once
 #include "dataplane/edge/bell.hpp"
 #include "dataplane/edge/classroom.hpp"
+#include "dataplane/edge/inquiry.hpp"
 #include "dataplane/edge/keeper_line.hpp"
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
@@ -21,6 +22,7 @@ struct CoreConfig {
   bool name_segments;  // for decision lines
   LimitCells* limits;  // of all workers
   Classroom* classroom = nullptr;  // of all workers
+  Inquiry* inquiry = nullptr;      // likewise
   InspectorSize inspects;  // how many flows
   WatchShare inspect_share;
   Quarantine* quarantine = nullptr;  // of all workers
@@ -50,6 +52,7 @@ class Core {
         slot_(slot),
         bell_(bell),
         classroom_(config.classroom),
+        inquiry_(config.inquiry),
         counters_(stats.counters(config.self)),
         table_(memory_.flows.bytes(), config.flows),
         floods_(memory_.flows.bytes().subspan(flood_offset(config.flows)), config.secret),
@@ -84,6 +87,7 @@ class Core {
     pipeline_.adopt(policy);
     slot_.announce(self_, policy);
     if (classroom_ != nullptr) classroom_->listen(self_, pipeline_);
+    if (inquiry_ != nullptr) inquiry_->attend(self_, table_, rdma_, counters_.heartbeat.read());
     if (const u64 request = bell_.heard(self_); request != 0) {
       pipeline_.flush();
       bell_.answer(self_, request);
@@ -115,6 +119,7 @@ class Core {
   PolicySlot& slot_;
   FlushBell& bell_;
   Classroom* classroom_;
+  Inquiry* inquiry_;
   WorkerCounters& counters_;
   FlowTable table_;
   Floods floods_;

@@ -113,6 +113,10 @@ std::expected<void, Error> Dataplane::make_cores() {
     if (!desk) return std::unexpected(desk.error());
     evidence_ = std::move(*desk);
   }
+  inquiry_.emplace(options_.workers);
+  auto keys = load_job_keys(options_.job_keys);
+  if (!keys) return std::unexpected(keys.error());
+  jobs_.emplace(std::move(*keys), *installer_, *inquiry_, *classroom_, *stats_);
   const InspectorSize inspects{options_.inspect_flows, options_.inspect_reading};
   const u64 rate = u64{options_.inspect_rate} * 1'000'000;
   const WatchShare share{rate, rate / 100};  // 10 ms at once
@@ -125,7 +129,7 @@ std::expected<void, Error> Dataplane::make_cores() {
       if (!*one) return std::unexpected(one->error());
     all_huge = all_huge && (memory->is_huge() || memory->bytes().size() < huge_page_bytes());
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
-                            !options_.decisions_path.empty(), &limits_, &*classroom_,
+                            !options_.decisions_path.empty(), &limits_, &*classroom_, &*inquiry_,
                             inspects, share, &quarantine_, evidence_ ? &evidence_->ring(self) : nullptr,
                             capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
     Core::Memory lent{std::move(*memory), std::move(*charging), std::move(*inspecting)};
@@ -164,7 +168,7 @@ std::expected<void, Error> Dataplane::start_ports() {
 
 std::expected<void, Error> Dataplane::open_door() {
   if (options_.door_path.empty()) return {};
-  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), ordinary_);
+  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};

@@ -51,6 +51,8 @@ class Dataplane {
   std::optional<Classroom> classroom_;  // of all workers
   Quarantine quarantine_;  // of all workers
   std::unique_ptr<EvidenceDesk> evidence_;
+  std::optional<Inquiry> inquiry_;
+  std::optional<JobDesk> jobs_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

@@ -26,6 +26,10 @@ void write_text(char (&into)[room], std::string_view text) {
   into[bytes] = '\0';
 }
 
+std::string_view job_of(const door::Request& request) {
+  return {request.job, strnlen(request.job, sizeof request.job)};
+}
+
 struct Received {
   ssize_t bytes;
   bool is_cut;
@@ -89,15 +93,22 @@ std::expected<int, Error> listen_at(const std::string& path) {
 
 std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::string& path, Installer& installer,
                                                                    FlushBell& bell, const StatsSegment& stats,
-                                                                   Keeper* keeper, const OrdinaryCores& ordinary) {
+                                                                   Keeper* keeper, JobDesk& jobs,
+                                                                   const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
-  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, keeper, ordinary));
+  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-                       Keeper* keeper, const OrdinaryCores& ordinary)
-    : listener_(listener), path_(std::move(path)), installer_(installer), bell_(bell), stats_(stats), keeper_(keeper) {
+                       Keeper* keeper, JobDesk& jobs, const OrdinaryCores& ordinary)
+    : listener_(listener),
+      path_(std::move(path)),
+      installer_(installer),
+      bell_(bell),
+      stats_(stats),
+      keeper_(keeper),
+      jobs_(jobs) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -113,6 +124,7 @@ void DoorServer::serve() {
   while (!stop_.load(std::memory_order_relaxed)) {
     std::vector<pollfd> waited{{listener_, POLLIN, 0}};
     for (const int client : clients_) waited.push_back({client, POLLIN, 0});
+    jobs_.listen();
     if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
     for (std::size_t i = 1; i < waited.size(); ++i) {
       if (waited[i].revents == 0 || serve_one(waited[i].fd)) continue;
@@ -144,7 +156,11 @@ bool DoorServer::serve_one(int client) {
   if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
   if (is_request && request.act == door::Act::flush) reply = flush();
   if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
+  if (is_request && (request.act == door::Act::export_lessons || request.act == door::Act::import_lessons))
+    reply = teach(request, received.descriptors);
   for (const int descriptor : received.descriptors) close(descriptor);
+  if (is_request && (request.act == door::Act::members || request.act == door::Act::alarms))
+    return send_pairs(client, request);
   if (is_request && request.act == door::Act::status) return send_status(client);
   return send_message(client, reply);
 }
@@ -183,9 +199,41 @@ door::Answer DoorServer::flush() {
   return reply;
 }
 
+door::Answer DoorServer::refuse(const Refusal& refusal) const {
+  door::Answer reply = answer(refusal.result);
+  write_text(reply.section, refusal.section);
+  write_text(reply.sentence, refusal.sentence);
+  return reply;
+}
+
+door::Answer DoorServer::teach(const door::Request& request, std::span<const int> descriptors) {
+  if (descriptors.size() != 1)
+    return refuse({door::Result::refused, "request", "lessons come and go by exactly one descriptor"});
+  const auto taken = request.act == door::Act::export_lessons ? jobs_.export_to(descriptors[0], job_of(request))
+                                                              : jobs_.import_from(descriptors[0], job_of(request));
+  if (!taken) return refuse(taken.error());
+  door::Answer reply = answer(door::Result::done);
+  reply.pairs = *taken;
+  return reply;
+}
+
+bool DoorServer::send_pairs(int client, const door::Request& request) {
+  door::Answer reply = answer(door::Result::done);
+  const auto pairs = request.act == door::Act::alarms ? jobs_.alarms(reply) : jobs_.members(job_of(request), reply);
+  if (!pairs) return send_message(client, refuse(pairs.error()));
+  if (!send_message(client, reply)) return false;
+  for (std::size_t at = 0; at < pairs->size(); at += door::pairs_per_message) {
+    door::PairStatuses message{};
+    message.magic = door::magic_value;
+    message.count = static_cast<u32>(std::min<std::size_t>(pairs->size() - at, door::pairs_per_message));
+    std::copy_n(pairs->begin() + static_cast<std::ptrdiff_t>(at), message.count, message.pairs);
+    if (!send_message(client, message)) return false;
+  }
+  return true;
+}
+
 door::Answer DoorServer::seal(const door::Request& request) {
-  const std::string_view name(request.job, strnlen(request.job, sizeof request.job));
-  if (installer_.seal_job(name, request.act == door::Act::seal_job)) return answer(door::Result::done);
+  if (installer_.seal_job(job_of(request), request.act == door::Act::seal_job)) return answer(door::Result::done);
   door::Answer reply = answer(door::Result::refused);
   write_text(reply.section, "job");
   write_text(reply.sentence, "the policy in force has no job of this name");
@@ -236,6 +284,8 @@ bool DoorServer::send_workers(int client) const {
     status.flows_expired = counters.flows_expired.read();
     status.flows_judged_again = counters.flows_judged_again.read();
     status.flows_revoked = counters.flows_revoked.read();
+    status.rdma_alarms = counters.rdma_alarms.read();
+    status.job_alarms = counters.job_alarms.read();
     status.sweep_judged = counters.sweep_judged.read();
     status.sweep_us = counters.sweep_us.read();
     if (const u64 began = counters.sweep_began.read(); began != 0)

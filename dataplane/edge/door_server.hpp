@@ -6,6 +6,7 @@
 #pragma once
 #include "dataplane/edge/bell.hpp"
 #include "dataplane/edge/install.hpp"
+#include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
 
@@ -22,18 +23,22 @@ class DoorServer {
   // A socket file that nobody serves is replaced; one that somebody serves is an error. `keeper` may be null.
   static std::expected<std::unique_ptr<DoorServer>, Error> open(const std::string& path, Installer& installer,
                                                                 FlushBell& bell, const StatsSegment& stats,
-                                                                Keeper* keeper, const OrdinaryCores& ordinary);
+                                                                Keeper* keeper, JobDesk& jobs,
+                                                                const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-             Keeper* keeper, const OrdinaryCores& ordinary);
+             Keeper* keeper, JobDesk& jobs, const OrdinaryCores& ordinary);
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer flush();
   door::Answer seal(const door::Request& request);
+  door::Answer teach(const door::Request& request, std::span<const int> descriptors);
+  door::Answer refuse(const Refusal& refusal) const;
+  bool send_pairs(int client, const door::Request& request);
   door::Answer answer(door::Result result) const;
   bool send_status(int client);
   bool send_workers(int client) const;
@@ -44,6 +49,7 @@ class DoorServer {
   FlushBell& bell_;
   const StatsSegment& stats_;
   Keeper* const keeper_;
+  JobDesk& jobs_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

@@ -52,6 +52,8 @@ class Installer {
   // it has no such job.
   bool seal_job(std::string_view name, bool seals);
 
+  // The policy in force, or null; for who installs, until it installs the next.
+  const InstalledPolicy* current() const { return slot_.current(); }
   // Name of the policy in force, or empty.
   std::string policy_name() const;
 

@@ -55,6 +55,16 @@ void read_names(const std::vector<std::string>& texts, Options& options) {
   }
 }
 
+void read_job_keys(const std::vector<std::string>& texts, Options& options) {
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == text.npos || equals == 0 || equals + 1 == text.size())
+      throw CLI::ValidationError("--job-key", fmt::format("`{}` is not JOB=FILE", text));
+    if (!options.job_keys.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
+      throw CLI::ValidationError("--job-key", fmt::format("`{}` has two keys", text.substr(0, equals)));
+  }
+}
+
 // One file for two purposes: each would destroy the other's.
 void check_paths(const Options& options) {
   std::map<std::filesystem::path, std::string> uses;
@@ -105,7 +115,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
       "EAL's own arguments follow `--`, e.g. -- --no-huge -m 512 --no-shconf --no-pci --vdev net_tap0 ...\n"
       "A port is a DPDK device name (net_pcap0, net_tap0, 0000:03:00.0).\n"
       "Exit codes: 0 clean stop, 1 the environment or the policy failed, 2 usage.");
-  std::vector<std::string> pairs, names;
+  std::vector<std::string> pairs, names, job_keys;
   app.add_option("--policy", options.policy_path, "image to start with; without a good one everything is denied");
   app.add_option("--pair", pairs, "inside=PORT,outside=PORT (repeatable)")->required()->expected(1)->take_all();
   app.add_option("--name", names, "PORT=NAME: what `attach` calls the port (repeatable)")->expected(1)->take_all();
@@ -114,6 +124,9 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--flows", options.flows, "flows remembered, all workers together")->check(CLI::Range(1u, flows_max));
   add_inspecting(app, options);
   app.add_option("--door", options.door_path, "UNIX socket for `weir door`");
+  app.add_option("--job-key", job_keys, "JOB=FILE: the key under which instances teach each other (repeatable)")
+      ->expected(1)
+      ->take_all();
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");
   CLI::Option* ledger = app.add_option("--ledger", options.ledger_path,
@@ -138,6 +151,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
     app.parse(static_cast<int>(split - argv), argv);
     read_pairs(pairs, options);
     read_names(names, options);
+    read_job_keys(job_keys, options);
     check_paths(options);
   } catch (const CLI::ParseError& error) {
     return std::unexpected(app.exit(error) == 0 ? 0 : 2);

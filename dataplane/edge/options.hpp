@@ -25,6 +25,7 @@ struct Options {
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows
   std::string evidence_path, evidence_whole;  // a folder, or none; why packets are kept whole, or empty
   u32 evidence_mib = 64;  // at most, of one run
+  std::map<std::string, std::string> job_keys;        // job to the file of its key
   bool strict_ports = false;
   bool trust_checksums = false;  // of capture files: taken where the network card finishes them
   std::vector<std::string> eal;  // EAL's arguments, program name first

@@ -111,7 +111,7 @@ bool Pipeline::open_queue_pair(const Entry& entry, const InstalledPolicy& instal
     QueuePair pair(record);
     pair.set_operations(offer.is_datagram ? rights.operations[from] & datagram_operations : rights.operations[from]);
     pair.set_job(rights.job);
-    record.attended = is_watched(installed, rights.job);
+    pair.set_watched(is_watched(installed, rights.job));
     pair.set_state(state);
     table_.set_deadline(made[from], new_deadline(record, now_beat_, idle_));
     stand(made[from]);
@@ -203,7 +203,7 @@ void Pipeline::judge_rights(const InstalledPolicy& installed, FlowRecord& record
   const u32 from = (record.opener_is_a != 0) == target_is_a(record.key) ? 1 : 0;
   pair.set_operations(pair.is_datagram() ? rights.operations[from] & datagram_operations : rights.operations[from]);
   pair.set_job(rights.job);
-  record.attended = is_watched(installed, rights.job);
+  pair.set_watched(is_watched(installed, rights.job));
 }
 
 }  // namespace weir

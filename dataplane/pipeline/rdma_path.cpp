@@ -94,7 +94,7 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   outcome.flow = flow;
   outcome.flow_is_new = !pair.is_begun();
   pair.begin();
-  if (record.attended != 0) watch_members(entry, installed, outcome, pair.job());
+  if (pair.is_watched()) watch_members(entry, installed, outcome, pair.job());
   if (!pair.has_partner() && rdma_operation_of(headers.rdma_opcode) == rdma_datagram)
     adopt_sender(entry, flow, outcome);
 }
@@ -172,12 +172,12 @@ u32 Pipeline::open_back(u32 known, const Address& source, const Address& target,
   record.decision = first.decision;
   record.opener_is_a = first.opener_is_a;
   record.opener_on_inside = first.opener_on_inside;
-  record.attended = first.attended;
   QueuePair pair(record), before(table_.record(known));
   pair.set_port(before.port());
   pair.set_job(before.job());
   if (before.is_nccl()) pair.set_nccl();
   if (before.is_datagram()) pair.set_datagram();
+  pair.set_watched(before.is_watched());
   pair.set_partner(qp_of(first.key));
   pair.set_state(QueuePairState::open);
   before.set_partner(qp);

@@ -36,6 +36,7 @@ inline bool follow_queue_pair(FlowRecord& record, const Bth& bth, bool is_charge
   if (pair.state() != QueuePairState::open || (pair.operations() & form.operation & rdma_usual) == 0) return false;
   if (form.operation == rdma_ack && bth.aeth().is_nak()) return false;
   if (form.operation == rdma_datagram && !pair.has_partner()) return false;
+  if (pair.is_watched()) return false;
   if (is_charged && form.place == RdmaPlace::first) return false;
   if (const u32 psn = bth.psn(); is_newer(psn, pair.psn())) pair.set_psn(psn);
   return true;

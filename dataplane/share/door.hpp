@@ -6,6 +6,8 @@
 //   request install + one descriptor -> answer
 //   request flush                    -> answer
 //   request seal_job, open_job       -> answer
+//   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
+//   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
@@ -16,9 +18,19 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 4;
+inline constexpr u16 version_value = 5;
 
-enum class Act : u16 { install = 1, status = 2, flush = 3, seal_job = 4, open_job = 5 };
+enum class Act : u16 {
+  install = 1,
+  status = 2,
+  flush = 3,
+  seal_job = 4,
+  open_job = 5,
+  members = 6,
+  alarms = 7,
+  export_lessons = 8,
+  import_lessons = 9,
+};
 
 enum class Result : u16 {
   done = 0,
@@ -34,9 +46,11 @@ struct Request {
   Act act;
   u32 force;     // install only: 1 also takes a lower generation, never the current one
   u32 reserved;  // 0
-  char job[64];  // seal_job, open_job: its name, NUL-terminated; else empty
+  char job[64];  // of a job's acts: its name, NUL-terminated; else empty
 };
 static_assert(sizeof(Request) == 80);
+
+enum class JobState : u32 { waiting = 0, open = 1, sealed = 2 };  // waiting: for its first queue pair
 
 enum class LedgerState : u32 { none = 0, open = 1, closed = 2 };
 
@@ -57,8 +71,13 @@ struct Answer {
   u32 budgets;         // status: how many BudgetStatus messages follow, at most budgets_shown_max
   u64 budgets_in_force;        // status: accounts of all budgets
   char ledger_sentence[256];   // status, closed: why
+  JobState job_state;  // members
+  u32 pairs;           // members, alarms: how many follow, at most pairs_shown_max; export, import: how many were taken
+  u64 pairs_unnamed;   // members, alarms: how many do not follow
+  u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
+  u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 640);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 672);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);
@@ -68,6 +87,7 @@ struct WorkerStatus {
   u32 worker;
   u64 received, handed_over, unsent;
   u64 flows_live, flows_opened, flows_expired, flows_judged_again, flows_revoked;
+  u64 rdma_alarms, job_alarms;
   u64 sweep_judged;      // flows judged again by the sweep
   u64 sweep_running_us;  // how long the sweep in progress has been at it; 0: none is
   u64 sweep_us;          // how long the last one took, from the change until the last flow had been judged again
@@ -75,6 +95,22 @@ struct WorkerStatus {
   u64 bytes[reasons_room];
 };
 static_assert(std::is_trivially_copyable_v<WorkerStatus>);
+
+inline constexpr u32 pairs_shown_max = 1024, pairs_per_message = 64;
+
+// Two members of a job: how many queue pairs they have, and in how many directions these are open and used. Or what
+// alarms count: by Alarms::Kind, of two hosts or of a source alone.
+struct PairStatus {
+  u64 source[2], target[2];  // words of Address
+  u64 counts[4];
+  u32 is_of_source, told;    // alarms: told is a bit by Kind
+};
+struct PairStatuses {
+  u32 magic;
+  u32 count;
+  PairStatus pairs[pairs_per_message];
+};
+static_assert(std::is_trivially_copyable_v<PairStatuses> && sizeof(PairStatuses) == 4616);
 
 inline constexpr u32 budgets_shown_max = 64;
 

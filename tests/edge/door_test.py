@@ -17,8 +17,8 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII64s")
-ANSWER_BYTES = 640
-MAGIC, VERSION = 0x524F4F44, 4
+ANSWER_BYTES = 672
+MAGIC, VERSION = 0x524F4F44, 5
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
 
@@ -114,7 +114,7 @@ def garbage(_, door):
         else:
             data[chance.randrange(8)] ^= 1 << chance.randrange(8)
         was = bytes(data)
-        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 6:
+        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 10:
             continue
         answer = door.ask(was)
         assert answer is None or answer[0] in (MALFORMED, REFUSED), (was, answer)

@@ -2,9 +2,11 @@
 
 #include "control/source/descriptor.hpp"
 #include "dataplane/share/door.hpp"
+#include "tools/weir/door_pairs.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -79,30 +81,81 @@ struct Status {
   door::Answer answer;
   std::vector<door::WorkerStatus> workers;
   std::vector<door::BudgetStatus> budgets;
+  std::vector<door::PairStatus> pairs;
 };
 
+door::Act act_of(DoorOptions::Act act) {
+  switch (act) {
+    case DoorOptions::Act::install: return door::Act::install;
+    case DoorOptions::Act::flush: return door::Act::flush;
+    case DoorOptions::Act::seal_job: return door::Act::seal_job;
+    case DoorOptions::Act::open_job: return door::Act::open_job;
+    case DoorOptions::Act::members: return door::Act::members;
+    case DoorOptions::Act::alarms: return door::Act::alarms;
+    case DoorOptions::Act::export_lessons: return door::Act::export_lessons;
+    case DoorOptions::Act::import_lessons: return door::Act::import_lessons;
+    case DoorOptions::Act::status: break;
+  }
+  return door::Act::status;
+}
+
+// What travels with the request: an image, lessons, or a file of ours for lessons to be written to.
+std::expected<Descriptor, Failure> companion_of(const DoorOptions& options) {
+  const bool exports = options.act == DoorOptions::Act::export_lessons;
+  const bool imports = options.act == DoorOptions::Act::import_lessons;
+  if (!exports && !imports && options.act != DoorOptions::Act::install) return Descriptor(-1);
+  const std::string& path = imports ? options.lessons : options.image;
+  Descriptor file(exports ? memfd_create("lessons", MFD_CLOEXEC)
+                          : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) return std::unexpected(failure_of(exit_usage, path));
+  return file;
+}
+
+// What the dataplane has written into a file of ours goes where it was asked for.
+std::expected<void, Failure> keep_lessons(int lessons, const std::string& path) {
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (file.get() < 0) return std::unexpected(failure_of(exit_usage, path));
+  std::vector<char> room(std::size_t{1} << 16);
+  for (off_t at = 0;;) {
+    const ssize_t got = pread(lessons, room.data(), room.size(), at);
+    if (got == 0) return {};
+    if (got < 0 || write(file.get(), room.data(), static_cast<std::size_t>(got)) != got)
+      return std::unexpected(failure_of(exit_usage, path));
+    at += got;
+  }
+}
+
+std::expected<void, Failure> receive_pairs(int door, Status& status) {
+  while (status.pairs.size() < status.answer.pairs) {
+    const auto part = receive<door::PairStatuses>(door);
+    if (!part) return std::unexpected(part.error());
+    if (part->count == 0 || part->count > door::pairs_per_message)
+      return std::unexpected(Failure{exit_unreachable, "the answer is not one of this version of the door"});
+    status.pairs.insert(status.pairs.end(), part->pairs, part->pairs + part->count);
+  }
+  return {};
+}
+
 std::expected<Status, Failure> ask(const DoorOptions& options) {
-  Descriptor image(-1);
-  door::Request request{door::magic_value, door::version_value, door::Act::status, options.force, 0, {}};
+  door::Request request{door::magic_value, door::version_value, act_of(options.act), options.force, 0, {}};
   if (options.job.size() >= sizeof request.job)
     return std::unexpected(
         Failure{exit_usage, fmt::format("a job's name has at most {} letters", sizeof request.job - 1)});
   options.job.copy(request.job, options.job.size());
-  if (options.act == DoorOptions::Act::seal_job) request.act = door::Act::seal_job;
-  if (options.act == DoorOptions::Act::open_job) request.act = door::Act::open_job;
-  if (options.act == DoorOptions::Act::flush) request.act = door::Act::flush;
-  if (options.act == DoorOptions::Act::install) {
-    request.act = door::Act::install;
-    image = Descriptor(open(options.image.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (image.get() < 0) return std::unexpected(failure_of(exit_usage, options.image));
-  }
+  const auto companion = companion_of(options);
+  if (!companion) return std::unexpected(companion.error());
   const auto door = reach(options.socket);
   if (!door) return std::unexpected(door.error());
-  if (!send_request(door->get(), request, image.get()))
+  if (!send_request(door->get(), request, companion->get()))
     return std::unexpected(failure_of(exit_unreachable, "door " + options.socket));
   const auto answer = receive<door::Answer>(door->get());
   if (!answer) return std::unexpected(answer.error());
-  Status status{*answer, {}, {}};
+  Status status{*answer, {}, {}, {}};
+  if (answer->result != door::Result::done) return status;
+  if (request.act == door::Act::export_lessons)
+    if (const auto kept = keep_lessons(companion->get(), options.lessons); !kept) return std::unexpected(kept.error());
+  if (request.act == door::Act::members || request.act == door::Act::alarms)
+    if (const auto told = receive_pairs(door->get(), status); !told) return std::unexpected(told.error());
   if (request.act == door::Act::status && answer->reasons_table != door::reasons_table_value)
     return std::unexpected(Failure{exit_unreachable,
                                    "the dataplane's table of reasons is not this command's: use "
@@ -143,6 +196,8 @@ nlohmann::ordered_json json_of(const door::WorkerStatus& worker) {
           {"flows_expired", worker.flows_expired},
           {"flows_judged_again", worker.flows_judged_again},
           {"flows_revoked", worker.flows_revoked},
+          {"rdma_alarms", worker.rdma_alarms},
+          {"job_alarms", worker.job_alarms},
           {"sweep_judged", worker.sweep_judged},
           {"sweep_running_us", worker.sweep_running_us},
           {"sweep_us", worker.sweep_us},
@@ -176,14 +231,30 @@ nlohmann::ordered_json ledger_json(const Status& status) {
   return made;
 }
 
+bool says_pairs(const DoorOptions& options) {
+  return options.act == DoorOptions::Act::members || options.act == DoorOptions::Act::alarms;
+}
+
+bool teaches(const DoorOptions& options) {
+  return options.act == DoorOptions::Act::export_lessons || options.act == DoorOptions::Act::import_lessons;
+}
+
 void print_json(const DoorOptions& options, const Status& status) {
   nlohmann::ordered_json json = {{"result", "done"}, {"generation", status.answer.generation}};
+  if (says_pairs(options)) {
+    json.update(options.act == DoorOptions::Act::members ? members_json(options.job, status.answer, status.pairs)
+                                                         : alarms_json(status.answer, status.pairs));
+    return fmt::print("{}\n", json.dump());
+  }
   if (options.act == DoorOptions::Act::install) {
     json["blocked_us"] = status.answer.blocked_us;
     json["policy"] = text_of(status.answer.policy_name);
     if (const auto warning = text_of(status.answer.sentence); !warning.empty()) json["warning"] = warning;
   } else if (options.act == DoorOptions::Act::flush) {
     json["flows_flushed"] = status.answer.flows_flushed;
+  } else if (teaches(options)) {
+    json["job"] = options.job;
+    json["queue_pairs"] = status.answer.pairs;
   } else if (options.act != DoorOptions::Act::status) {
     json["job"] = options.job;
     json["sealed"] = options.act == DoorOptions::Act::seal_job;
@@ -211,6 +282,8 @@ void print_status(const Status& status) {
         worker.sweep_running_us != 0
             ? fmt::format("in progress for {:.3f} s", static_cast<double>(worker.sweep_running_us) / 1e6)
             : fmt::format("done within {:.3f} s of the last change", static_cast<double>(worker.sweep_us) / 1e6);
+    if ((worker.rdma_alarms | worker.job_alarms) != 0)
+      fmt::print("  alarms: {} of RDMA, {} of jobs\n", worker.rdma_alarms, worker.job_alarms);
     fmt::print("  sweep {}: {} flows judged again, {} of them by it, {} revoked\n", sweep, worker.flows_judged_again,
                worker.sweep_judged, worker.flows_revoked);
     for (std::size_t reason = 0; reason < reasons_count; ++reason) {
@@ -237,6 +310,12 @@ void print_ledger(const Status& status) {
 
 void print_table(const DoorOptions& options, const Status& status) {
   if (options.act == DoorOptions::Act::status) return print_status(status), print_ledger(status);
+  if (options.act == DoorOptions::Act::members) return print_members(options.job, status.answer, status.pairs);
+  if (options.act == DoorOptions::Act::alarms) return print_alarms(status.answer, status.pairs);
+  if (options.act == DoorOptions::Act::export_lessons)
+    return fmt::print("{} queue pairs of job {} written to {}\n", status.answer.pairs, options.job, options.lessons);
+  if (options.act == DoorOptions::Act::import_lessons)
+    return fmt::print("{} queue pairs of job {} may open now\n", status.answer.pairs, options.job);
   if (options.act == DoorOptions::Act::seal_job)
     return fmt::print("job {} is sealed: its members open no more queue pairs\n", options.job);
   if (options.act == DoorOptions::Act::open_job)
@@ -262,20 +341,29 @@ void add_door_options(CLI::App& command, DoorOptions& options) {
   status->callback([&options] { options.act = DoorOptions::Act::status; });
   CLI::App* flush = command.add_subcommand("flush", "forget every flow; the policy stays");
   flush->callback([&options] { options.act = DoorOptions::Act::flush; });
-  for (CLI::App* act : {install, status, flush})
+  CLI::App* alarms = command.add_subcommand("alarms", "hosts of which RDMA counts refusals, gaps, unknown queue pairs");
+  alarms->callback([&options] { options.act = DoorOptions::Act::alarms; });
+  for (CLI::App* act : {install, status, flush, alarms})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
 }
 
 void add_job_options(CLI::App& command, DoorOptions& options) {
-  command.description("open or end the start-up window of a job, in which its members open queue pairs");
+  command.description("a training job of a running dataplane: its start-up window, its members, what instances teach");
   command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
   command.require_subcommand(1);
   CLI::App* seal = command.add_subcommand("seal", "no more queue pairs; those that are open go on");
   seal->callback([&options] { options.act = DoorOptions::Act::seal_job; });
   CLI::App* open = command.add_subcommand("open", "a new window, which begins with the next queue pair");
   open->callback([&options] { options.act = DoorOptions::Act::open_job; });
-  for (CLI::App* act : {seal, open}) {
+  CLI::App* members = command.add_subcommand("members", "who has queue pairs now, and until when new ones open");
+  members->callback([&options] { options.act = DoorOptions::Act::members; });
+  CLI::App* exports = command.add_subcommand("export", "what was read of its handshakes, for other instances");
+  exports->callback([&options] { options.act = DoorOptions::Act::export_lessons; });
+  CLI::App* imports = command.add_subcommand("import", "what another instance has exported a moment ago");
+  imports->callback([&options] { options.act = DoorOptions::Act::import_lessons; });
+  for (CLI::App* act : {seal, open, members, exports, imports}) {
     act->add_option("job", options.job, "its name in the policy in force")->required();
+    if (act == exports || act == imports) act->add_option("file", options.lessons, "the records")->required();
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
   }
 }

@@ -1,5 +1,5 @@
-// `weir door` and `weir job`: what is said to a running dataplane at the lowest level. They hand an image over, seal
-// jobs and print answers; they neither compile nor decide.
+// `weir door` and `weir job`: what is said to a running dataplane at the lowest level. They hand images and lessons over,
+// seal jobs and print answers; they neither compile nor decide.
 #pragma once
 #include <string>
 
@@ -13,15 +13,26 @@ struct DoorOptions {
   std::string socket;
   std::string image;            // install
   bool force = false;           // install: also a lower generation
-  std::string job;              // seal_job, open_job
+  std::string job;              // of a job's acts
+  std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
-  enum class Act { install, status, flush, seal_job, open_job } act = Act::status;
+  enum class Act {
+    install,
+    status,
+    flush,
+    seal_job,
+    open_job,
+    members,
+    alarms,
+    export_lessons,
+    import_lessons,
+  } act = Act::status;
 };
 
-// Declares SOCKET and the acts `install`, `status` and `flush` of the `door` command.
+// Declares SOCKET and the acts `install`, `status`, `flush` and `alarms` of the `door` command.
 void add_door_options(CLI::App& command, DoorOptions& options);
 
-// Declares SOCKET and the acts `seal` and `open` of the `job` command.
+// Declares SOCKET and the acts `seal`, `open`, `members`, `export` and `import` of the `job` command.
 void add_job_options(CLI::App& command, DoorOptions& options);
 
 // Either command; returns its exit code: 0, 1 refused, 2 usage, 3 nobody answers, 4 not permitted.
