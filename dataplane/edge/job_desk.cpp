@@ -146,7 +146,8 @@ std::expected<std::vector<door::PairStatus>, Refusal> JobDesk::members(std::stri
   const bool is_sealed = gate.is_sealed(at, seal_after);
   answer.job_state = is_sealed ? door::JobState::sealed : began == 0 ? door::JobState::waiting : door::JobState::open;
   answer.job_began_us = began == 0 ? 0 : at - std::min(at, began);
-  answer.job_seals_us = is_sealed || began == 0 || seal_after == 0 ? 0 : began + seal_after - std::min(began + seal_after, at);
+  const Tick seals = is_sealed || began == 0 || seal_after == 0 ? at : began + seal_after;
+  answer.job_seals_us = seals - std::min(seals, at);
   std::vector<door::PairStatus> pairs;
   inquiry_.each_pair([&](const MemberPair& one) {
     door::PairStatus& status = pairs.emplace_back();

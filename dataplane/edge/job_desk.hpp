@@ -1,6 +1,7 @@
 // What the door does about jobs besides sealing them: who has queue pairs now, what alarms count, and lessons for and
 // from other instances. A lesson from outside opens nothing by itself: it is believed with the tag of the job's key,
-// while the job is not sealed, and about members, and then waits for its first packet like any other, which policy judges.
+// while the job is not sealed, and about members, and then waits for its first packet like any other, which policy
+// judges.
 //
 // Threads: the door's.
 #pragma once

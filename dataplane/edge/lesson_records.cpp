@@ -17,7 +17,8 @@ ledger::Tag tag_of(std::span<const std::byte> bytes, const ledger::Key& key) {
 // Takes as long whatever it finds.
 bool same(const ledger::Tag& one, std::span<const std::byte> other) {
   u8 differs = 0;
-  for (std::size_t i = 0; i < one.size(); ++i) differs = static_cast<u8>(differs | (one[i] ^ static_cast<u8>(other[i])));
+  for (std::size_t i = 0; i < one.size(); ++i)
+    differs = static_cast<u8>(differs | (one[i] ^ static_cast<u8>(other[i])));
   return differs == 0;
 }
 
@@ -76,7 +77,8 @@ std::expected<Lecture, std::string> read_lessons(std::span<const std::byte> byte
 
 std::string Freshness::use(const Lecture& lecture, u64 now_us) {
   const u64 apart = now_us > lecture.time_us ? now_us - lecture.time_us : lecture.time_us - now_us;
-  if (apart > slack_us) return fmt::format("it was made {} s from now: at most {} s", apart / 1'000'000, slack_us / 1'000'000);
+  constexpr u64 second = 1'000'000;
+  if (apart > slack_us) return fmt::format("it was made {} s from now: at most {} s", apart / second, slack_us / second);
   // What is older than that is refused by its time.
   std::erase_if(last_, [&](const auto& one) { return one.second.time_us + 2 * slack_us < now_us; });
   const std::array<u64, 2> exporter{lecture.exporter[0], lecture.exporter[1]};

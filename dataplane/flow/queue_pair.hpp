@@ -21,9 +21,10 @@ inline bool is_first_use(const FlowRecord& record) { return (record.edge[1] >> 2
 // A view of a record of FlowClass::rdma.
 //
 // In the record: opener_scale whether a packet has come by : 1, whether it is NCCL's : 1, whether a datagram service
-// was resolved : 1, whether it is watched : 1; end[0] operations : 8, PSN : 24; end[1] the other direction's number : 24, whether it is known : 1,
-// the upper bits of the credit : 7; edge[0] the lower ones of the credit of READ responses in bytes; edge[1] port of
-// the service : 16, 1 + index of the job : 7, whether it was opened by first use : 1, READs that are not answered : 8.
+// was resolved : 1, whether it is watched : 1; end[0] operations : 8, PSN : 24; end[1] the other direction's
+// number : 24, whether it is known : 1, the upper bits of the credit : 7; edge[0] the lower ones of the credit of READ
+// responses in bytes; edge[1] port of the service : 16, 1 + index of the job : 7, whether it was opened by first
+// use : 1, READs that are not answered : 8.
 class QueuePair {
  public:
   explicit QueuePair(FlowRecord& record) : record_(record) {}
@@ -42,7 +43,7 @@ class QueuePair {
   void set_datagram() { record_.opener_scale = record_.opener_scale | 4; }
   // Whether its job watches what its members send: its packets do not go the short way.
   bool is_watched() const { return (record_.opener_scale & 8) != 0; }
-  void set_watched(bool watched) { record_.opener_scale = (record_.opener_scale & 7) | (watched ? 8 : 0); }
+  void set_watched(bool watched) { record_.opener_scale = ((record_.opener_scale & 7u) | (watched ? 8u : 0u)) & 15; }
 
   // What may travel this way, by dataplane/packet/rdma.hpp: rdma_read stands for READ requests, this for what answers
   // the other direction's.

@@ -79,7 +79,8 @@ class JobWatch {
     Set& set = sets_[fold_multiply(hash ^ scope, secret_.words[2]) >> 32 & (sets - 1)];
     Cell* oldest = &set.cells[0];
     for (Cell& cell : set.cells) {
-      if (cell.is_live != 0 && cell.members[0] == first && cell.members[1] == second && cell.scope == scope) return cell;
+      const bool is_pair = cell.members[0] == first && cell.members[1] == second;
+      if (cell.is_live != 0 && is_pair && cell.scope == scope) return cell;
       if (cell.is_live < oldest->is_live || (cell.is_live == oldest->is_live && cell.began < oldest->began))
         oldest = &cell;
     }

@@ -1,6 +1,7 @@
 // What a worker remembers to let queue pairs open: conversations of connection managers, lessons, who may not READ
-// for a while, how often hosts ask and notify, and what is told of them. Touched only where a queue pair opens or closes, and by READ
-// requests, refusals and congestion notices; the queue pairs themselves are flows.
+// for a while, how often hosts ask and notify, and what is told of them. Touched only where a queue pair opens or
+// closes, by READ requests, refusals and congestion notices, and by packets of jobs that are watched; the queue pairs
+// themselves are flows.
 //
 // What is counted is this worker's part of the traffic. All RDMA of two hosts is one worker's.
 // Threads: one, the pipeline's. Memory: lent, zeroed, 64-byte aligned.

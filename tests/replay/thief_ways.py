@@ -143,6 +143,17 @@ def turned_off(small):
          "gateway", replies, "UNBOUNDED"),
         ("echoes are allowed", plain + INTERNET % 'with = ["ping"]', "internet", "echo requests", "UNBOUNDED"),
         ("names are allowed", plain + INTERNET % 'with = ["dns"]', "internet", "names asked of DNS", "UNBOUNDED"),
+        ("a port of RDMA is allowed", plain.replace("[link]", 'nfs = { rdma = [20049] }\n[link]')
+         + INTERNET % 'with = ["nfs"]\noperations = ["write", "ack"]', "internet",
+         "RDMA WRITE after meeting on port 20049", "UNBOUNDED"),
+        ("RDMA is learned by first use", plain.replace("[link]", 'any = { rdma = ["any"] }\n[link]')
+         + INTERNET % 'with = ["any"]\nfirst_use = 9', "internet", "RDMA WRITE without a handshake", "UNBOUNDED"),
+        ("NCCL is allowed", plain.replace("[link]", 'ring = { tcp = [29500], rdma = ["nccl"] }\n[link]')
+         + INTERNET % 'with = ["ring"]', "internet", "RDMA WRITE after NCCL's handshake", "UNBOUNDED"),
+        ("READ is allowed", no_budget.replace("[link]", 'storage = { rdma = [4420] }\n[link]')
+         + '[[allow]]\nname = "load"\nfrom = "gateway"\nto = "inference"\nwith = ["storage"]\n'
+           'operations = ["read", "ack"]\nread_credit = "2 GiB"\nread_mtu = 4096\n', "gateway",
+         "answers to an RDMA READ after meeting", "UNBOUNDED"),
         ("a tunnel is allowed", plain + INTERNET % 'with = ["gre", "quic"]', "internet", "in GRE", "UNBOUNDED"),
     ]
     for what, text, target, way, finding in cases:

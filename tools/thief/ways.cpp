@@ -42,7 +42,8 @@ Bytes first_answer(const Scene& scene, const Door& door) {
 
 std::vector<Way> ways(const Scene& scene) {
   std::vector<Way> all;
-  for (auto part : {stream_ways(scene), datagram_ways(scene), queue_pair_ways(scene), frame_ways(scene)})
+  for (auto part : {stream_ways(scene), datagram_ways(scene), queue_pair_ways(scene), nccl_ways(scene),
+                    frame_ways(scene)})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

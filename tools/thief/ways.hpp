@@ -74,6 +74,7 @@ std::vector<Way> ways(const Scene& scene);
 std::vector<Way> stream_ways(const Scene& scene);  // over TCP
 std::vector<Way> datagram_ways(const Scene& scene);  // over UDP, ICMP and other IP protocols
 std::vector<Way> queue_pair_ways(const Scene& scene);
+std::vector<Way> nccl_ways(const Scene& scene);
 std::vector<Way> frame_ways(const Scene& scene);  // no IP, tags, tunnels
 
 inline constexpr u32 piece_bytes = 8900;  // into a jumbo frame

@@ -1,5 +1,5 @@
-// `weir door` and `weir job`: what is said to a running dataplane at the lowest level. They hand images and lessons over,
-// seal jobs and print answers; they neither compile nor decide.
+// `weir door` and `weir job`: what is said to a running dataplane at the lowest level. They hand images and lessons
+// over, seal jobs and print answers; they neither compile nor decide.
 #pragma once
 #include <string>
 
