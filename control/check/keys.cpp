@@ -330,8 +330,7 @@ constexpr KeyRow keys_[] = {
     {"dns", "about", text, false, true, "", "", "For people."},
 
     {"job", "members", names, true, true, "", "", "Segments of the job."},
-    {"job", "transport", texts, false, true, "", "",
-     "Its queue pairs: `nccl` by NCCL's handshake, `roce` declared or by first use; `tcp` none. All without this key."},
+    {"job", "transport", texts, false, true, "", "", "Queue pairs: `nccl`, `roce` (declared, first use); `tcp`: none."},
     {"job", "tag", text, false, true, "", "", "The NCCL magic of the tenant: `\"0x...\"`, 64 bits."},
     {"job", "operations", texts, false, true, "", "", "As an allow's: what both permit passes."},
     {"job", "seal_after", duration, false, true, "", "",

@@ -78,7 +78,8 @@ std::expected<Lecture, std::string> read_lessons(std::span<const std::byte> byte
 std::string Freshness::use(const Lecture& lecture, u64 now_us) {
   const u64 apart = now_us > lecture.time_us ? now_us - lecture.time_us : lecture.time_us - now_us;
   constexpr u64 second = 1'000'000;
-  if (apart > slack_us) return fmt::format("it was made {} s from now: at most {} s", apart / second, slack_us / second);
+  if (apart > slack_us)
+    return fmt::format("it was made {} s from now: at most {} s", apart / second, slack_us / second);
   // What is older than that is refused by its time.
   std::erase_if(last_, [&](const auto& one) { return one.second.time_us + 2 * slack_us < now_us; });
   const std::array<u64, 2> exporter{lecture.exporter[0], lecture.exporter[1]};

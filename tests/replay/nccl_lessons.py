@@ -52,7 +52,7 @@ class Conversation(Talk):
         while stream:
             size = min(len(stream), self.generator.choice([1, 7, 24, 500, 1400]))
             now, stream = stream[:size], stream[size:]
-            if tricks and stream and self.generator.random() < 0.1:
+            if tricks and len(stream) > 100 and self.generator.random() < 0.1:  # its last words may be padding
                 self.send(by, "PA", stream[:100], ("drop", "stream_ahead"), at=self.next[by] + size & 0xFFFFFFFF)
             self.send(by, "PA", now, passes)
             if tricks and self.generator.random() < 0.1:
