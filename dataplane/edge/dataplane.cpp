@@ -57,7 +57,7 @@ std::expected<void, Error> Dataplane::make_judges() {
   auto stats = StatsSegment::make(options_.stats_path, options_.workers);
   if (!stats) return std::unexpected(stats.error());
   stats_.emplace(std::move(*stats));
-  InstallConfig config{{}, options_.workers, options_.inspect_reading, options_.strict_ports};
+  InstallConfig config{{}, options_.workers, &quarantine_, options_.inspect_reading, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
   installer_.emplace(config, slot_, stats_->header());
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);

@@ -26,8 +26,8 @@ void write_text(char (&into)[room], std::string_view text) {
   into[bytes] = '\0';
 }
 
-std::string_view job_of(const door::Request& request) {
-  return {request.job, strnlen(request.job, sizeof request.job)};
+std::string_view named_in(const door::Request& request) {
+  return {request.name, strnlen(request.name, sizeof request.name)};
 }
 
 struct Received {
@@ -156,6 +156,7 @@ bool DoorServer::serve_one(int client) {
   if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
   if (is_request && request.act == door::Act::flush) reply = flush();
   if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
+  if (is_request && request.act == door::Act::release_port) reply = release(request);
   if (is_request && (request.act == door::Act::export_lessons || request.act == door::Act::import_lessons))
     reply = teach(request, received.descriptors);
   for (const int descriptor : received.descriptors) close(descriptor);
@@ -209,8 +210,8 @@ door::Answer DoorServer::refuse(const Refusal& refusal) const {
 door::Answer DoorServer::teach(const door::Request& request, std::span<const int> descriptors) {
   if (descriptors.size() != 1)
     return refuse({door::Result::refused, "request", "lessons come and go by exactly one descriptor"});
-  const auto taken = request.act == door::Act::export_lessons ? jobs_.export_to(descriptors[0], job_of(request))
-                                                              : jobs_.import_from(descriptors[0], job_of(request));
+  const auto taken = request.act == door::Act::export_lessons ? jobs_.export_to(descriptors[0], named_in(request))
+                                                              : jobs_.import_from(descriptors[0], named_in(request));
   if (!taken) return refuse(taken.error());
   door::Answer reply = answer(door::Result::done);
   reply.pairs = *taken;
@@ -219,7 +220,7 @@ door::Answer DoorServer::teach(const door::Request& request, std::span<const int
 
 bool DoorServer::send_pairs(int client, const door::Request& request) {
   door::Answer reply = answer(door::Result::done);
-  const auto pairs = request.act == door::Act::alarms ? jobs_.alarms(reply) : jobs_.members(job_of(request), reply);
+  const auto pairs = request.act == door::Act::alarms ? jobs_.alarms(reply) : jobs_.members(named_in(request), reply);
   if (!pairs) return send_message(client, refuse(pairs.error()));
   if (!send_message(client, reply)) return false;
   for (std::size_t at = 0; at < pairs->size(); at += door::pairs_per_message) {
@@ -233,10 +234,18 @@ bool DoorServer::send_pairs(int client, const door::Request& request) {
 }
 
 door::Answer DoorServer::seal(const door::Request& request) {
-  if (installer_.seal_job(job_of(request), request.act == door::Act::seal_job)) return answer(door::Result::done);
+  if (installer_.seal_job(named_in(request), request.act == door::Act::seal_job)) return answer(door::Result::done);
   door::Answer reply = answer(door::Result::refused);
   write_text(reply.section, "job");
   write_text(reply.sentence, "the policy in force has no job of this name");
+  return reply;
+}
+
+door::Answer DoorServer::release(const door::Request& request) {
+  if (!installer_.release_port(named_in(request)))
+    return refuse({door::Result::refused, "port", "no port of this name is in quarantine"});
+  door::Answer reply = answer(door::Result::done);
+  write_text(reply.quarantined, installer_.quarantined());
   return reply;
 }
 
@@ -261,6 +270,7 @@ bool DoorServer::send_status(int client) {
   reply.budgets = static_cast<u32>(ledger.budgets.size());
   reply.budgets_in_force = ledger.budgets_count;
   write_text(reply.ledger_sentence, ledger.sentence);
+  write_text(reply.quarantined, installer_.quarantined());
   if (!send_message(client, reply) || !send_workers(client)) return false;
   for (const BudgetLine& line : ledger.budgets) {
     door::BudgetStatus status{door::magic_value, 0, line.length_s, line.limit, line.spent, line.leased, {}};

@@ -36,6 +36,7 @@ class DoorServer {
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer flush();
   door::Answer seal(const door::Request& request);
+  door::Answer release(const door::Request& request);
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
   door::Answer refuse(const Refusal& refusal) const;
   bool send_pairs(int client, const door::Request& request);

@@ -163,6 +163,20 @@ bool Installer::seal_job(std::string_view name, bool seals) {
   return true;
 }
 
+bool Installer::release_port(std::string_view name) {
+  for (u32 port = 0; port < config_.port_names.size(); ++port)
+    if (config_.port_names[port] == name) return config_.quarantine->release(port);
+  return false;
+}
+
+std::string Installer::quarantined() const {
+  std::string names;
+  for (u32 port = 0; port < config_.port_names.size(); ++port)
+    if ((config_.quarantine->ports() >> port & 1) != 0)
+      names += (names.empty() ? "" : ", ") + config_.port_names[port];
+  return names;
+}
+
 // A job that a new policy has by the same name stays sealed.
 JobGate* Installer::gate_of(std::string_view job) { return &gates_.try_emplace(std::string(job)).first->second; }
 

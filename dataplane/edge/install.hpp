@@ -7,6 +7,7 @@
 #include "dataplane/edge/error.hpp"
 #include "dataplane/edge/memory.hpp"
 #include "dataplane/edge/stats_segment.hpp"
+#include "dataplane/inspect/quarantine.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/scan/installed_scan.hpp"
 #include "dataplane/share/door.hpp"
@@ -34,6 +35,7 @@ struct Refusal {
 struct InstallConfig {
   std::vector<std::string> port_names;  // by port index
   u32 workers;
+  Quarantine* quarantine;
   u32 inspect_reading;  // connections whose first bytes a worker reads at once
   bool strict_ports;  // refuse a policy that attaches to a port that is not there
 };
@@ -54,6 +56,11 @@ class Installer {
 
   // The policy in force, or null; for who installs, until it installs the next.
   const InstalledPolicy* current() const { return slot_.current(); }
+  // The port carries frames again. False where it was not cut off, or is none.
+  bool release_port(std::string_view name);
+  // The ports that are cut off, by name, with a comma between.
+  std::string quarantined() const;
+
   // Name of the policy in force, or empty.
   std::string policy_name() const;
 

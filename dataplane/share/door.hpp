@@ -7,6 +7,7 @@
 //   request flush                    -> answer
 //   request seal_job, open_job       -> answer
 //   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
+//   request release_port             -> answer
 //   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
@@ -30,13 +31,14 @@ enum class Act : u16 {
   alarms = 7,
   export_lessons = 8,
   import_lessons = 9,
+  release_port = 10,
 };
 
 enum class Result : u16 {
   done = 0,
   malformed = 1,  // not a request of this version
-  refused = 2,    // the image, its generation or its descriptor, or the job, is not acceptable: section and sentence
-                  // say why
+  refused = 2,    // the image, its generation or its descriptor, the job or the port is not acceptable: section and
+                  // sentence say why
   busy = 3,       // workers have not announced the previous image yet, or this act: nothing or not all is done
 };
 
@@ -46,7 +48,7 @@ struct Request {
   Act act;
   u32 force;     // install only: 1 also takes a lower generation, never the current one
   u32 reserved;  // 0
-  char job[64];  // of a job's acts: its name, NUL-terminated; else empty
+  char name[64];  // of a job's acts: the job's, of release_port: the port's; NUL-terminated; else empty
 };
 static_assert(sizeof(Request) == 80);
 
@@ -76,8 +78,9 @@ struct Answer {
   u64 pairs_unnamed;   // members, alarms: how many do not follow
   u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
   u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
+  char quarantined[256];  // status, release_port: the ports that are cut off, by name, with a comma between
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 672);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 928);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);

@@ -17,7 +17,7 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII64s")
-ANSWER_BYTES = 672
+ANSWER_BYTES = 928
 MAGIC, VERSION = 0x524F4F44, 5
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
@@ -182,6 +182,16 @@ transport = ["roce"]
     assert folder.call("weir", "door", "door", "install", "made.img", "--force").returncode == 0
 
 
+def quarantine(folder, _door):
+    listed = folder.call("weir", "quarantine", "door", "list")
+    assert listed.returncode == 0 and "no port is in quarantine" in listed.stdout, listed
+    listed = folder.call("weir", "quarantine", "door", "list", "-o", "json")
+    assert json.loads(listed.stdout)["quarantined"] == "", listed
+    for name in ("nobody", "net_null0"):
+        ended = folder.call("weir", "quarantine", "door", "release", name)
+        assert ended.returncode == 1 and "no port of this name is in quarantine" in ended.stderr, ended
+
+
 def only_the_owner(folder, door):
     assert stat.S_IMODE(os.stat(door.path).st_mode) == 0o600
     if os.geteuid() != 0:
@@ -235,7 +245,8 @@ def main():
             run.wait_for("live")
             door = Door(folder)
             open_before = len(os.listdir(f"/proc/{run.process.pid}/fd"))
-            for case in (installs_and_refusals, descriptors_of_all_kinds, garbage, the_command, jobs, only_the_owner,
+            for case in (installs_and_refusals, descriptors_of_all_kinds, garbage, the_command, jobs, quarantine,
+                         only_the_owner,
                          flush_forgets, one_door_one_dataplane):
                 case(folder, door)
                 assert run.process.poll() is None, run.said()

@@ -1,5 +1,6 @@
 // What is looked for in a flow is found whatever its sender does with the segments; what cannot be read yet does not
 // pass; and inspection never does more than its share.
+#include "dataplane/inspect/quarantine.hpp"
 #include "dataplane/inspect/watch.hpp"
 #include "control/inspect/compile_patterns.hpp"
 #include "dataplane/scan/scan.hpp"
@@ -256,6 +257,14 @@ TEST_CASE("quantised tensors are found soon, also where much else went before th
     while (found == 0 && mib < 100) send(int8), ++mib;
     CHECK((found == found_quantised && mib <= (before_mib == 0 ? 2u : 80u)));
   }
+}
+
+TEST_CASE("no more ports are cut off than may be, until one is let go") {
+  Quarantine quarantine;
+  CHECK((quarantine.cut_off(3, 2) && quarantine.cut_off(3, 1) && quarantine.cut_off(5, 2)));
+  CHECK((!quarantine.cut_off(7, 2) && quarantine.ports() == (1u << 3 | 1u << 5)));
+  CHECK((quarantine.release(3) && !quarantine.release(3) && quarantine.cut_off(7, 2)));
+  CHECK(quarantine.ports() == (1u << 5 | 1u << 7));
 }
 
 TEST_CASE("inspection does no more than its share, and what waits passes later") {

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -94,6 +93,8 @@ door::Act act_of(DoorOptions::Act act) {
     case DoorOptions::Act::alarms: return door::Act::alarms;
     case DoorOptions::Act::export_lessons: return door::Act::export_lessons;
     case DoorOptions::Act::import_lessons: return door::Act::import_lessons;
+    case DoorOptions::Act::release_port: return door::Act::release_port;
+    case DoorOptions::Act::quarantined:
     case DoorOptions::Act::status: break;
   }
   return door::Act::status;
@@ -138,10 +139,10 @@ std::expected<void, Failure> receive_pairs(int door, Status& status) {
 
 std::expected<Status, Failure> ask(const DoorOptions& options) {
   door::Request request{door::magic_value, door::version_value, act_of(options.act), options.force, 0, {}};
-  if (options.job.size() >= sizeof request.job)
+  if (options.name.size() >= sizeof request.name)
     return std::unexpected(
-        Failure{exit_usage, fmt::format("a job's name has at most {} letters", sizeof request.job - 1)});
-  options.job.copy(request.job, options.job.size());
+        Failure{exit_usage, fmt::format("a name has at most {} letters", sizeof request.name - 1)});
+  options.name.copy(request.name, options.name.size());
   const auto companion = companion_of(options);
   if (!companion) return std::unexpected(companion.error());
   const auto door = reach(options.socket);
@@ -235,6 +236,10 @@ bool says_pairs(const DoorOptions& options) {
   return options.act == DoorOptions::Act::members || options.act == DoorOptions::Act::alarms;
 }
 
+bool says_quarantine(const DoorOptions& options) {
+  return options.act == DoorOptions::Act::quarantined || options.act == DoorOptions::Act::release_port;
+}
+
 bool teaches(const DoorOptions& options) {
   return options.act == DoorOptions::Act::export_lessons || options.act == DoorOptions::Act::import_lessons;
 }
@@ -242,30 +247,38 @@ bool teaches(const DoorOptions& options) {
 void print_json(const DoorOptions& options, const Status& status) {
   nlohmann::ordered_json json = {{"result", "done"}, {"generation", status.answer.generation}};
   if (says_pairs(options)) {
-    json.update(options.act == DoorOptions::Act::members ? members_json(options.job, status.answer, status.pairs)
+    json.update(options.act == DoorOptions::Act::members ? members_json(options.name, status.answer, status.pairs)
                                                          : alarms_json(status.answer, status.pairs));
     return fmt::print("{}\n", json.dump());
   }
-  if (options.act == DoorOptions::Act::install) {
+  if (says_quarantine(options)) {
+    json["quarantined"] = text_of(status.answer.quarantined);
+  } else if (options.act == DoorOptions::Act::install) {
     json["blocked_us"] = status.answer.blocked_us;
     json["policy"] = text_of(status.answer.policy_name);
     if (const auto warning = text_of(status.answer.sentence); !warning.empty()) json["warning"] = warning;
   } else if (options.act == DoorOptions::Act::flush) {
     json["flows_flushed"] = status.answer.flows_flushed;
   } else if (teaches(options)) {
-    json["job"] = options.job;
+    json["job"] = options.name;
     json["queue_pairs"] = status.answer.pairs;
   } else if (options.act != DoorOptions::Act::status) {
-    json["job"] = options.job;
+    json["job"] = options.name;
     json["sealed"] = options.act == DoorOptions::Act::seal_job;
   } else {
     json["policy"] = text_of(status.answer.policy_name);
     json["uptime_s"] = status.answer.uptime_s;
     json["workers"] = nlohmann::ordered_json::array();
     for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
+    json["quarantined"] = text_of(status.answer.quarantined);
     json["ledger"] = ledger_json(status);
   }
   fmt::print("{}\n", json.dump());
+}
+
+void print_quarantine(const Status& status) {
+  const std::string names = text_of(status.answer.quarantined);
+  fmt::print("{}{}\n", names.empty() ? "no port is in quarantine" : "in quarantine: ", names);
 }
 
 void print_status(const Status& status) {
@@ -291,6 +304,7 @@ void print_status(const Status& status) {
       bytes[reason] += worker.bytes[reason];
     }
   }
+  if (status.answer.quarantined[0] != '\0') print_quarantine(status);
   for (std::size_t reason = 0; reason < reasons_count; ++reason)
     if (packets[reason] != 0)
       fmt::print("{:<8} {:<20} {:>12} packets {:>15} bytes\n", verdict_name(reason_rows[reason].verdict),
@@ -310,16 +324,17 @@ void print_ledger(const Status& status) {
 
 void print_table(const DoorOptions& options, const Status& status) {
   if (options.act == DoorOptions::Act::status) return print_status(status), print_ledger(status);
-  if (options.act == DoorOptions::Act::members) return print_members(options.job, status.answer, status.pairs);
+  if (says_quarantine(options)) return print_quarantine(status);
+  if (options.act == DoorOptions::Act::members) return print_members(options.name, status.answer, status.pairs);
   if (options.act == DoorOptions::Act::alarms) return print_alarms(status.answer, status.pairs);
   if (options.act == DoorOptions::Act::export_lessons)
-    return fmt::print("{} queue pairs of job {} written to {}\n", status.answer.pairs, options.job, options.lessons);
+    return fmt::print("{} queue pairs of job {} written to {}\n", status.answer.pairs, options.name, options.lessons);
   if (options.act == DoorOptions::Act::import_lessons)
-    return fmt::print("{} queue pairs of job {} may open now\n", status.answer.pairs, options.job);
+    return fmt::print("{} queue pairs of job {} may open now\n", status.answer.pairs, options.name);
   if (options.act == DoorOptions::Act::seal_job)
-    return fmt::print("job {} is sealed: its members open no more queue pairs\n", options.job);
+    return fmt::print("job {} is sealed: its members open no more queue pairs\n", options.name);
   if (options.act == DoorOptions::Act::open_job)
-    return fmt::print("job {} is open: its start-up window begins with the next queue pair\n", options.job);
+    return fmt::print("job {} is open: its start-up window begins with the next queue pair\n", options.name);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
   fmt::print("policy {}, generation {}, in force after {} us\n", text_of(status.answer.policy_name),
              status.answer.generation, status.answer.blocked_us);
@@ -328,45 +343,6 @@ void print_table(const DoorOptions& options, const Status& status) {
 }
 
 }  // namespace
-
-void add_door_options(CLI::App& command, DoorOptions& options) {
-  command.description("speak to a running dataplane: install an image, ask for its state, empty its flow tables");
-  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
-  command.require_subcommand(1);
-  CLI::App* install = command.add_subcommand("install", "put a compiled image in force");
-  install->add_option("image", options.image, "from `weir compile`")->required();
-  install->add_flag("--force", options.force, "take a lower generation than the one in force too");
-  install->callback([&options] { options.act = DoorOptions::Act::install; });
-  CLI::App* status = command.add_subcommand("status", "policy, counters by reason, flows");
-  status->callback([&options] { options.act = DoorOptions::Act::status; });
-  CLI::App* flush = command.add_subcommand("flush", "forget every flow; the policy stays");
-  flush->callback([&options] { options.act = DoorOptions::Act::flush; });
-  CLI::App* alarms = command.add_subcommand("alarms", "hosts of which RDMA counts refusals, gaps, unknown queue pairs");
-  alarms->callback([&options] { options.act = DoorOptions::Act::alarms; });
-  for (CLI::App* act : {install, status, flush, alarms})
-    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
-}
-
-void add_job_options(CLI::App& command, DoorOptions& options) {
-  command.description("a training job of a running dataplane: its start-up window, its members, what instances teach");
-  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
-  command.require_subcommand(1);
-  CLI::App* seal = command.add_subcommand("seal", "no more queue pairs; those that are open go on");
-  seal->callback([&options] { options.act = DoorOptions::Act::seal_job; });
-  CLI::App* open = command.add_subcommand("open", "a new window, which begins with the next queue pair");
-  open->callback([&options] { options.act = DoorOptions::Act::open_job; });
-  CLI::App* members = command.add_subcommand("members", "who has queue pairs now, and until when new ones open");
-  members->callback([&options] { options.act = DoorOptions::Act::members; });
-  CLI::App* exports = command.add_subcommand("export", "what was read of its handshakes, for other instances");
-  exports->callback([&options] { options.act = DoorOptions::Act::export_lessons; });
-  CLI::App* imports = command.add_subcommand("import", "what another instance has exported a moment ago");
-  imports->callback([&options] { options.act = DoorOptions::Act::import_lessons; });
-  for (CLI::App* act : {seal, open, members, exports, imports}) {
-    act->add_option("job", options.job, "its name in the policy in force")->required();
-    if (act == exports || act == imports) act->add_option("file", options.lessons, "the records")->required();
-    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
-  }
-}
 
 int door_command(const DoorOptions& options) {
   const auto status = ask(options);

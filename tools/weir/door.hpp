@@ -1,5 +1,5 @@
-// `weir door` and `weir job`: what is said to a running dataplane at the lowest level. They hand images and lessons
-// over, seal jobs and print answers; they neither compile nor decide.
+// `weir door`, `weir job` and `weir quarantine`: what is said to a running dataplane at the lowest level. They hand
+// images and lessons over, seal jobs, let ports go and print answers; they neither compile nor decide.
 #pragma once
 #include <string>
 
@@ -13,7 +13,7 @@ struct DoorOptions {
   std::string socket;
   std::string image;            // install
   bool force = false;           // install: also a lower generation
-  std::string job;              // of a job's acts
+  std::string name;             // of a job, or release_port: of a port
   std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
   enum class Act {
@@ -26,6 +26,8 @@ struct DoorOptions {
     alarms,
     export_lessons,
     import_lessons,
+    quarantined,
+    release_port,
   } act = Act::status;
 };
 
@@ -35,7 +37,10 @@ void add_door_options(CLI::App& command, DoorOptions& options);
 // Declares SOCKET and the acts `seal`, `open`, `members`, `export` and `import` of the `job` command.
 void add_job_options(CLI::App& command, DoorOptions& options);
 
-// Either command; returns its exit code: 0, 1 refused, 2 usage, 3 nobody answers, 4 not permitted.
+// Declares SOCKET and the acts `list` and `release` of the `quarantine` command.
+void add_quarantine_options(CLI::App& command, DoorOptions& options);
+
+// Any of them; returns its exit code: 0, 1 refused, 2 usage, 3 nobody answers, 4 not permitted.
 int door_command(const DoorOptions& options);
 
 }  // namespace weir

@@ -38,6 +38,13 @@ void add_job(CLI::App& app, int& exit_code) {
   command->callback([options, &exit_code] { exit_code = door_command(*options); });
 }
 
+void add_quarantine(CLI::App& app, int& exit_code) {
+  const auto options = std::make_shared<DoorOptions>();
+  CLI::App* command = app.add_subcommand("quarantine", "Which ports inspections have cut off; let one go");
+  add_quarantine_options(*command, *options);
+  command->callback([options, &exit_code] { exit_code = door_command(*options); });
+}
+
 void add_replay(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<ReplayOptions>();
   CLI::App* command =
@@ -110,6 +117,7 @@ int main(int argc, char** argv) {
   weir::add_budgets(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_job(app, exit_code);
+  weir::add_quarantine(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);
   app.set_version_flag("--version", fmt::format("weir {}", weir::version_text));

@@ -1,0 +1,60 @@
+// What the commands that speak to a running dataplane take on their command lines.
+#include "tools/weir/door.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace weir {
+
+void add_door_options(CLI::App& command, DoorOptions& options) {
+  command.description("speak to a running dataplane: install an image, ask for its state, empty its flow tables");
+  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
+  command.require_subcommand(1);
+  CLI::App* install = command.add_subcommand("install", "put a compiled image in force");
+  install->add_option("image", options.image, "from `weir compile`")->required();
+  install->add_flag("--force", options.force, "take a lower generation than the one in force too");
+  install->callback([&options] { options.act = DoorOptions::Act::install; });
+  CLI::App* status = command.add_subcommand("status", "policy, counters by reason, flows");
+  status->callback([&options] { options.act = DoorOptions::Act::status; });
+  CLI::App* flush = command.add_subcommand("flush", "forget every flow; the policy stays");
+  flush->callback([&options] { options.act = DoorOptions::Act::flush; });
+  CLI::App* alarms = command.add_subcommand("alarms", "hosts of which RDMA counts refusals, gaps, unknown queue pairs");
+  alarms->callback([&options] { options.act = DoorOptions::Act::alarms; });
+  for (CLI::App* act : {install, status, flush, alarms})
+    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+}
+
+void add_job_options(CLI::App& command, DoorOptions& options) {
+  command.description("a training job of a running dataplane: its start-up window, its members, what instances teach");
+  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
+  command.require_subcommand(1);
+  CLI::App* seal = command.add_subcommand("seal", "no more queue pairs; those that are open go on");
+  seal->callback([&options] { options.act = DoorOptions::Act::seal_job; });
+  CLI::App* open = command.add_subcommand("open", "a new window, which begins with the next queue pair");
+  open->callback([&options] { options.act = DoorOptions::Act::open_job; });
+  CLI::App* members = command.add_subcommand("members", "who has queue pairs now, and until when new ones open");
+  members->callback([&options] { options.act = DoorOptions::Act::members; });
+  CLI::App* exports = command.add_subcommand("export", "what was read of its handshakes, for other instances");
+  exports->callback([&options] { options.act = DoorOptions::Act::export_lessons; });
+  CLI::App* imports = command.add_subcommand("import", "what another instance has exported a moment ago");
+  imports->callback([&options] { options.act = DoorOptions::Act::import_lessons; });
+  for (CLI::App* act : {seal, open, members, exports, imports}) {
+    act->add_option("job", options.name, "its name in the policy in force")->required();
+    if (act == exports || act == imports) act->add_option("file", options.lessons, "the records")->required();
+    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  }
+}
+
+void add_quarantine_options(CLI::App& command, DoorOptions& options) {
+  command.description("ports that inspections have cut off, since what their host sent was found");
+  command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
+  command.require_subcommand(1);
+  CLI::App* list = command.add_subcommand("list", "which they are");
+  list->callback([&options] { options.act = DoorOptions::Act::quarantined; });
+  CLI::App* release = command.add_subcommand("release", "the port carries frames again");
+  release->add_option("port", options.name, "its name, as `list` has it")->required();
+  release->callback([&options] { options.act = DoorOptions::Act::release_port; });
+  for (CLI::App* act : {list, release})
+    act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+}
+
+}  // namespace weir
