@@ -246,8 +246,7 @@ def main():
             door = Door(folder)
             open_before = len(os.listdir(f"/proc/{run.process.pid}/fd"))
             for case in (installs_and_refusals, descriptors_of_all_kinds, garbage, the_command, jobs, quarantine,
-                         only_the_owner,
-                         flush_forgets, one_door_one_dataplane):
+                         only_the_owner, flush_forgets, one_door_one_dataplane):
                 case(folder, door)
                 assert run.process.poll() is None, run.said()
                 print("ok   ", case.__name__)
