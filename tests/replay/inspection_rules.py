@@ -4,7 +4,7 @@ its own and the protocol that a service names are found and end their connection
 what is harmless passes. The same packets pass where the allow does not ask, where the other direction is looked at, and
 in monitor mode.
 
-usage: inspections.py WEIR"""
+usage: inspection_rules.py WEIR"""
 import collections
 import json
 import logging
