@@ -49,7 +49,9 @@ void Pipeline::read_packet(const Entry& entry, const InstalledPolicy& installed,
     if (synchronises || (numbers.flags & tcp_rst) != 0) end_handshake(installed, slot, flow);
     return tcp_rest(entry, installed, flow, fate, outcome);
   }
-  if ((numbers.flags & (tcp_fin | tcp_rst)) != 0 || (synchronises && slot.readers[from].delivered_bytes() != 0)) {
+  // Of a segment that came in fragments only the first is at hand.
+  const bool is_over = datagram_frames_ != 0 || (numbers.flags & (tcp_fin | tcp_rst)) != 0;
+  if (is_over || (synchronises && slot.readers[from].delivered_bytes() != 0)) {
     end_handshake(installed, slot, flow);
   } else if (synchronises) {
     slot.readers[from] = StreamReader(numbers.sequence + 1, nccl_bytes_max);

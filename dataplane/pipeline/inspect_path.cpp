@@ -183,6 +183,7 @@ Reason Pipeline::inspect_segment(const Entry& entry, const InstalledPolicy& inst
   // The SYN proxy's own segments carry nothing.
   if (outcome.reason == Reason::syn_proxy_opened || outcome.reason == Reason::syn_proxy_joined)
     return Reason::undecided;
+  if (datagram_frames_ != 0) return Reason::inspect_fragment;
   const FlowRecord& record = table_.record(flow);
   const WatchWish& wish = installed.wishes[installed.policy.rule_of(record.decision)];
   Watches& watches = config_.inspector->watches();
@@ -219,6 +220,7 @@ void Pipeline::inspect_first(const Entry& entry, const InstalledPolicy& installe
 
 Reason Pipeline::inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
                                  Outcome& outcome) {
+  if (datagram_frames_ != 0) return Reason::inspect_fragment;
   const WatchWish& wish = installed.wishes[outcome.rule];
   const TcpNumbers numbers = tcp_numbers(entry.packet, entry.headers);
   const u32 begins = numbers.sequence + ((numbers.flags & tcp_syn) != 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What policy inspects, through `weir replay`: whatever a sender does with its segments, no signature gets across in
 the first bytes of a flow, and what holds none passes byte for byte; tensors over TCP, UDP and RDMA; what a connection
-must begin as; what is told and not stopped; what cannot be looked at; who is cut off.
+must begin as; what is told and not stopped. inspection_edges.py has what is harder to look at.
 
 usage: inspection.py WEIR [ROUNDS]"""
 import ipaddress
@@ -232,30 +232,6 @@ def datagrams(weir):
     return wrong
 
 
-def errors(weir):
-    """An ICMP error about an inspected flow may quote anything."""
-    capture = Capture()
-    source, target = (ipaddress.ip_address(one) for one in ("10.20.0.9", "10.30.0.9"))
-    datagram(capture, source, target, 9001, words(90), ("forward", "flow_new"))
-    began = frames.udp(source, target, 5000, 9001, words(90))[:8]
-    one = talk(capture, 9000)
-    syn = frames.tcp(*one.ends, *one.ports, "S", one.next[0] - 1, 0)[:8]
-
-    def tell(ends, protocol, quoted, wanted):
-        if ends[0].version == 6:
-            return
-        inner = frames.ipv4(*ends, protocol, quoted)
-        error = frames.icmp(ends[1], ends[0], 3, 3, bytes(4), inner)
-        packet = frames.ipv4(ends[1], ends[0], frames.ICMP, error)
-        macs = frames.mac_of(ends[1]), frames.mac_of(ends[0])
-        capture.frame("outside", frames.ethernet(*macs, 0x0800, packet), wanted)
-
-    for ends, protocol, head in (((source, target), frames.UDP, began), (one.ends, frames.TCP, syn)):
-        tell(ends, protocol, head + words(60), ("forward", "icmp_related"))
-        tell(ends, protocol, head + words(60) + MARK, ENDS)
-    return verdict("errors", capture, capture.judge(weir, policy()))
-
-
 def until_ended(capture, send, count):
     """Where the packets stand that `send` makes; which of them end the flow is read from the decisions."""
     first = len(capture.packets)
@@ -315,75 +291,9 @@ def memory(weir):
     return verdict("memory", capture, capture.judge(weir, policy()))
 
 
-def quarantine(weir):
-    """A port is cut off by what its host sends, not by what it is sent."""
-    named, arguments = 'attach = ["pf0"]\n', ("--name", "inside=pf0")
-    pin = '[port.pf0]\naddresses = ["10.20.0.0/16", "fd00:20::/32"]\n'
-    capture = Capture()
-    far = talk(capture, 9000)
-    far.send(1, "PA", MARK, ENDS)
-    near = talk(capture, 9000)
-    near.send(0, "PA", MARK, ENDS)
-    near.send(0, "PA", MARK, ("drop", "quarantined"))
-    far.send(1, "PA", b"x", ("drop", "quarantined"))
-    wrong = verdict("quarantine", capture, capture.judge(weir, policy("quarantine", named, pin), *arguments))
-    capture = Capture()
-    near = talk(capture, 9000)
-    near.send(0, "PA", MARK, ENDS)
-    fresh = talk(capture, 9000)
-    fresh.send(0, "PA", b"harmless", PASSES)
-    return wrong + verdict("no port", capture, capture.judge(weir, policy("quarantine")))
-
-
-def picked_up(weir):
-    """A connection that is met in its middle is looked at segment by segment; what it began as nobody can say."""
-    capture = Capture()
-    for port, wanted in ((9000, ENDS), (4420, ("drop", "inspect_protocol"))):
-        source, target = (ipaddress.ip_address(one) for one in ("10.20.0.9", "10.30.0.9"))
-        for data, becomes in ((b"harmless", ("forward", "flow_new")), (b"so far", PASSES), (words(90) + MARK, ENDS)):
-            segment = frames.tcp(source, target, 5000, port, "PA", capture.micros, 1, data)
-            packet = frames.ipv4(source, target, frames.TCP, segment)
-            capture.frame("inside", frames.ethernet(frames.mac_of(source), frames.mac_of(target), 0x0800, packet),
-                          becomes if port == 9000 else wanted)
-            capture.micros += len(data) - 100
-    return verdict("picked up", capture, capture.judge(weir, policy(more="[state]\npick_up = true\n")))
-
-
-def knocking(weir):
-    """Who only knocks takes nobody's room: more SYNs than there is room for, and then a connection like any other."""
-    capture = Capture()
-    target = ipaddress.ip_address("10.30.0.9")
-    for turn in range(6000):
-        source = ipaddress.ip_address("10.20.1.0") + turn
-        segment = frames.tcp(source, target, 5000, 9000, "S", turn, 0)
-        packet = frames.ipv4(source, target, frames.TCP, segment)
-        capture.frame("inside", frames.ethernet(frames.mac_of(source), frames.mac_of(target), 0x0800, packet),
-                      ("forward", "flow_new"))
-    one = talk(capture, 9000)
-    one.send(0, "PA", words(50), PASSES)
-    one.next[0] += 50
-    one.send(0, "PA", MARK, ENDS)
-    return verdict("knocking", capture, capture.judge(weir, policy()))
-
-
-def beside_handshakes(weir):
-    """Connections that are read for NCCL's handshakes as well, which end as soon as they are none."""
-    capture = Capture()
-    for port in (9000, 9003, 4420):
-        one = talk(capture, port)
-        one.send(0, "PA", words(60), PASSES if port != 4420 else ("drop", "inspect_protocol"))
-        one.next[0] += 60
-        if port == 9000:
-            one.send(0, "PA", MARK, ENDS)
-    with_nccl = policy().replace('memory = { rdma = ["any"] }', 'memory = { rdma = ["nccl"] }').replace(
-        "first_use = 99\n", "")
-    return verdict("beside handshakes", capture, capture.judge(weir, with_nccl))
-
-
 def main(weir, rounds):
     wrong, met_enough = streams(weir, rounds)
-    for case in (after_a_new_connection, formats, protocols, datagrams, tensors, opaque, memory, quarantine, picked_up,
-                 knocking, beside_handshakes, errors):
+    for case in (after_a_new_connection, formats, protocols, datagrams, tensors, opaque, memory):
         wrong += case(weir)
     return 1 if wrong or not met_enough else 0
 
