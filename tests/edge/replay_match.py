@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """weir-dataplane on capture files and `weir replay` say and send the same, byte for byte, on every bundled scenario:
-with one worker, and with two where the scenario does not fill the flow table or meet ceilings of [flood] (each worker
-has its own part and counts for itself, so what is full depends on who owns what). Frames that no mbuf can hold are
-judged, but cannot be sent. Which packet finds that a held frame's time is over depends on who owns what as well: lines
-are compared by packet, the first of each in the order of the file. Scenarios with SYN cookies are left out: each
+with one worker, and with two where the scenario does not fill the flow table or meet ceilings of [flood] or [rdma]
+(each worker has its own part and counts for itself, so what is full depends on who owns what). Frames that no mbuf can
+hold are judged, but cannot be sent. Which packet finds that a held frame's time is over depends on who owns what as
+well: lines are compared by packet, the first of each in the order of the file. Scenarios with SYN cookies are left out: each
 process makes its own.
 
 usage: replay_match.py DATAPLANE WEIR SCENARIO_PY [SCENARIO...]    default: every scenario beside SCENARIO_PY"""
@@ -41,7 +41,8 @@ def prepare(folder, scenario_py, scenario):
                "--flows", flows or 65536]
     for side, name in names.items():
         options += ["--name", f"net_pcap{int(side == 'outside')}={name}"]
-    counts_alone = flows is not None or b"[flood]" in folder.read("policy.toml")
+    ceilings = (b"[flood]", b"\ncm =", b"\ncnp =")
+    counts_alone = flows is not None or any(ceiling in folder.read("policy.toml") for ceiling in ceilings)
     return options, counts_alone, sent(folder, "out/decisions.jsonl", "out/inside.pcap", "out/outside.pcap")
 
 
