@@ -3,8 +3,8 @@
 with one worker, and with two where the scenario does not fill the flow table or meet ceilings of [flood] or [rdma]
 (each worker has its own part and counts for itself, so what is full depends on who owns what). Frames that no mbuf can
 hold are judged, but cannot be sent. Which packet finds that a held frame's time is over depends on who owns what as
-well: lines are compared by packet, the first of each in the order of the file. Scenarios with SYN cookies are left out: each
-process makes its own.
+well: lines are compared by packet, the first of each in the order of the file. Scenarios with SYN cookies are left out:
+each process makes its own.
 
 usage: replay_match.py DATAPLANE WEIR SCENARIO_PY [SCENARIO...]    default: every scenario beside SCENARIO_PY"""
 import glob
