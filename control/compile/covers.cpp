@@ -2,6 +2,7 @@
 // compared with.
 #include "control/compile/charges.hpp"
 
+#include "control/compile/rows.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <algorithm>
@@ -123,17 +124,11 @@ class Writer {
     return {known->second, static_cast<u32>(covers.size())};
   }
 
-  u64 until(bool monitor, const std::optional<std::int64_t>& until_s) const {
-    if (!monitor) return 0;
-    return until_s ? static_cast<u64>(std::max<std::int64_t>(0, *until_s)) * tick_second : ~u64{0};
-  }
-  image::Text file_of(const Span& span) const { return span.file < files_.size() ? files_[span.file] : image::Text{}; }
-
   void budget(u32 b, u32& account) {
     const Budget& stated = model_.budgets[b];
     image::Budget row{};
     row.name = contents_.text(stated.name);
-    row.file = file_of(stated.span);
+    row.file = file_of(files_, stated.span);
     row.line = model_.line_of(stated.span);
     row.count = static_cast<image::Count>(stated.count);
     row.on_exceed = static_cast<image::Exceed>(stated.on_exceed);
@@ -142,7 +137,7 @@ class Writer {
     row.max_share = stated.scope == Budget::Scope::host ? 0 : stated.max_share;  // beside it, nothing uses it
     row.surcharge = stated.surcharge;
     row.throttle_bits_per_s = stated.throttle_bits_per_s / model_.instances;
-    row.monitor_until = until(stated.monitor, stated.monitor_until_s);
+    row.monitor_until = monitored_until(stated.monitor, stated.monitor_until_s);
     for (const u8 percent : stated.alert_at) row.alerts[percent / 64] |= u64{1} << percent % 64;
     row.windows_first = static_cast<u32>(contents_.windows.size());
     row.windows_count = static_cast<u32>(stated.windows.size());
@@ -174,9 +169,9 @@ class Writer {
 
   void put(const Limit& stated) {
     const auto rate = [](const Frequency& one) { return Rate{one.interval, one.tolerance}; };
-    contents_.limits.push_back({contents_.text(stated.name), file_of(stated.span), model_.line_of(stated.span),
+    contents_.limits.push_back({contents_.text(stated.name), file_of(files_, stated.span), model_.line_of(stated.span),
                                 stated.connections, stated.rate_bits_per_s, stated.burst_bytes, rate(stated.packets),
-                                rate(stated.new_connections), until(stated.monitor, stated.monitor_until_s),
+                                rate(stated.new_connections), monitored_until(stated.monitor, stated.monitor_until_s),
                                 static_cast<u32>(stated.per), 0});
   }
 

@@ -1,7 +1,7 @@
 // One row for each [dns.NAME], in the model's order.
 #include "control/compile/covert.hpp"
 
-#include <algorithm>
+#include "control/compile/rows.hpp"
 
 namespace weir::control {
 
@@ -9,7 +9,7 @@ void put_dns_terms(const Model& model, const std::vector<image::Text>& files, Co
   for (const DnsTerms& stated : model.dns_terms) {
     image::DnsTerms row{};
     row.name = contents.text(stated.name);
-    if (stated.span.file < files.size()) row.file = files[stated.span.file];
+    row.file = file_of(files, stated.span);
     row.line = model.line_of(stated.span);
     row.name_bytes_max = stated.name_bytes;
     row.answer_bytes_max = stated.answer_bytes;
@@ -17,10 +17,7 @@ void put_dns_terms(const Model& model, const std::vector<image::Text>& files, Co
     row.domains_max = stated.domains;
     row.queries = {stated.queries.interval, stated.queries.tolerance};
     row.window_s = stated.information_bytes != 0 || stated.domains != 0 ? stated.window_s : 0;
-    if (stated.monitor)
-      row.monitor_until = stated.monitor_until_s
-                              ? static_cast<u64>(std::max<std::int64_t>(0, *stated.monitor_until_s)) * tick_second
-                              : ~u64{0};
+    row.monitor_until = monitored_until(stated.monitor, stated.monitor_until_s);
     contents.dns_terms.push_back(row);
   }
 }

@@ -2,10 +2,8 @@
 #include "control/compile/inspect.hpp"
 
 #include "control/compile/covert.hpp"
-#include "dataplane/base/tick.hpp"
+#include "control/compile/rows.hpp"
 #include "dataplane/inspect/pattern_image.hpp"
-
-#include <algorithm>
 
 namespace weir::control {
 
@@ -15,14 +13,11 @@ image::Inspection row_of(const Model& model, const Inspection& stated, const std
                          Contents& contents) {
   image::Inspection row{};
   row.name = contents.text(stated.name);
-  if (stated.span.file < files.size()) row.file = files[stated.span.file];
+  row.file = file_of(files, stated.span);
   row.line = model.line_of(stated.span);
   row.first_bytes = stated.first_bytes;
   for (const u32 set : stated.sets) row.sets |= u64{1} << set;
-  if (stated.monitor)
-    row.monitor_until = stated.monitor_until_s
-                            ? static_cast<u64>(std::max<std::int64_t>(0, *stated.monitor_until_s)) * tick_second
-                            : ~u64{0};
+  row.monitor_until = monitored_until(stated.monitor, stated.monitor_until_s);
   row.max_quarantined = static_cast<u16>(stated.max_quarantined);
   row.ways = static_cast<u8>((stated.out ? image::inspect_opener : 0) | (stated.in ? image::inspect_replier : 0));
   row.tensors = stated.tensors;

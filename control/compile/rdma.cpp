@@ -1,6 +1,7 @@
 // One row a rule, a job, a direction of a declared queue pair; and the settings.
 #include "control/compile/rdma.hpp"
 
+#include "control/compile/rows.hpp"
 #include "dataplane/packet/key.hpp"
 #include "dataplane/policy/policy.hpp"
 
@@ -54,7 +55,7 @@ void put_rdma(const Model& model, std::span<const u32> order, const std::vector<
   for (const Job& job : model.jobs) {
     image::Job row{};
     row.name = contents.text(job.name);
-    if (job.span.file < files.size()) row.file = files[job.span.file];
+    row.file = file_of(files, job.span);
     row.line = model.line_of(job.span);
     row.read_mtu = job.read_mtu;
     row.read_credit = job.read_credit;
