@@ -272,17 +272,19 @@ class Pipeline {
   u32 watch_stream(const WatchWish& wish, u32 flow, const FlowRecord& before);
   const WatchWish* wish_of(const InstalledPolicy& installed, const FlowRecord& record) const;
   void inspect_first(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
-  Reason inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
+  Reason inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
+                         Outcome& outcome);
   u32 watch_of(u32 flow) const;
   void follow(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   void follow_plainly(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   void watched_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
                        Outcome& outcome);
-  void watched_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
-  Reason inspect_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, const FlowRecord& before,
-                         const TcpNumbers& sent, u32 from, Outcome& outcome);
-  Reason inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, bool is_beginning,
-                         Outcome& outcome);
+  void watched_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
+                      Outcome& outcome);
+  Reason inspect_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch,
+                         const FlowRecord& before, const TcpNumbers& sent, u32 from, Outcome& outcome);
+  Reason inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
+                         bool is_beginning, Outcome& outcome);
   Reason inspect_error(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, Outcome& outcome);
   Reason ruling(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from, const WatchStep& step,
                 Outcome& outcome);

@@ -79,7 +79,7 @@ u32 Pipeline::watch_stream(const WatchWish& wish, u32 flow, const FlowRecord& be
   return watch;
 }
 
-// What its allow wants looked for in a TCP connection's bytes, or null.
+// What its allow wants looked for in a flow's bytes, or null.
 const WatchWish* Pipeline::wish_of(const InstalledPolicy& installed, const FlowRecord& record) const {
   const u32 rule = installed.policy.rule_of(record.decision);
   const bool has = config_.inspector != nullptr && rule < installed.wishes.size() && installed.wishes[rule].looks();
@@ -124,7 +124,7 @@ void Pipeline::attended_packet(const Entry& entry, const InstalledPolicy& instal
   if (watch == Inspector::none && !begins) return follow(entry, installed, flow, from, outcome);
   if (!begins) keep_neighbour(entry, installed, flow, watch);
   if (is_tcp) watched_segment(entry, installed, flow, watch, from, outcome);
-  else watched_packet(entry, installed, flow, from, outcome);
+  else watched_packet(entry, installed, flow, watch, from, outcome);
 }
 
 // As if nobody looked into it.
@@ -151,7 +151,7 @@ void Pipeline::watched_segment(const Entry& entry, const InstalledPolicy& instal
   if (outcome.flow != flow || outcome.flow_is_new || verdict_of(outcome.reason) == Verdict::drop) return;
   if (watch == Inspector::none) watch = watch_stream(*wish_of(installed, record), flow, before);
   Reason no = watch == Inspector::none ? Reason::inspect_full : ended;
-  if (no == Reason::undecided) no = inspect_segment(entry, installed, flow, before, sent, from, outcome);
+  if (no == Reason::undecided) no = inspect_segment(entry, installed, flow, watch, before, sent, from, outcome);
   if (no == Reason::undecided) return;
   record = before;
   if (watch != Inspector::none && watches.end_of(watch) != 0) {
@@ -163,13 +163,13 @@ void Pipeline::watched_segment(const Entry& entry, const InstalledPolicy& instal
   outcome.frame_bytes = 0;
 }
 
-void Pipeline::watched_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
+void Pipeline::watched_packet(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
                               Outcome& outcome) {
   FlowRecord& record = table_.record(flow);
   const FlowRecord before = record;
   follow_plainly(entry, installed, flow, from, outcome);
   if (outcome.reason != Reason::flow_established) return;
-  const Reason no = inspect_payload(entry, installed, flow, from, true, outcome);
+  const Reason no = inspect_payload(entry, installed, flow, watch, from, true, outcome);
   if (no == Reason::undecided) return;
   record = before;
   outcome.reason = no;
@@ -177,7 +177,7 @@ void Pipeline::watched_packet(const Entry& entry, const InstalledPolicy& install
 
 // A segment that may pass as far as its connection goes. Numbers are those that the opener knows: what it sends is
 // looked at before it is translated, what it gets after.
-Reason Pipeline::inspect_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow,
+Reason Pipeline::inspect_segment(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch,
                                  const FlowRecord& before, const TcpNumbers& sent, u32 from, Outcome& outcome) {
   const Headers& headers = entry.headers;
   // The SYN proxy's own segments carry nothing.
@@ -187,7 +187,6 @@ Reason Pipeline::inspect_segment(const Entry& entry, const InstalledPolicy& inst
   const FlowRecord& record = table_.record(flow);
   const WatchWish& wish = installed.wishes[installed.policy.rule_of(record.decision)];
   Watches& watches = config_.inspector->watches();
-  const u32 watch = config_.inspector->watch_of(flow);
   const TcpNumbers numbers = from == 0 ? sent : tcp_numbers(entry.packet, headers);
   const bool goes_on = outcome.reason == Reason::flow_established || outcome.reason == Reason::flow_translated;
   const bool synchronises = (numbers.flags & tcp_syn) != 0;
@@ -211,20 +210,20 @@ void Pipeline::inspect_first(const Entry& entry, const InstalledPolicy& installe
   const Headers& headers = entry.headers;
   if (headers.payload_bytes == 0) return;
   const bool is_tcp = headers.protocol == protocol_tcp;
+  const u32 watch = watch_of(flow);
   // A byte beside a SYN proxy's cookie goes nowhere.
-  if (is_tcp && watch_of(flow) == Inspector::none && !tcp_opens(headers.tcp_flags)) return;
-  const Reason no = is_tcp ? inspect_opening(entry, installed, flow, from, outcome)
-                           : inspect_payload(entry, installed, flow, from, true, outcome);
+  if (is_tcp && watch == Inspector::none && !tcp_opens(headers.tcp_flags)) return;
+  const Reason no = is_tcp ? inspect_opening(entry, installed, flow, watch, from, outcome)
+                           : inspect_payload(entry, installed, flow, watch, from, true, outcome);
   if (no != Reason::undecided) outcome.reason = no;
 }
 
-Reason Pipeline::inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
+Reason Pipeline::inspect_opening(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
                                  Outcome& outcome) {
   if (datagram_frames_ != 0) return Reason::inspect_fragment;
   const WatchWish& wish = installed.wishes[outcome.rule];
   const TcpNumbers numbers = tcp_numbers(entry.packet, entry.headers);
   const u32 begins = numbers.sequence + ((numbers.flags & tcp_syn) != 0);
-  u32 watch = watch_of(flow);
   if (watch == Inspector::none) {
     FlowRecord before = table_.record(flow);
     before.end[from] = begins;
@@ -237,11 +236,9 @@ Reason Pipeline::inspect_opening(const Entry& entry, const InstalledPolicy& inst
   return ruling(entry, installed, flow, from, step, outcome);
 }
 
-// A packet that is no TCP segment. `is_beginning`: of a message.
-Reason Pipeline::inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
+// A packet that is no TCP segment, of a flow that has a watch. `is_beginning`: of a message.
+Reason Pipeline::inspect_payload(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 watch, u32 from,
                                  bool is_beginning, Outcome& outcome) {
-  const u32 watch = watch_of(flow);
-  if (watch == Inspector::none) return Reason::undecided;
   Watches& watches = config_.inspector->watches();
   if (const u8 ended = watches.end_of(watch); ended != 0) return static_cast<Reason>(ended);
   if (datagram_frames_ != 0) return Reason::inspect_fragment;
@@ -254,7 +251,8 @@ Reason Pipeline::inspect_payload(const Entry& entry, const InstalledPolicy& inst
 // An ICMP error about an inspected flow: what it quotes could be anything.
 Reason Pipeline::inspect_error(const Entry& entry, const InstalledPolicy& installed, u32 flow, u32 from,
                                Outcome& outcome) {
-  if (watch_of(flow) != Inspector::none) return inspect_payload(entry, installed, flow, from, true, outcome);
+  const u32 watch = watch_of(flow);
+  if (watch != Inspector::none) return inspect_payload(entry, installed, flow, watch, from, true, outcome);
   const WatchWish* const wish = wish_of(installed, table_.record(flow));
   if (wish == nullptr) return Reason::undecided;
   const auto bytes = payload_of(entry.packet, entry.headers);

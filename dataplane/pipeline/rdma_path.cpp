@@ -73,11 +73,12 @@ void Pipeline::rdma_known(const Entry& entry, const InstalledPolicy& installed, 
   }
   QueuePair pair(record);
   outcome.reason = queue_pair_doubt(entry, installed, flow, pair, opener);
-  if (outcome.reason == Reason::undecided && record.attended) {
-    if (const u32 watch = watch_of(flow); watch != Inspector::none) keep_neighbour(entry, installed, flow, watch);
+  const u32 watch = record.attended ? watch_of(flow) : Inspector::none;
+  if (outcome.reason == Reason::undecided && watch != Inspector::none) {
+    keep_neighbour(entry, installed, flow, watch);
     const RdmaPlace place = bth_of(entry.packet, headers).form().place;
     const bool is_beginning = place == RdmaPlace::first || place == RdmaPlace::only;
-    outcome.reason = inspect_payload(entry, installed, flow, opener ? 0 : 1, is_beginning, outcome);
+    outcome.reason = inspect_payload(entry, installed, flow, watch, opener ? 0 : 1, is_beginning, outcome);
   }
   if (outcome.reason != Reason::undecided) return;
   if (pair.state() == QueuePairState::announced) {
