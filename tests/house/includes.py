@@ -35,11 +35,12 @@ MAY_INCLUDE = {
     "control/bound": CONTROL_ENGINE + ("control/model", "control/compile"),
     "control/diff": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile",
                                       "control/bound"),
+    "control/door": ("dataplane/base", "dataplane/packet", "dataplane/share", "control/source"),
     "tools/capture": ("dataplane/base",),
     "tools/thief": ENGINE_LOW,
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
-                            "control/ask", "control/bound", "control/diff"),
+                            "control/ask", "control/bound", "control/diff", "control/door"),
     "tests": ("dataplane", "control", "tools"),
 }
 

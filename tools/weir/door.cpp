@@ -1,14 +1,11 @@
 #include "tools/weir/door.hpp"
 
-#include "control/source/descriptor.hpp"
-#include "dataplane/share/door.hpp"
+#include "control/door/door.hpp"
 #include "tools/weir/door_pairs.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
@@ -23,65 +20,26 @@ namespace {
 
 enum Exit { exit_done = 0, exit_refused = 1, exit_usage = 2, exit_unreachable = 3, exit_not_permitted = 4 };
 
-constexpr time_t answer_wait_s = 30;  // longer than the dataplane waits for its workers
+using control::door_text;
+using Status = control::DoorAnswer;
 
 struct Failure {
   Exit code;
   std::string sentence;
 };
 
-Failure failure_of(Exit code, const std::string& what) {
-  const Exit shown = errno == EACCES || errno == EPERM ? exit_not_permitted : code;
-  return {shown, what + ": " + std::strerror(errno)};
+Failure file_failure(const std::string& path) {
+  const bool is_denied = errno == EACCES || errno == EPERM;
+  return {is_denied ? exit_not_permitted : exit_usage, path + ": " + std::strerror(errno)};
 }
 
-std::expected<Descriptor, Failure> reach(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return std::unexpected(Failure{exit_usage, path + ": too long a path"});
-  path.copy(address.sun_path, path.size());
-  Descriptor door(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const timeval wait{answer_wait_s, 0};
-  setsockopt(door.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-  if (connect(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return std::unexpected(failure_of(exit_unreachable, "door " + path));
-  return door;
+Failure failure_of(const control::DoorFailure& failure) {
+  using Kind = control::DoorFailure::Kind;
+  const Exit code = failure.kind == Kind::usage         ? exit_usage
+                    : failure.kind == Kind::unreachable ? exit_unreachable
+                                                        : exit_not_permitted;
+  return {code, failure.sentence};
 }
-
-bool send_request(int door, const door::Request& request, int image) {
-  iovec part{const_cast<door::Request*>(&request), sizeof request};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof image)] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (image >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* descriptor = CMSG_FIRSTHDR(&message);
-    descriptor->cmsg_level = SOL_SOCKET;
-    descriptor->cmsg_type = SCM_RIGHTS;
-    descriptor->cmsg_len = CMSG_LEN(sizeof image);
-    std::memcpy(CMSG_DATA(descriptor), &image, sizeof image);
-  }
-  return sendmsg(door, &message, MSG_NOSIGNAL) == ssize_t{sizeof request};
-}
-
-template <class Message>
-std::expected<Message, Failure> receive(int door) {
-  Message message{};
-  const ssize_t bytes = recv(door, &message, sizeof message, 0);
-  if (bytes < 0) return std::unexpected(failure_of(exit_unreachable, "no answer"));
-  if (bytes != ssize_t{sizeof message} || message.magic != door::magic_value)
-    return std::unexpected(Failure{exit_unreachable, "the answer is not one of this version of the door"});
-  return message;
-}
-
-struct Status {
-  door::Answer answer;
-  std::vector<door::WorkerStatus> workers;
-  std::vector<door::BudgetStatus> budgets;
-  std::vector<door::PairStatus> pairs;
-};
 
 door::Act act_of(DoorOptions::Act act) {
   switch (act) {
@@ -108,78 +66,38 @@ std::expected<Descriptor, Failure> companion_of(const DoorOptions& options) {
   const std::string& path = imports ? options.lessons : options.image;
   Descriptor file(exports ? memfd_create("lessons", MFD_CLOEXEC)
                           : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return std::unexpected(failure_of(exit_usage, path));
+  if (file.get() < 0) return std::unexpected(file_failure(path));
   return file;
 }
 
 // What the dataplane has written into a file of ours goes where it was asked for.
 std::expected<void, Failure> keep_lessons(int lessons, const std::string& path) {
   Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (file.get() < 0) return std::unexpected(failure_of(exit_usage, path));
+  if (file.get() < 0) return std::unexpected(file_failure(path));
   std::vector<char> room(std::size_t{1} << 16);
   for (off_t at = 0;;) {
     const ssize_t got = pread(lessons, room.data(), room.size(), at);
     if (got == 0) return {};
     if (got < 0 || write(file.get(), room.data(), static_cast<std::size_t>(got)) != got)
-      return std::unexpected(failure_of(exit_usage, path));
+      return std::unexpected(file_failure(path));
     at += got;
   }
 }
 
-std::expected<void, Failure> receive_pairs(int door, Status& status) {
-  while (status.pairs.size() < status.answer.pairs) {
-    const auto part = receive<door::PairStatuses>(door);
-    if (!part) return std::unexpected(part.error());
-    if (part->count == 0 || part->count > door::pairs_per_message)
-      return std::unexpected(Failure{exit_unreachable, "the answer is not one of this version of the door"});
-    status.pairs.insert(status.pairs.end(), part->pairs, part->pairs + part->count);
-  }
-  return {};
-}
-
 std::expected<Status, Failure> ask(const DoorOptions& options) {
-  door::Request request{door::magic_value, door::version_value, act_of(options.act), options.force, 0, {}};
-  if (options.name.size() >= sizeof request.name)
-    return std::unexpected(
-        Failure{exit_usage, fmt::format("a name has at most {} letters", sizeof request.name - 1)});
-  options.name.copy(request.name, options.name.size());
+  auto request = control::door_request(act_of(options.act), options.name);
+  if (!request) return std::unexpected(failure_of(request.error()));
+  request->force = options.force;
   const auto companion = companion_of(options);
   if (!companion) return std::unexpected(companion.error());
-  const auto door = reach(options.socket);
-  if (!door) return std::unexpected(door.error());
-  if (!send_request(door->get(), request, companion->get()))
-    return std::unexpected(failure_of(exit_unreachable, "door " + options.socket));
-  const auto answer = receive<door::Answer>(door->get());
-  if (!answer) return std::unexpected(answer.error());
-  Status status{*answer, {}, {}, {}};
-  if (answer->result != door::Result::done) return status;
-  if (request.act == door::Act::export_lessons)
-    if (const auto kept = keep_lessons(companion->get(), options.lessons); !kept) return std::unexpected(kept.error());
-  if (request.act == door::Act::members || request.act == door::Act::alarms)
-    if (const auto told = receive_pairs(door->get(), status); !told) return std::unexpected(told.error());
-  if (request.act == door::Act::status && answer->reasons_table != door::reasons_table_value)
-    return std::unexpected(Failure{exit_unreachable,
-                                   "the dataplane's table of reasons is not this command's: use "
-                                   "the `weir` it came with"});
-  for (u32 worker = 0; worker < answer->workers; ++worker) {
-    const auto part = receive<door::WorkerStatus>(door->get());
-    if (!part) return std::unexpected(part.error());
-    status.workers.push_back(*part);
-  }
-  for (u32 budget = 0; budget < answer->budgets; ++budget) {
-    const auto part = receive<door::BudgetStatus>(door->get());
-    if (!part) return std::unexpected(part.error());
-    status.budgets.push_back(*part);
-  }
-  return status;
-}
-
-// Names in an image are ASCII; what is not, is not repeated.
-std::string text_of(std::span<const char> room) {
-  std::string text(room.data(), strnlen(room.data(), room.size()));
-  for (char& letter : text)
-    if (letter < ' ' || letter > '~') letter = '?';
-  return text;
+  auto door = control::Door::reach(options.socket);
+  if (!door) return std::unexpected(failure_of(door.error()));
+  const int descriptor = companion->get();
+  const auto told = door->ask(*request, {&descriptor, descriptor < 0 ? 0u : 1u});
+  if (!told) return std::unexpected(failure_of(told.error()));
+  if (told->is_done() && request->act == door::Act::export_lessons)
+    if (const auto kept = keep_lessons(descriptor, options.lessons); !kept) return std::unexpected(kept.error());
+  return *told;
 }
 
 nlohmann::ordered_json json_of(const door::WorkerStatus& worker) {
@@ -219,11 +137,11 @@ nlohmann::ordered_json ledger_json(const Status& status) {
   const char* const name = name_of(status.answer.ledger);
   if (name == nullptr) return nullptr;
   nlohmann::ordered_json made = {{"state", name}};
-  if (const std::string why = text_of(status.answer.ledger_sentence); !why.empty()) made["why"] = why;
+  if (const std::string why = door_text(status.answer.ledger_sentence); !why.empty()) made["why"] = why;
   made["accounts"] = status.answer.budgets_in_force;
   made["budgets"] = nlohmann::ordered_json::array();
   for (const door::BudgetStatus& budget : status.budgets)
-    made["budgets"].push_back({{"name", text_of(budget.name)},
+    made["budgets"].push_back({{"name", door_text(budget.name)},
                                {"window_s", budget.length_s},
                                {"limit", budget.limit},
                                {"spent", budget.spent},
@@ -252,11 +170,11 @@ void print_json(const DoorOptions& options, const Status& status) {
     return fmt::print("{}\n", json.dump());
   }
   if (says_quarantine(options)) {
-    json["quarantined"] = text_of(status.answer.quarantined);
+    json["quarantined"] = door_text(status.answer.quarantined);
   } else if (options.act == DoorOptions::Act::install) {
     json["blocked_us"] = status.answer.blocked_us;
-    json["policy"] = text_of(status.answer.policy_name);
-    if (const auto warning = text_of(status.answer.sentence); !warning.empty()) json["warning"] = warning;
+    json["policy"] = door_text(status.answer.policy_name);
+    if (const auto warning = door_text(status.answer.sentence); !warning.empty()) json["warning"] = warning;
   } else if (options.act == DoorOptions::Act::flush) {
     json["flows_flushed"] = status.answer.flows_flushed;
   } else if (teaches(options)) {
@@ -266,25 +184,25 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["job"] = options.name;
     json["sealed"] = options.act == DoorOptions::Act::seal_job;
   } else {
-    json["policy"] = text_of(status.answer.policy_name);
+    json["policy"] = door_text(status.answer.policy_name);
     json["uptime_s"] = status.answer.uptime_s;
     json["workers"] = nlohmann::ordered_json::array();
     for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
-    json["quarantined"] = text_of(status.answer.quarantined);
+    json["quarantined"] = door_text(status.answer.quarantined);
     json["ledger"] = ledger_json(status);
   }
   fmt::print("{}\n", json.dump());
 }
 
 void print_quarantine(const Status& status) {
-  const std::string names = text_of(status.answer.quarantined);
+  const std::string names = door_text(status.answer.quarantined);
   fmt::print("{}{}\n", names.empty() ? "no port is in quarantine" : "in quarantine: ", names);
 }
 
 void print_status(const Status& status) {
   if (status.answer.generation == 0) fmt::print("no policy: everything is denied; up {} s\n", status.answer.uptime_s);
   else
-    fmt::print("policy {}, generation {}, up {} s\n", text_of(status.answer.policy_name), status.answer.generation,
+    fmt::print("policy {}, generation {}, up {} s\n", door_text(status.answer.policy_name), status.answer.generation,
                status.answer.uptime_s);
   u64 packets[reasons_count] = {}, bytes[reasons_count] = {};
   for (const door::WorkerStatus& worker : status.workers) {
@@ -314,11 +232,11 @@ void print_status(const Status& status) {
 void print_ledger(const Status& status) {
   const char* const name = name_of(status.answer.ledger);
   if (name == nullptr) return fmt::print("no ledger: what a budget covers is denied\n");
-  const std::string why = text_of(status.answer.ledger_sentence);
+  const std::string why = door_text(status.answer.ledger_sentence);
   fmt::print("ledger {}{}{}, {} accounts in force\n", name, why.empty() ? "" : ": ", why,
              status.answer.budgets_in_force);
   for (const door::BudgetStatus& budget : status.budgets)
-    fmt::print("budget   {:<32} {:>15} of {} bytes left in {}\n", text_of(budget.name), left_of(budget), budget.limit,
+    fmt::print("budget   {:<32} {:>15} of {} bytes left in {}\n", door_text(budget.name), left_of(budget), budget.limit,
                budget.length_s == 0 ? "its lifetime" : fmt::format("{} s", budget.length_s));
 }
 
@@ -336,9 +254,9 @@ void print_table(const DoorOptions& options, const Status& status) {
   if (options.act == DoorOptions::Act::open_job)
     return fmt::print("job {} is open: its start-up window begins with the next queue pair\n", options.name);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
-  fmt::print("policy {}, generation {}, in force after {} us\n", text_of(status.answer.policy_name),
+  fmt::print("policy {}, generation {}, in force after {} us\n", door_text(status.answer.policy_name),
              status.answer.generation, status.answer.blocked_us);
-  if (const auto warning = text_of(status.answer.sentence); !warning.empty())
+  if (const auto warning = door_text(status.answer.sentence); !warning.empty())
     fmt::print(stderr, "weir door: warning: {}\n", warning);
 }
 
@@ -350,11 +268,8 @@ int door_command(const DoorOptions& options) {
     fmt::print(stderr, "weir door: {}\n", status.error().sentence);
     return status.error().code;
   }
-  const door::Answer& answer = status->answer;
-  if (answer.result != door::Result::done) {
-    const std::string section = text_of(answer.section);
-    fmt::print(stderr, "weir door: {}{}{}{}\n", answer.result == door::Result::busy ? "busy: " : "refused: ", section,
-               section.empty() ? "" : ": ", text_of(answer.sentence));
+  if (!status->is_done()) {
+    fmt::print(stderr, "weir door: {}\n", control::refusal_text(status->answer));
     return exit_refused;
   }
   options.output == "json" ? print_json(options, *status) : print_table(options, *status);

@@ -1,0 +1,135 @@
+#include "control/door/door.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace weir::control {
+namespace {
+
+using Kind = DoorFailure::Kind;
+
+constexpr time_t answer_wait_s = 30;  // longer than the dataplane waits for its workers
+constexpr std::size_t descriptors_max = 4;
+
+DoorFailure failure_of(const std::string& what) {
+  const Kind kind = errno == EACCES || errno == EPERM ? Kind::not_permitted : Kind::unreachable;
+  return {kind, what + ": " + std::strerror(errno)};
+}
+
+DoorFailure other_version() { return {Kind::unreachable, "the answer is not one of this version of the door"}; }
+
+bool send_request(int door, const door::Request& request, std::span<const int> descriptors) {
+  iovec part{const_cast<door::Request*>(&request), sizeof request};
+  alignas(cmsghdr) char control[CMSG_SPACE(descriptors_max * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
+  }
+  return sendmsg(door, &message, MSG_NOSIGNAL) == ssize_t{sizeof request};
+}
+
+template <class Message>
+std::expected<Message, DoorFailure> receive(int door) {
+  Message message{};
+  const ssize_t bytes = recv(door, &message, sizeof message, 0);
+  if (bytes < 0) return std::unexpected(failure_of("no answer"));
+  if (bytes != ssize_t{sizeof message} || message.magic != door::magic_value) return std::unexpected(other_version());
+  return message;
+}
+
+}  // namespace
+
+std::expected<door::Request, DoorFailure> door_request(door::Act act, std::string_view name) {
+  door::Request request{};
+  request.magic = door::magic_value;
+  request.version = door::version_value;
+  request.act = act;
+  if (name.size() >= sizeof request.name)
+    return std::unexpected(
+        DoorFailure{Kind::usage, fmt::format("a name has at most {} letters", sizeof request.name - 1)});
+  name.copy(request.name, name.size());
+  return request;
+}
+
+std::expected<Door, DoorFailure> Door::reach(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return std::unexpected(DoorFailure{Kind::usage, path + ": too long a path"});
+  path.copy(address.sun_path, path.size());
+  Descriptor door(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const timeval wait{answer_wait_s, 0};
+  setsockopt(door.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+  setsockopt(door.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+  if (connect(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return std::unexpected(failure_of("door " + path));
+  return Door(std::move(door), path);
+}
+
+std::expected<DoorAnswer, DoorFailure> Door::ask(const door::Request& request, std::span<const int> descriptors) {
+  if (descriptors.size() > descriptors_max) return std::unexpected(DoorFailure{Kind::usage, "too many descriptors"});
+  if (!send_request(socket_.get(), request, descriptors)) return std::unexpected(failure_of("door " + path_));
+  const auto answer = receive<door::Answer>(socket_.get());
+  if (!answer) return std::unexpected(answer.error());
+  DoorAnswer told{*answer, {}, {}, {}};
+  if (!told.is_done()) return told;
+  std::expected<void, DoorFailure> rest;
+  if (request.act == door::Act::members || request.act == door::Act::alarms) rest = receive_pairs(told);
+  if (request.act == door::Act::status) rest = receive_status(told);
+  if (!rest) return std::unexpected(rest.error());
+  return told;
+}
+
+std::expected<void, DoorFailure> Door::receive_status(DoorAnswer& told) {
+  if (told.answer.reasons_table != door::reasons_table_value)
+    return std::unexpected(DoorFailure{
+        Kind::unreachable, "the dataplane's table of reasons is not this command's: use the `weir` it came with"});
+  for (u32 worker = 0; worker < told.answer.workers; ++worker) {
+    const auto part = receive<door::WorkerStatus>(socket_.get());
+    if (!part) return std::unexpected(part.error());
+    told.workers.push_back(*part);
+  }
+  for (u32 budget = 0; budget < told.answer.budgets; ++budget) {
+    const auto part = receive<door::BudgetStatus>(socket_.get());
+    if (!part) return std::unexpected(part.error());
+    told.budgets.push_back(*part);
+  }
+  return {};
+}
+
+std::expected<void, DoorFailure> Door::receive_pairs(DoorAnswer& told) {
+  while (told.pairs.size() < told.answer.pairs) {
+    const auto part = receive<door::PairStatuses>(socket_.get());
+    if (!part) return std::unexpected(part.error());
+    if (part->count == 0 || part->count > door::pairs_per_message) return std::unexpected(other_version());
+    told.pairs.insert(told.pairs.end(), part->pairs, part->pairs + part->count);
+  }
+  return {};
+}
+
+std::string door_text(std::span<const char> room) {
+  std::string text(room.data(), strnlen(room.data(), room.size()));
+  for (char& letter : text)
+    if (letter < ' ' || letter > '~') letter = '?';
+  return text;
+}
+
+std::string refusal_text(const door::Answer& answer) {
+  const std::string section = door_text(answer.section);
+  return fmt::format("{}{}{}{}", answer.result == door::Result::busy ? "busy: " : "refused: ", section,
+                     section.empty() ? "" : ": ", door_text(answer.sentence));
+}
+
+}  // namespace weir::control

@@ -1,0 +1,60 @@
+// The other end of the door: asks a running dataplane (dataplane/share/door.hpp) and takes its answer apart. It
+// connects, sends, and receives within a bounded time; it opens no image and decides nothing.
+//
+// Threads: one at a time; each ask() is a request and its whole answer.
+#pragma once
+#include "control/source/descriptor.hpp"
+#include "dataplane/share/door.hpp"
+
+#include <expected>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace weir::control {
+
+struct DoorFailure {
+  enum class Kind {
+    usage,          // the path or a name cannot be one
+    unreachable,    // nobody serves it, it does not answer, or it speaks another version
+    not_permitted,  // the socket is another user's
+  } kind;
+  std::string sentence;
+};
+
+// An answer with all the messages that follow it. What `answer.result` says of the act is not a failure of the door.
+struct DoorAnswer {
+  door::Answer answer;
+  std::vector<door::WorkerStatus> workers;
+  std::vector<door::BudgetStatus> budgets;
+  std::vector<door::PairStatus> pairs;
+
+  bool is_done() const { return answer.result == door::Result::done; }
+};
+
+// A request of this version; `name` is a job's or a port's.
+std::expected<door::Request, DoorFailure> door_request(door::Act act, std::string_view name = {});
+
+class Door {
+ public:
+  static std::expected<Door, DoorFailure> reach(const std::string& path);
+
+  // `descriptors` travel with the request and stay the caller's.
+  std::expected<DoorAnswer, DoorFailure> ask(const door::Request& request, std::span<const int> descriptors = {});
+
+ private:
+  Door(Descriptor socket, std::string path) : socket_(std::move(socket)), path_(std::move(path)) {}
+  std::expected<void, DoorFailure> receive_status(DoorAnswer& told);
+  std::expected<void, DoorFailure> receive_pairs(DoorAnswer& told);
+
+  Descriptor socket_;
+  std::string path_;
+};
+
+// Text of an answer, of which names in an image are a part: ASCII; what is not, is not repeated.
+std::string door_text(std::span<const char> room);
+
+// "busy: workers have not …", "refused: header: …": why an act that is not done is not.
+std::string refusal_text(const door::Answer& answer);
+
+}  // namespace weir::control
