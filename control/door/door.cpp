@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 namespace weir::control {
@@ -61,6 +62,22 @@ std::expected<door::Request, DoorFailure> door_request(door::Act act, std::strin
         DoorFailure{Kind::usage, fmt::format("a name has at most {} letters", sizeof request.name - 1)});
   name.copy(request.name, name.size());
   return request;
+}
+
+std::expected<u32, std::string> trial_ms(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    u64 ms;
+  };
+  constexpr Unit units[] = {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"min", 60'000}, {"h", 3'600'000},
+                            {"d", 86'400'000}};
+  u64 number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view unit(end, text.data() + text.size());
+  for (const Unit& one : units)
+    if (fault == std::errc() && one.name == unit && number != 0 && number <= door::confirm_within_ms_max / one.ms)
+      return static_cast<u32>(number * one.ms);
+  return std::unexpected(fmt::format("a time to confirm is a number and s, m, h or d, at most 7d: not `{}`", text));
 }
 
 std::expected<Door, DoorFailure> Door::reach(const std::string& path) {

@@ -35,6 +35,9 @@ struct DoorAnswer {
 // A request of this version; `name` is a job's or a port's.
 std::expected<door::Request, DoorFailure> door_request(door::Act act, std::string_view name = {});
 
+// "90s", "5m", "2h", "1d" as a trial has it; the error is a sentence.
+std::expected<u32, std::string> trial_ms(std::string_view text);
+
 class Door {
  public:
   static std::expected<Door, DoorFailure> reach(const std::string& path);

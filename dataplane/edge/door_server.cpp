@@ -108,7 +108,8 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       bell_(bell),
       stats_(stats),
       keeper_(keeper),
-      jobs_(jobs) {
+      jobs_(jobs),
+      fallback_(installer) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -125,6 +126,7 @@ void DoorServer::serve() {
     std::vector<pollfd> waited{{listener_, POLLIN, 0}};
     for (const int client : clients_) waited.push_back({client, POLLIN, 0});
     jobs_.listen();
+    fallback_.attend();
     if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
     for (std::size_t i = 1; i < waited.size(); ++i) {
       if (waited[i].revents == 0 || serve_one(waited[i].fd)) continue;
@@ -148,12 +150,12 @@ bool DoorServer::serve_one(int client) {
   if (received.bytes == 0 && received.descriptors.empty()) return false;
   if (received.bytes < 0) return errno == EAGAIN || errno == EINTR;
   const bool is_request = received.bytes == ssize_t{sizeof request} && !received.is_cut &&
-                          request.magic == door::magic_value && request.version == door::version_value &&
-                          request.reserved == 0;
+                          request.magic == door::magic_value && request.version == door::version_value;
   door::Answer reply = answer(door::Result::malformed);
   write_text(reply.section, "request");
   write_text(reply.sentence, "not a request of this version");
   if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
+  if (is_request && request.act == door::Act::confirm) reply = confirm(request);
   if (is_request && request.act == door::Act::flush) reply = flush();
   if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
   if (is_request && request.act == door::Act::release_port) reply = release(request);
@@ -166,10 +168,13 @@ bool DoorServer::serve_one(int client) {
   return send_message(client, reply);
 }
 
+door::Answer DoorServer::confirm(const door::Request& request) {
+  const auto confirmed = fallback_.confirm(request.generation);
+  return confirmed ? answer(door::Result::done) : refuse(confirmed.error());
+}
+
 door::Answer DoorServer::install(const door::Request& request, std::span<const int> descriptors) {
-  std::expected<Installed, Refusal> result =
-      std::unexpected(Refusal{door::Result::refused, "request", "an install brings exactly one descriptor"});
-  if (descriptors.size() == 1 && request.force <= 1) result = installer_.install(descriptors[0], request.force == 1);
+  const auto result = fallback_.install(request, descriptors);
   door::Answer reply = answer(result ? door::Result::done : result.error().result);
   if (result) {
     reply.blocked_us = result->blocked_us;
@@ -259,6 +264,7 @@ door::Answer DoorServer::answer(door::Result result) const {
   reply.uptime_s = static_cast<u64>(uptime.count());
   reply.reasons_table = door::reasons_table_value;
   write_text(reply.policy_name, installer_.policy_name());
+  fallback_.describe(reply);
   return reply;
 }
 

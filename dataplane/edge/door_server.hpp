@@ -1,10 +1,12 @@
 // The door: a UNIX socket (SOCK_SEQPACKET, mode 0600) by which a policy is installed, state is asked for, and flow
-// tables are emptied. It has a thread of its own, which is no lcore: no packet ever waits for it, and whatever comes
-// in by it that is not a request of dataplane/share/door.hpp is answered with a refusal or a closed connection.
+// tables are emptied; from here a policy on trial falls back. It has a thread of its own, which is no lcore: no packet
+// ever waits for it, and whatever comes in by it that is not a request of dataplane/share/door.hpp is answered with a
+// refusal or a closed connection.
 //
 // Threads: open() and the destructor belong to main; between them one thread serves.
 #pragma once
 #include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/fallback.hpp"
 #include "dataplane/edge/install.hpp"
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
@@ -34,6 +36,7 @@ class DoorServer {
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
+  door::Answer confirm(const door::Request& request);
   door::Answer flush();
   door::Answer seal(const door::Request& request);
   door::Answer release(const door::Request& request);
@@ -51,6 +54,7 @@ class DoorServer {
   const StatsSegment& stats_;
   Keeper* const keeper_;
   JobDesk& jobs_;
+  Fallback fallback_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

@@ -65,8 +65,10 @@ bool matches(std::string_view name, std::string_view pattern, bool is_prefix) {
 std::expected<Installed, Refusal> Installer::start_with(const std::string& path) {
   const int image = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (image < 0) return std::unexpected(refused("request", system_error("cannot open " + path).sentence));
-  const auto prepared = prepare(image, false);
+  auto memory = copy_image(image);
   close(image);
+  if (!memory) return std::unexpected(memory.error());
+  const auto prepared = prepare(*memory, false);
   if (!prepared) return std::unexpected(prepared.error());
   flip(*prepared);
   const u64 generation = (*prepared)->policy.generation();
@@ -75,9 +77,28 @@ std::expected<Installed, Refusal> Installer::start_with(const std::string& path)
 }
 
 std::expected<Installed, Refusal> Installer::install(int image, bool force) {
+  auto memory = copy_image(image);
+  if (!memory) return std::unexpected(memory.error());
+  ReadyImage ready{std::move(*memory), 0};
+  return install(ready, force);
+}
+
+std::expected<ReadyImage, Refusal> Installer::examine(int image) const {
+  auto memory = copy_image(image);
+  if (!memory) return std::unexpected(memory.error());
+  const auto policy = verify(memory->bytes());
+  if (!policy)
+    return std::unexpected(refused(std::string(policy.error().section), std::string(policy.error().sentence)));
+  if (const auto warning = compare_ports(*policy); !warning) return std::unexpected(warning.error());
+  const auto scan = InstalledScan::make(*policy, config_.workers, config_.inspect_reading, nullptr);
+  if (!scan) return std::unexpected(refused("patterns", scan.error()));
+  return ReadyImage{std::move(*memory), policy->generation()};
+}
+
+std::expected<Installed, Refusal> Installer::install(ReadyImage& image, bool force) {
   if (!wait_until(Steady::now() + readers_wait_max, [&] { return spare_is_free(); }))
     return std::unexpected(Refusal{door::Result::busy, "", "workers have not announced the last policy yet"});
-  const auto prepared = prepare(image, force);
+  const auto prepared = prepare(image.memory, force);
   if (!prepared) return std::unexpected(prepared.error());
   const InstalledPolicy* const next = *prepared;
   const auto flipped_at = Steady::now();
@@ -111,10 +132,8 @@ bool Installer::spare_is_free() {
 }
 
 // Fills the spare slot; it becomes the current one by name only, since nobody sees it before the flip.
-std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, bool force) {
-  auto memory = copy_image(image);
-  if (!memory) return std::unexpected(memory.error());
-  const auto policy = verify(memory->bytes());
+std::expected<const InstalledPolicy*, Refusal> Installer::prepare(Mapping& memory, bool force) {
+  const auto policy = verify(memory.bytes());
   if (!policy)
     return std::unexpected(refused(std::string(policy.error().section), std::string(policy.error().sentence)));
   const InstalledPolicy* const before = slot_.current();
@@ -140,7 +159,7 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(int image, boo
   current_ ^= 1;
   Slot& spare = slots_[current_];
   spare.installed.emplace(bind_ports(*policy, names)).installation = ++installations_;
-  spare.memory = std::move(*memory);  // swaps: the old image goes with `memory`
+  spare.memory = std::move(memory);  // swaps: the old image goes with `memory`
   spare.limit_rates.assign(policy->view().limits.size(), {});
   write_limit_rates(*policy, spare.limit_rates);
   spare.seats.assign(seats->begin(), seats->end());

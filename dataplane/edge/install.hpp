@@ -27,6 +27,13 @@ struct Installed {
   std::string warning;  // or empty
 };
 
+// An image in memory of our own that was found good: it can come into force later, and fail only for what this process
+// lacks by then (memory, a ledger that can be written, workers that announce).
+struct ReadyImage {
+  Mapping memory;
+  u64 generation = 0;
+};
+
 struct Refusal {
   door::Result result;
   std::string section, sentence;
@@ -49,6 +56,10 @@ class Installer {
   std::expected<Installed, Refusal> start_with(const std::string& path);
   // While workers run. `force` also takes a lower generation, never the current one, by which flows notice a change.
   std::expected<Installed, Refusal> install(int image, bool force);
+  // Examined as an install would, to be installed later. Changes nothing.
+  std::expected<ReadyImage, Refusal> examine(int image) const;
+  // An image that was examined; it stays whole where this fails.
+  std::expected<Installed, Refusal> install(ReadyImage& image, bool force);
 
   // From now on no queue pair of a job of the policy in force opens, or they do for a new start-up window. False where
   // it has no such job.
@@ -87,7 +98,7 @@ class Installer {
 
   bool spare_is_free();
   JobGate* gate_of(std::string_view job);
-  std::expected<const InstalledPolicy*, Refusal> prepare(int image, bool force);
+  std::expected<const InstalledPolicy*, Refusal> prepare(Mapping& memory, bool force);
   void flip(const InstalledPolicy* next);
   std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
 

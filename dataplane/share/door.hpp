@@ -4,6 +4,8 @@
 // Numbers are in the machine's order: both ends are on one machine.
 //
 //   request install + one descriptor -> answer
+//   request install, confirm_within_ms + two descriptors, the image and its fallback -> answer
+//   request confirm                  -> answer
 //   request flush                    -> answer
 //   request seal_job, open_job       -> answer
 //   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
@@ -19,7 +21,7 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 5;
+inline constexpr u16 version_value = 6;
 
 enum class Act : u16 {
   install = 1,
@@ -32,6 +34,7 @@ enum class Act : u16 {
   export_lessons = 8,
   import_lessons = 9,
   release_port = 10,
+  confirm = 11,
 };
 
 enum class Result : u16 {
@@ -42,15 +45,22 @@ enum class Result : u16 {
   busy = 3,       // workers have not announced the previous image yet, or this act: nothing or not all is done
 };
 
+// Bits of Request::force.
+inline constexpr u32 force_generation = 1;  // take a lower generation too, never the current one
+inline constexpr u32 force_trial = 2;       // take the place of a policy that awaits its confirmation, which ends that
+inline constexpr u32 confirm_within_ms_max = 7 * 24 * 3'600'000;
+
 struct Request {
   u32 magic;
   u16 version;
   Act act;
-  u32 force;     // install only: 1 also takes a lower generation, never the current one
-  u32 reserved;  // 0
+  u32 force;     // install only: bits above
+  u32 confirm_within_ms;  // install only: 0, or the image is on trial: without a confirmation within this time its
+                          // fallback comes into force, of a generation above it
   char name[64];  // of a job's acts: the job's, of release_port: the port's; NUL-terminated; else empty
+  u64 generation;  // confirm only: the policy that is meant, 0: whichever awaits it
 };
-static_assert(sizeof(Request) == 80);
+static_assert(sizeof(Request) == 88);
 
 enum class JobState : u32 { waiting = 0, open = 1, sealed = 2 };  // waiting: for its first queue pair
 
@@ -79,8 +89,12 @@ struct Answer {
   u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
   u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
   char quarantined[256];  // status, release_port: the ports that are cut off, by name, with a comma between
+  u64 awaited_generation;   // status, install, confirm: the policy on trial; 0: none is
+  u64 fallback_generation;  // likewise: what comes into force without a confirmation
+  u64 confirm_left_ms;      // likewise: the time left for one; 0: it is over
+  char fallback_sentence[128];  // likewise: why the fallback is not in force although its time has come
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 928);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1080);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);

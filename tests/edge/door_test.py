@@ -16,9 +16,9 @@ import sys
 import dataplane
 from dataplane import frame, pcap
 
-REQUEST = struct.Struct("<IHHII64s")
-ANSWER_BYTES = 928
-MAGIC, VERSION = 0x524F4F44, 5
+REQUEST = struct.Struct("<IHHII64sQ")
+ANSWER_BYTES = 1080
+MAGIC, VERSION = 0x524F4F44, 6
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
 
@@ -56,7 +56,7 @@ class Door:
         descriptor = os.memfd_create("image")
         os.write(descriptor, data)
         try:
-            return self.ask(REQUEST.pack(MAGIC, VERSION, INSTALL, force, 0, b""), [descriptor])
+            return self.ask(REQUEST.pack(MAGIC, VERSION, INSTALL, force, 0, b"", 0), [descriptor])
         finally:
             os.close(descriptor)
 
@@ -87,7 +87,7 @@ def installs_and_refusals(folder, door):
 
 
 def descriptors_of_all_kinds(folder, door):
-    install = REQUEST.pack(MAGIC, VERSION, INSTALL, 0, 0, b"")
+    install = REQUEST.pack(MAGIC, VERSION, INSTALL, 0, 0, b"", 0)
     pipe_ends = os.pipe()
     directory = os.open(folder.path, os.O_RDONLY)
     zero = os.open("/dev/zero", os.O_RDONLY)
@@ -108,13 +108,13 @@ def descriptors_of_all_kinds(folder, door):
 def garbage(_, door):
     chance = random.Random(2)
     for _ in range(2000):
-        data = bytearray(REQUEST.pack(MAGIC, VERSION, chance.choice((INSTALL, STATUS, FLUSH)), 0, 0, b""))
+        data = bytearray(REQUEST.pack(MAGIC, VERSION, chance.choice((INSTALL, STATUS, FLUSH)), 0, 0, b"", 0))
         if chance.random() < 0.5:
-            data = bytearray(chance.randbytes(chance.choice((0, 1, 79, 80, 81, 64, 5000))))
+            data = bytearray(chance.randbytes(chance.choice((0, 1, 79, 80, 81, 87, 89, 64, 5000))))
         else:
             data[chance.randrange(8)] ^= 1 << chance.randrange(8)
         was = bytes(data)
-        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 10:
+        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 16:
             continue
         answer = door.ask(was)
         assert answer is None or answer[0] in (MALFORMED, REFUSED), (was, answer)
@@ -122,7 +122,7 @@ def garbage(_, door):
     for silent in idle:
         silent.connect(door.path)
     door.connect()
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[0] == DONE, "silent clients stand in the way"
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b"", 0))[0] == DONE, "silent clients stand in the way"
     for silent in idle:
         silent.close()
 
@@ -210,14 +210,14 @@ def flush_forgets(folder, door):
     ended = folder.call("weir", "door", "door", "flush", "-o", "json")
     assert ended.returncode == 0 and json.loads(ended.stdout)["flows_flushed"] > 0, ended
     assert sum(worker["flows_opened"] for worker in facts()) > opened, "the flows are still there"
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[:2] == (DONE, 9)
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b"", 0))[:2] == (DONE, 9)
 
 
 def one_door_one_dataplane(folder, door):
     second = ["--pair", "inside=net_null0,outside=net_null1", "--door"]
     code, said = folder.run([*second, "door"], ["net_null0,no-rx=1", "net_null1,no-rx=1"])
     assert code == 1 and "another process serves it" in said, said
-    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b""))[0] == DONE
+    assert door.ask(REQUEST.pack(MAGIC, VERSION, FLUSH, 0, 0, b"", 0))[0] == DONE
     left = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     left.bind(folder.file("left"))
     left.close()

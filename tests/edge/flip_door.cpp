@@ -28,7 +28,7 @@ door::Answer install(int door, FlipSide side, u64 generation) {
   const auto image = flip_image(side, generation);
   const int file = memfd_create("image", 0);
   door::Answer answer{};
-  door::Request request{door::magic_value, door::version_value, door::Act::install, 0, 0, {}};
+  door::Request request{door::magic_value, door::version_value, door::Act::install, 0, 0, {}, 0};
   iovec part{&request, sizeof request};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof file)] = {};
   msghdr message{};

@@ -44,6 +44,7 @@ Failure failure_of(const control::DoorFailure& failure) {
 door::Act act_of(DoorOptions::Act act) {
   switch (act) {
     case DoorOptions::Act::install: return door::Act::install;
+    case DoorOptions::Act::confirm: return door::Act::confirm;
     case DoorOptions::Act::flush: return door::Act::flush;
     case DoorOptions::Act::seal_job: return door::Act::seal_job;
     case DoorOptions::Act::open_job: return door::Act::open_job;
@@ -58,16 +59,21 @@ door::Act act_of(DoorOptions::Act act) {
   return door::Act::status;
 }
 
-// What travels with the request: an image, lessons, or a file of ours for lessons to be written to.
-std::expected<Descriptor, Failure> companion_of(const DoorOptions& options) {
+// What travels with the request: images, lessons, or a file of ours for lessons to be written to.
+std::expected<std::vector<Descriptor>, Failure> companions_of(const DoorOptions& options) {
   const bool exports = options.act == DoorOptions::Act::export_lessons;
   const bool imports = options.act == DoorOptions::Act::import_lessons;
-  if (!exports && !imports && options.act != DoorOptions::Act::install) return Descriptor(-1);
-  const std::string& path = imports ? options.lessons : options.image;
-  Descriptor file(exports ? memfd_create("lessons", MFD_CLOEXEC)
-                          : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return std::unexpected(file_failure(path));
-  return file;
+  std::vector<std::string> paths;
+  if (options.act == DoorOptions::Act::install) paths.push_back(options.image);
+  if (options.act == DoorOptions::Act::install && !options.fallback.empty()) paths.push_back(options.fallback);
+  if (exports || imports) paths.push_back(options.lessons);
+  std::vector<Descriptor> companions;
+  for (const std::string& path : paths) {
+    companions.emplace_back(exports ? memfd_create("lessons", MFD_CLOEXEC)
+                                    : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (companions.back().get() < 0) return std::unexpected(file_failure(path));
+  }
+  return companions;
 }
 
 // What the dataplane has written into a file of ours goes where it was asked for.
@@ -84,19 +90,30 @@ std::expected<void, Failure> keep_lessons(int lessons, const std::string& path) 
   }
 }
 
+std::expected<void, Failure> fill(door::Request& request, const DoorOptions& options) {
+  request.generation = options.generation;
+  request.force = (options.force ? door::force_generation : 0) | (options.replaces_trial ? door::force_trial : 0);
+  if (options.within.empty()) return {};
+  const auto within_ms = control::trial_ms(options.within);
+  if (!within_ms) return std::unexpected(Failure{exit_usage, within_ms.error()});
+  request.confirm_within_ms = *within_ms;
+  return {};
+}
+
 std::expected<Status, Failure> ask(const DoorOptions& options) {
   auto request = control::door_request(act_of(options.act), options.name);
   if (!request) return std::unexpected(failure_of(request.error()));
-  request->force = options.force;
-  const auto companion = companion_of(options);
-  if (!companion) return std::unexpected(companion.error());
+  if (const auto told = fill(*request, options); !told) return std::unexpected(told.error());
+  const auto companions = companions_of(options);
+  if (!companions) return std::unexpected(companions.error());
+  std::vector<int> descriptors;
+  for (const Descriptor& one : *companions) descriptors.push_back(one.get());
   auto door = control::Door::reach(options.socket);
   if (!door) return std::unexpected(failure_of(door.error()));
-  const int descriptor = companion->get();
-  const auto told = door->ask(*request, {&descriptor, descriptor < 0 ? 0u : 1u});
+  const auto told = door->ask(*request, descriptors);
   if (!told) return std::unexpected(failure_of(told.error()));
   if (told->is_done() && request->act == door::Act::export_lessons)
-    if (const auto kept = keep_lessons(descriptor, options.lessons); !kept) return std::unexpected(kept.error());
+    if (const auto kept = keep_lessons(descriptors[0], options.lessons); !kept) return std::unexpected(kept.error());
   return *told;
 }
 
@@ -150,6 +167,24 @@ nlohmann::ordered_json ledger_json(const Status& status) {
   return made;
 }
 
+// null where no policy is on trial.
+nlohmann::ordered_json trial_json(const door::Answer& answer) {
+  if (answer.awaited_generation == 0) return nullptr;
+  nlohmann::ordered_json made = {{"generation", answer.awaited_generation},
+                                 {"fallback", answer.fallback_generation},
+                                 {"left_s", static_cast<double>(answer.confirm_left_ms) / 1e3}};
+  if (const std::string why = door_text(answer.fallback_sentence); !why.empty()) made["fallback_failed"] = why;
+  return made;
+}
+
+void print_trial(const door::Answer& answer) {
+  if (answer.awaited_generation == 0) return;
+  const std::string why = door_text(answer.fallback_sentence);
+  fmt::print("generation {} awaits its confirmation for another {:.1f} s; else generation {} comes into force{}{}\n",
+             answer.awaited_generation, static_cast<double>(answer.confirm_left_ms) / 1e3, answer.fallback_generation,
+             why.empty() ? "" : ", which has failed: ", why);
+}
+
 bool says_pairs(const DoorOptions& options) {
   return options.act == DoorOptions::Act::members || options.act == DoorOptions::Act::alarms;
 }
@@ -175,6 +210,8 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["blocked_us"] = status.answer.blocked_us;
     json["policy"] = door_text(status.answer.policy_name);
     if (const auto warning = door_text(status.answer.sentence); !warning.empty()) json["warning"] = warning;
+  } else if (options.act == DoorOptions::Act::confirm) {
+    json["confirmed"] = true;
   } else if (options.act == DoorOptions::Act::flush) {
     json["flows_flushed"] = status.answer.flows_flushed;
   } else if (teaches(options)) {
@@ -190,6 +227,7 @@ void print_json(const DoorOptions& options, const Status& status) {
     for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
     json["quarantined"] = door_text(status.answer.quarantined);
     json["ledger"] = ledger_json(status);
+    json["trial"] = trial_json(status.answer);
   }
   fmt::print("{}\n", json.dump());
 }
@@ -204,6 +242,7 @@ void print_status(const Status& status) {
   else
     fmt::print("policy {}, generation {}, up {} s\n", door_text(status.answer.policy_name), status.answer.generation,
                status.answer.uptime_s);
+  print_trial(status.answer);
   u64 packets[reasons_count] = {}, bytes[reasons_count] = {};
   for (const door::WorkerStatus& worker : status.workers) {
     fmt::print("worker {}: {} received, {} handed over, {} unsent; {} flows live, {} opened, {} expired\n",
@@ -253,9 +292,12 @@ void print_table(const DoorOptions& options, const Status& status) {
     return fmt::print("job {} is sealed: its members open no more queue pairs\n", options.name);
   if (options.act == DoorOptions::Act::open_job)
     return fmt::print("job {} is open: its start-up window begins with the next queue pair\n", options.name);
+  if (options.act == DoorOptions::Act::confirm)
+    return fmt::print("generation {} is confirmed\n", status.answer.generation);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
   fmt::print("policy {}, generation {}, in force after {} us\n", door_text(status.answer.policy_name),
              status.answer.generation, status.answer.blocked_us);
+  print_trial(status.answer);
   if (const auto warning = door_text(status.answer.sentence); !warning.empty())
     fmt::print(stderr, "weir door: warning: {}\n", warning);
 }

@@ -1,6 +1,7 @@
 // `weir door`, `weir job` and `weir quarantine`: what is said to a running dataplane at the lowest level. They hand
 // images and lessons over, seal jobs, let ports go and print answers; they neither compile nor decide.
 #pragma once
+#include <cstdint>
 #include <string>
 
 namespace CLI {
@@ -13,11 +14,16 @@ struct DoorOptions {
   std::string socket;
   std::string image;            // install
   bool force = false;           // install: also a lower generation
+  std::string fallback;         // install: image that comes into force without a confirmation in time
+  std::string within;           // install: that time, "5m"
+  bool replaces_trial = false;  // install: also where a policy awaits its confirmation
+  std::uint64_t generation = 0; // confirm: which, 0: whichever is on trial
   std::string name;             // of a job, or release_port: of a port
   std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
   enum class Act {
     install,
+    confirm,
     status,
     flush,
     seal_job,
@@ -31,7 +37,7 @@ struct DoorOptions {
   } act = Act::status;
 };
 
-// Declares SOCKET and the acts `install`, `status`, `flush` and `alarms` of the `door` command.
+// Declares SOCKET and the acts `install`, `confirm`, `status`, `flush` and `alarms` of the `door` command.
 void add_door_options(CLI::App& command, DoorOptions& options);
 
 // Declares SOCKET and the acts `seal`, `open`, `members`, `export` and `import` of the `job` command.

@@ -12,14 +12,24 @@ void add_door_options(CLI::App& command, DoorOptions& options) {
   CLI::App* install = command.add_subcommand("install", "put a compiled image in force");
   install->add_option("image", options.image, "from `weir compile`")->required();
   install->add_flag("--force", options.force, "take a lower generation than the one in force too");
+  CLI::Option* const fallback = install->add_option(
+      "--fallback", options.fallback, "image of a higher generation that comes into force where nobody confirms");
+  CLI::Option* const within =
+      install->add_option("--confirm-within", options.within, "until when: 90s, 5m, 2h")->needs(fallback);
+  fallback->needs(within);
+  install->add_flag("--replace-trial", options.replaces_trial,
+                    "take the place of a policy that awaits its confirmation too");
   install->callback([&options] { options.act = DoorOptions::Act::install; });
+  CLI::App* confirm = command.add_subcommand("confirm", "the policy that is on trial stays");
+  confirm->add_option("--generation", options.generation, "only if it is this one");
+  confirm->callback([&options] { options.act = DoorOptions::Act::confirm; });
   CLI::App* status = command.add_subcommand("status", "policy, counters by reason, flows");
   status->callback([&options] { options.act = DoorOptions::Act::status; });
   CLI::App* flush = command.add_subcommand("flush", "forget every flow; the policy stays");
   flush->callback([&options] { options.act = DoorOptions::Act::flush; });
   CLI::App* alarms = command.add_subcommand("alarms", "hosts of which RDMA counts refusals, gaps, unknown queue pairs");
   alarms->callback([&options] { options.act = DoorOptions::Act::alarms; });
-  for (CLI::App* act : {install, status, flush, alarms})
+  for (CLI::App* act : {install, confirm, status, flush, alarms})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
 }
 

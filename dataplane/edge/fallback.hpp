@@ -1,0 +1,48 @@
+// A policy that was put in force for a trial: it is confirmed in time, or what it brought along as its fallback comes
+// into force by itself, with nobody but this process alive. Which image that is, is the affair of whoever installs.
+//
+// Invariants: a fallback that is armed was verified, and its generation is above that of the policy on trial.
+// Threads: the door's. Time is CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set.
+#pragma once
+#include "dataplane/edge/install.hpp"
+
+#include <chrono>
+#include <optional>
+#include <span>
+
+namespace weir::edge {
+
+class Fallback {
+ public:
+  explicit Fallback(Installer& installer) : installer_(installer) {}
+
+  // An install as the door has it, for a trial or without. While a policy awaits its confirmation another is refused,
+  // unless it says that it takes its place: then that trial is over as soon as the other is in force.
+  std::expected<Installed, Refusal> install(const door::Request& request, std::span<const int> descriptors);
+  // The policy on trial stays. `generation` is the one that is meant, 0 whichever it is.
+  std::expected<void, Refusal> confirm(u64 generation);
+
+  // Puts the fallback in force when its time has come. Where that fails it says so, and tries again each second.
+  void attend();
+
+  // What a status tells of it.
+  void describe(door::Answer& answer) const;
+
+ private:
+  using Time = std::chrono::nanoseconds;  // of CLOCK_BOOTTIME
+  struct Trial {
+    ReadyImage image;
+    u64 awaited_generation;
+    Time deadline, next_try;
+    u64 failures = 0;
+    std::string why;  // the last one
+  };
+  static Time now();
+  std::expected<Installed, Refusal> begin(const door::Request& request, std::span<const int> descriptors);
+  void arm(ReadyImage image, u64 awaited_generation, std::chrono::milliseconds within);
+
+  Installer& installer_;
+  std::optional<Trial> trial_;
+};
+
+}  // namespace weir::edge
