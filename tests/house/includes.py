@@ -36,6 +36,7 @@ MAY_INCLUDE = {
     "control/diff": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile",
                                       "control/bound"),
     "control/door": ("dataplane/base", "dataplane/packet", "dataplane/share", "control/source"),
+    "control/serve": ("dataplane/base", "dataplane/packet", "dataplane/share", "control/source", "control/door"),
     "tools/capture": ("dataplane/base",),
     "tools/thief": ENGINE_LOW,
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
@@ -52,6 +53,7 @@ FOREIGN = {
     r"hs(_\w+)?\.h$|hs/": ("dataplane/scan", "control/inspect", "tests/bench"),
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/bench"),
     r"sodium": ("dataplane/ledger",),
+    r"event2?/|event\.h": ("control/serve",),
     r"catch2/": ("tests",),
 }
 ONE_FILE_ONLY = (r"toml\.hpp|toml/", r"Clp|Coin")

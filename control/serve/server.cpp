@@ -1,0 +1,198 @@
+#include "control/serve/server.hpp"
+
+#include "control/serve/connection.hpp"
+
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace weir::control {
+namespace {
+
+constexpr std::size_t quick_pile_max = 64, slow_pile_max = 4, strangers_max = 8;
+constexpr timeval accept_again{0, 200'000};
+
+// Listening at `path`; a socket that nobody serves gives way.
+std::expected<int, std::string> listen_at(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return std::unexpected(fmt::format("{}: longer than {} bytes", path, sizeof address.sun_path - 1));
+  path.copy(address.sun_path, path.size());
+  const auto* const name = reinterpret_cast<const sockaddr*>(&address);
+  struct stat facts{};
+  if (lstat(path.c_str(), &facts) == 0 && S_ISSOCK(facts.st_mode)) {
+    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool is_served = connect(probe, name, sizeof address) == 0 || errno != ECONNREFUSED;
+    close(probe);
+    if (is_served) return std::unexpected(path + ": another process serves it");
+    unlink(path.c_str());
+  }
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const mode_t mask = umask(0111);
+  const bool is_open = listener >= 0 && bind(listener, name, sizeof address) == 0 && listen(listener, 128) == 0;
+  umask(mask);
+  if (is_open) return listener;
+  const std::string why = std::strerror(errno);
+  close(listener);
+  return std::unexpected(fmt::format("{}: {}", path, why));
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Server>, std::string> Server::open(const std::string& path, Rights rights) {
+  const auto listener = listen_at(path);
+  if (!listener) return std::unexpected(listener.error());
+  event_base* const base = event_base_new();
+  auto server = std::unique_ptr<Server>(new Server(base, path, std::move(rights)));
+  server->listener_ = evconnlistener_new(base, accepted, server.get(), LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+                                         0, *listener);
+  evconnlistener_set_error_cb(server->listener_, not_accepted);
+  return server;
+}
+
+Server::Server(event_base* base, std::string path, Rights rights)
+    : base_(base),
+      path_(std::move(path)),
+      rights_(std::move(rights)),
+      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      quick_(std::make_unique<Clerk>(quick_pile_max)),
+      slow_(std::make_unique<Clerk>(slow_pile_max)) {
+  when_readable(bell_, [this] { posted(); });
+}
+
+Server::~Server() {
+  quick_.reset();
+  slow_.reset();
+  connections_.clear();
+  for (const auto& timer : timers_) event_free(timer->when);
+  if (listener_ != nullptr) evconnlistener_free(listener_), unlink(path_.c_str());
+  event_base_free(base_);
+  close(bell_);
+}
+
+void Server::accepted(evconnlistener*, int socket, sockaddr*, int, void* server) {
+  static_cast<Server*>(server)->welcome(socket);
+}
+
+// No descriptor is left for a client, say: the listener would be ready at once, again and again.
+void Server::not_accepted(evconnlistener* listener, void* server) {
+  evconnlistener_disable(listener);
+  const auto again = [](int, short, void* one) { evconnlistener_enable(static_cast<evconnlistener*>(one)); };
+  event_base_once(static_cast<Server*>(server)->base_, -1, EV_TIMEOUT, again, listener, &accept_again);
+}
+
+void Server::welcome(int socket) {
+  const auto peer = rights_.peer_of(socket);
+  std::size_t strangers = 0, readers = 0;
+  for (const auto& [number, one] : connections_) {
+    strangers += !one->peer().may_read;
+    readers += !one->peer().may_change;
+  }
+  const bool has_room = connections_.size() < connections_max && peer &&
+                        (peer->may_change || readers < connections_of_readers_max) &&
+                        (peer->may_read || strangers < strangers_max);
+  if (!has_room) {
+    ++turned_away_;
+    const HttpAnswer full = error_answer(503, "too many are connected");
+    const std::string text = http_head(full.status, full.type, full.body.size(), false) + full.body;
+    (void)!::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(socket);
+    return;
+  }
+  const std::uint64_t number = ++next_;
+  bufferevent* const bytes = bufferevent_socket_new(base_, socket, BEV_OPT_CLOSE_ON_FREE);
+  connections_.emplace(number, std::make_shared<Connection>(*this, number, bytes, *peer));
+}
+
+void Server::call(const std::shared_ptr<Connection>& connection, HttpRequest request) {
+  Found found = find_route(routes_, request, connection->peer());
+  const bool keeps_alive = request.keeps_alive;
+  if (found.route == nullptr) return connection->answer(found.refusal, keeps_alive);
+  Call call{std::move(request), connection->peer(), std::move(found.rest)};
+  const Route& route = *found.route;
+  if (route.stream) {
+    connection->begin_stream("application/x-ndjson");
+    return route.stream(call, connection);
+  }
+  const auto answered = [&route](const Call& one) {
+    try {
+      return route.answer(one);
+    } catch (const std::exception& fault) {
+      return error_answer(500, fault.what());
+    }
+  };
+  if (route.where == Where::loop) return connection->answer(answered(call), keeps_alive);
+  const std::weak_ptr<Connection> asker = connection;
+  const bool is_taken = give(route.where, [this, asker, answered, keeps_alive, call = std::move(call)] {
+    post([asker, keeps_alive, answer = answered(call)] {
+      if (const auto one = asker.lock()) one->answer(answer, keeps_alive);
+    });
+  });
+  if (!is_taken) connection->answer(error_answer(503, "too much waits to be done: try again"), keeps_alive);
+}
+
+bool Server::give(Where where, std::function<void()> work) {
+  return (where == Where::quick ? quick_ : slow_)->give(std::move(work));
+}
+
+void Server::post(std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(work));
+  }
+  const std::uint64_t one = 1;
+  (void)!write(bell_, &one, sizeof one);
+}
+
+void Server::posted() {
+  std::uint64_t rung = 0;
+  (void)!read(bell_, &rung, sizeof rung);
+  std::vector<std::function<void()>> work;
+  {
+    const std::lock_guard lock(mutex_);
+    work.swap(posted_);
+  }
+  for (const auto& one : work) one();
+}
+
+void Server::every(std::chrono::milliseconds period, std::function<void()> work) {
+  auto timer = std::make_unique<Timer>(nullptr, std::move(work));
+  const auto rings = [](int, short, void* one) { static_cast<Timer*>(one)->work(); };
+  timer->when = event_new(base_, -1, EV_PERSIST, rings, timer.get());
+  const timeval time{period.count() / 1000, period.count() % 1000 * 1000};
+  event_add(timer->when, &time);
+  timers_.push_back(std::move(timer));
+}
+
+void Server::when_readable(int descriptor, std::function<void()> work) {
+  auto timer = std::make_unique<Timer>(nullptr, std::move(work));
+  const auto rings = [](int, short, void* one) { static_cast<Timer*>(one)->work(); };
+  timer->when = event_new(base_, descriptor, EV_READ | EV_PERSIST, rings, timer.get());
+  event_add(timer->when, nullptr);
+  timers_.push_back(std::move(timer));
+}
+
+void Server::run() {
+  signal(SIGPIPE, SIG_IGN);
+  const auto ends = [](int, short, void* base) { event_base_loopexit(static_cast<event_base*>(base), nullptr); };
+  event* const signals[] = {evsignal_new(base_, SIGINT, ends, base_), evsignal_new(base_, SIGTERM, ends, base_)};
+  for (event* const one : signals) event_add(one, nullptr);
+  event_base_dispatch(base_);
+  for (event* const one : signals) event_free(one);
+}
+
+void Server::stop() {
+  post([this] { event_base_loopexit(base_, nullptr); });
+}
+
+}  // namespace weir::control
