@@ -54,11 +54,11 @@ std::expected<void, Error> Dataplane::make_judges() {
   if (!secrets) return std::unexpected(secrets.error());
   secret_ = secrets->flows;
   cookie_secret_ = secrets->cookies;
-  auto stats = StatsSegment::make(options_.stats_path, options_.workers);
-  if (!stats) return std::unexpected(stats.error());
-  stats_.emplace(std::move(*stats));
   InstallConfig config{{}, options_.workers, &quarantine_, options_.inspect_reading, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
+  auto stats = StatsSegment::make(options_.stats_path, options_.workers, config.port_names);
+  if (!stats) return std::unexpected(stats.error());
+  stats_.emplace(std::move(*stats));
   installer_.emplace(config, slot_, stats_->header());
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
   was_refused_ = !start_policy();

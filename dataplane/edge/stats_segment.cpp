@@ -1,5 +1,7 @@
 #include "dataplane/edge/stats_segment.hpp"
 
+#include "dataplane/share/door.hpp"
+
 #include <fmt/format.h>
 
 #include <memory>
@@ -13,8 +15,10 @@ static_assert(sizeof(StatsHeader) <= header_room);
 
 }  // namespace
 
-std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u32 workers) {
-  const std::size_t slabs = header_room;
+std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u32 workers,
+                                                      const std::vector<std::string>& port_names) {
+  static_assert(sizeof(PortName) == 64);
+  const std::size_t slabs = header_room + port_names.size() * sizeof(PortName);
   const std::size_t rings = slabs + workers * sizeof(WorkerCounters);
   const std::size_t bytes = rings + workers * sizeof(EventRing);
   auto memory = path.empty() ? Mapping::anonymous(bytes) : Mapping::file(path, bytes);
@@ -35,7 +39,13 @@ std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u
                                            .slabs_offset = static_cast<u32>(slabs),
                                            .rings_offset = static_cast<u32>(rings),
                                            .ring_bytes = sizeof(EventRing),
-                                           .generation = {}};
+                                           .generation = {},
+                                           .reasons_table = door::reasons_table_value,
+                                           .ports = static_cast<u32>(port_names.size()),
+                                           .ports_offset = header_room};
+  auto* const names = reinterpret_cast<PortName*>(base + header_room);
+  for (std::size_t port = 0; port < port_names.size(); ++port)
+    port_names[port].copy(names[port].text, sizeof(PortName::text) - 1);
   // The magic is what a reader looks for first: it stands when all else does.
   std::atomic_ref<u64>(segment.header_->magic).store(StatsHeader::magic_value, std::memory_order_release);
   return segment;

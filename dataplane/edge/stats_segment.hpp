@@ -6,13 +6,15 @@
 #include "dataplane/share/stats.hpp"
 
 #include <string>
+#include <vector>
 
 namespace weir::edge {
 
 class StatsSegment {
  public:
   // `path` empty: no file.
-  static std::expected<StatsSegment, Error> make(const std::string& path, u32 workers);
+  static std::expected<StatsSegment, Error> make(const std::string& path, u32 workers,
+                                                 const std::vector<std::string>& port_names);
 
   StatsHeader& header() const { return *header_; }
   WorkerCounters& counters(u32 worker) const { return counters_[worker]; }

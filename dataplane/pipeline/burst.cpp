@@ -333,10 +333,11 @@ void Pipeline::emit(EventKind kind, const Entry& entry, const Outcome& outcome) 
   const bool innermost = outcome.depth == headers.tunnels;
   const u16 icmp_message = static_cast<u16>(headers.icmp_type << 8 | headers.icmp_code);
   const u16 target_number = is_icmp_protocol(at.protocol) ? icmp_message : at.target_port;
+  const u32 place = innermost && headers.kind == PacketKind::flow ? headers.key.place() : at.place;
   config_.events->push({entry.packet.time, static_cast<u32>(outcome.generation), outcome.rule, at.source, at.target,
                         innermost ? headers.source_port : u16{0}, target_number, kind, outcome.reason,
                         at.protocol, static_cast<u8>(entry.packet.port),
-                        outcome.found == nothing_found ? no_detail : outcome.found});
+                        outcome.found == nothing_found ? no_detail : outcome.found, place});
 }
 
 }  // namespace weir

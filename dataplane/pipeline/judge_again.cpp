@@ -150,7 +150,7 @@ void Pipeline::revoke(const InstalledPolicy& installed, u32 flow, const Question
   config_.events->push({now_, static_cast<u32>(installed.generation), judgement.rule, question.source, question.target,
                         source_port, is_icmp(key.flow_class()) ? icmp_message : question.target_port,
                         EventKind::flow_revoked, denial_of(judgement), question.protocol,
-                        static_cast<u8>(opener_port(record))});
+                        static_cast<u8>(opener_port(record)), no_detail, key.place()});
 }
 
 // An epoch ends or the sweep goes on.

@@ -30,7 +30,8 @@ void Pipeline::tell_members(EventKind kind, const Entry& entry, const Outcome& o
                             const Address& target) {
   if (config_.events == nullptr) return;
   config_.events->push({now_, static_cast<u32>(outcome.generation), outcome.rule, source, target, 0, roce_port, kind,
-                        outcome.reason, protocol_udp, static_cast<u8>(entry.packet.port)});
+                        outcome.reason, protocol_udp, static_cast<u8>(entry.packet.port), no_detail,
+                        entry.headers.key.scope & place_mask});
 }
 
 // Refusals are the doing of who asked; requests for packets again that of who sends numbers that nobody waits for.

@@ -1,14 +1,16 @@
 // The event ring of one worker: 64-byte records, one writer, one reader, lossy by design; what did not fit is
 // counted. It lives in the stats segment, so that the reader is another process and a packet costs no system call.
 //
-// Threads: the worker pushes, one reader pops. Invariant: tail <= head <= tail + events_per_ring.
+// Threads: the worker pushes, one reader pops, any number look on. Invariant: tail <= head <= tail + events_per_ring.
 #pragma once
 #include "dataplane/base/tick.hpp"
 #include "dataplane/packet/key.hpp"
 #include "dataplane/packet/reason.hpp"
 #include "dataplane/share/stats.hpp"
 
+#include <array>
 #include <atomic>
+#include <bit>
 
 namespace weir {
 
@@ -41,7 +43,7 @@ struct alignas(64) Event {
   u8 protocol;
   u8 port;         // 2 * pair + side the packet came in by
   u32 detail = no_detail;  // of inspect_signature, the pattern's number in that policy
-  u32 zero = 0;
+  u32 place = 0;           // VLANs or the network, as FlowKey has them
 };
 static_assert(sizeof(Event) == 64);
 
@@ -64,7 +66,29 @@ class EventRing {
     tail_.store(tail + 1, std::memory_order_release);
     return true;
   }
+  // Who looks on, beside the reader: the event at `cursor`, which goes on; false when there is none yet. What was written
+  // over before it was seen is added to `missed`.
+  bool look(u64& cursor, Event& event, u64& missed) const {
+    for (;;) {
+      const u64 head = head_.load(std::memory_order_acquire);
+      if (cursor >= head) return false;
+      if (head - cursor >= events_per_ring) {  // the slot of the oldest is the writer's now
+        missed += head - cursor - events_per_ring + 1;
+        cursor = head - events_per_ring + 1;
+      }
+      std::array<u64, sizeof(Event) / sizeof(u64)> words;
+      const auto* const slot = reinterpret_cast<const u64*>(&slots_[cursor % events_per_ring]);
+      for (std::size_t at = 0; at < words.size(); ++at) words[at] = __atomic_load_n(slot + at, __ATOMIC_RELAXED);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (head_.load(std::memory_order_relaxed) - cursor >= events_per_ring) continue;  // perhaps half of another
+      event = std::bit_cast<Event>(words);
+      ++cursor;
+      return true;
+    }
+  }
   u64 lost() const { return lost_.read(); }
+  u64 pushed() const { return head_.load(std::memory_order_acquire); }
+  u64 waiting() const { return pushed() - tail_.load(std::memory_order_relaxed); }
 
  private:
   alignas(64) std::atomic<u64> head_{0};

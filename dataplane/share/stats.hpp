@@ -49,7 +49,7 @@ struct alignas(64) WorkerCounters {
 };
 
 struct StatsHeader {
-  static constexpr u64 magic_value = 0x3153'5441'5453'5757;  // "WWSTATS1"
+  static constexpr u64 magic_value = 0x3253'5441'5453'5757;  // "WWSTATS2"
   u64 magic;
   u32 workers;
   u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse
@@ -58,6 +58,14 @@ struct StatsHeader {
   u32 rings_offset;    // of worker 0's EventRing, likewise; rings stand ring_bytes apart
   u32 ring_bytes;
   Counter generation;  // of the policy in force, 0 when none
+  u64 reasons_table;   // door::reasons_table_value of the writer
+  u32 ports;           // names of ports, in order of Event::port
+  u32 ports_offset;    // of the first; they stand sizeof(PortName) apart
+};
+
+// NUL-terminated, cut where it is longer.
+struct PortName {
+  char text[64];
 };
 
 }  // namespace weir
