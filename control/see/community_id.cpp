@@ -50,7 +50,7 @@ std::optional<u16> answer_to(u8 protocol, u16 type) {
   constexpr std::pair<u16, u16> old[] = {{8, 0}, {13, 14}, {15, 16}, {10, 9}, {17, 18}};
   constexpr std::pair<u16, u16> young[] = {{128, 129}, {133, 134}, {135, 136}, {130, 131}, {139, 140}, {144, 145}};
   const auto search = [&](const auto& pairs) -> std::optional<u16> {
-    for (const auto [one, other] : pairs)
+    for (const auto& [one, other] : pairs)
       if (type == one || type == other) return type == one ? other : one;
     return std::nullopt;
   };

@@ -11,7 +11,7 @@ namespace weir::see {
 
 struct CounterRow {
   std::string_view name;
-  Counter WorkerCounters::*counter;
+  Counter WorkerCounters::* counter;
   bool is_gauge;
   std::string_view sentence;
 };

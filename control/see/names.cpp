@@ -54,9 +54,9 @@ std::string protocol_text(u8 protocol) {
 }
 
 std::string_view kind_name(EventKind kind) {
-  constexpr std::string_view names[] = {"flow_opened", "flow_revoked", "packet_dropped", "scan_detected",
-                                        "inspect_alert", "rdma_refused", "rdma_gaps", "rdma_unknown",
-                                        "rdma_requests", "job_burst", "job_turned"};
+  constexpr std::string_view names[] = {"flow_opened",   "flow_revoked", "packet_dropped", "scan_detected",
+                                        "inspect_alert", "rdma_refused", "rdma_gaps",      "rdma_unknown",
+                                        "rdma_requests", "job_burst",    "job_turned"};
   static_assert(std::size(names) == event_kinds);
   return static_cast<u32>(kind) < event_kinds ? names[static_cast<u32>(kind)] : "unknown";
 }
@@ -80,8 +80,8 @@ std::expected<std::unique_ptr<PolicyNames>, std::string> PolicyNames::read(const
     return std::unexpected(path + ": cannot be read whole");
   const auto policy = verify({made->image_.get(), bytes});
   if (!policy)
-    return std::unexpected(fmt::format("{}: bad policy image: {}: {}", path, policy.error().section,
-                                       policy.error().sentence));
+    return std::unexpected(
+        fmt::format("{}: bad policy image: {}: {}", path, policy.error().section, policy.error().sentence));
   made->policy_ = *policy;
   for (u32 port = 0; port < std::min<std::size_t>(port_names.size(), ports_max); ++port)
     made->classes_[port] = policy->port_class(port_names[port]);
@@ -98,7 +98,8 @@ Segments PolicyNames::segments(const Address& source, const Address& target, u32
 }
 
 EventNames PolicyNames::of(const Event& event) const {
-  EventNames names{.known = true};
+  EventNames names;
+  names.known = true;
   if (event.rule < policy_->rules_count()) {
     const RuleView rule = policy_->rule(event.rule);
     names.rule = rule.name, names.file = rule.file, names.line = rule.line, names.is_forbid = rule.is_forbid;

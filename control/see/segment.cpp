@@ -33,11 +33,11 @@ bool fits(u64 offset, u64 count, u64 each, u64 bytes) { return offset <= bytes &
 std::expected<StatsFile, Failure> StatsFile::open(const std::string& path, Access access) {
   const bool takes = access == Access::take;
   const int file = ::open(path.c_str(), (takes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return std::unexpected(failed(path, takes ? "open (to take its events)" : "open"));
+  if (file < 0) return std::unexpected(failed(path, takes ? "take events of" : "open"));
   StatsFile made;
   made.path_ = path;
   made.file_ = file;
-  struct stat facts {};
+  struct stat facts{};
   if (fstat(file, &facts) != 0) return std::unexpected(failed(path, "look at"));
   made.device_ = facts.st_dev;
   made.inode_ = facts.st_ino;
@@ -64,7 +64,8 @@ std::expected<void, Failure> StatsFile::check() const {
   if (it.reasons != reasons_count || it.reasons_table != door::reasons_table_value)
     return std::unexpected(foreign(path_, "its table of reasons is not this command's: use the `weir` it came with"));
   if (it.slab_bytes != sizeof(WorkerCounters) || it.ring_bytes != sizeof(EventRing))
-    return std::unexpected(foreign(path_, "its counters have another shape: use the `weir` that came with the dataplane"));
+    return std::unexpected(
+        foreign(path_, "its counters have another shape: use the `weir` that came with the dataplane"));
   const bool counts = it.workers >= 1 && it.workers <= workers_max && it.ports <= ports_max;
   const bool aligned = it.slabs_offset % 64 == 0 && it.rings_offset % 64 == 0;
   if (!counts || !aligned || !fits(it.slabs_offset, it.workers, sizeof(WorkerCounters), bytes_) ||
@@ -116,7 +117,7 @@ std::vector<std::string> StatsFile::port_names() const {
 }
 
 bool StatsFile::is_replaced() const {
-  struct stat facts {};
+  struct stat facts{};
   return stat(path_.c_str(), &facts) == 0 && (facts.st_ino != inode_ || facts.st_dev != device_);
 }
 

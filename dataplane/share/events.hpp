@@ -66,8 +66,8 @@ class EventRing {
     tail_.store(tail + 1, std::memory_order_release);
     return true;
   }
-  // Who looks on, beside the reader: the event at `cursor`, which goes on; false when there is none yet. What was written
-  // over before it was seen is added to `missed`.
+  // Who looks on, beside the reader: the event at `cursor`, which goes on; false when there is none yet. What was
+  // written over before it was seen is added to `missed`.
   bool look(u64& cursor, Event& event, u64& missed) const {
     for (;;) {
       const u64 head = head_.load(std::memory_order_acquire);

@@ -37,11 +37,12 @@ MAY_INCLUDE = {
                                       "control/bound"),
     "control/door": ("dataplane/base", "dataplane/packet", "dataplane/share", "control/source"),
     "control/serve": ("dataplane/base", "dataplane/packet", "dataplane/share", "control/source", "control/door"),
+    "control/see": ENGINE + ("control/source", "control/door"),
     "tools/capture": ("dataplane/base",),
     "tools/thief": ENGINE_LOW,
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
-                            "control/ask", "control/bound", "control/diff", "control/door"),
+                            "control/ask", "control/bound", "control/diff", "control/door", "control/see"),
     "tests": ("dataplane", "control", "tools"),
 }
 
@@ -54,9 +55,11 @@ FOREIGN = {
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/bench"),
     r"sodium": ("dataplane/ledger",),
     r"event2?/|event\.h": ("control/serve",),
+    r"prometheus/": ("control/see",),
+    r"(n?curses)\w*\.h": ("tools/weir",),
     r"catch2/": ("tests",),
 }
-ONE_FILE_ONLY = (r"toml\.hpp|toml/", r"Clp|Coin")
+ONE_FILE_ONLY = (r"toml\.hpp|toml/", r"Clp|Coin", r"prometheus/", r"(n?curses)\w*\.h")
 
 # The standard headers that the engine may use: nothing that allocates, waits, prints, throws or asks the time.
 ENGINE_STANDARD = set(

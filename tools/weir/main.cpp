@@ -115,6 +115,10 @@ int main(int argc, char** argv) {
   weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_budgets(app, exit_code);
+  weir::add_counters(app, exit_code);
+  weir::add_drops(app, exit_code);
+  weir::add_events(app, exit_code);
+  weir::add_metrics(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_job(app, exit_code);
   weir::add_quarantine(app, exit_code);

@@ -1,0 +1,118 @@
+#include "control/see/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <cstring>
+#include <map>
+
+namespace weir::see {
+namespace {
+
+using prometheus::ClientMetric, prometheus::MetricFamily, prometheus::MetricType;
+using Label = ClientMetric::Label;
+
+class Families {
+ public:
+  void add(const std::string& name, const std::string& help, MetricType type, double value,
+           std::vector<Label> labels = {}) {
+    auto [at, is_new] = places_.try_emplace(name, families_.size());
+    if (is_new) families_.push_back({name, help, type, {}});
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+    families_[at->second].metric.push_back(std::move(metric));
+  }
+  void count(const std::string& name, const std::string& help, u64 value, std::vector<Label> labels = {}) {
+    add(name, help, MetricType::Counter, static_cast<double>(value), std::move(labels));
+  }
+  void gauge(const std::string& name, const std::string& help, double value, std::vector<Label> labels = {}) {
+    add(name, help, MetricType::Gauge, value, std::move(labels));
+  }
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+  std::map<std::string, std::size_t> places_;
+};
+
+std::string text_of(std::span<const char> room) { return {room.data(), strnlen(room.data(), room.size())}; }
+
+// What a counter of the table is called here, with its unit.
+std::string metric_name(const CounterRow& row) {
+  const std::string_view name = row.name;
+  if (name == "received" || name == "handed_over") return "weir_" + std::string(name) + "_packets_total";
+  if (name == "unsent") return "weir_unsent_frames_total";
+  if (name == "flows_live") return "weir_flows";
+  if (name == "sweep_us") return "weir_sweep_seconds";
+  return "weir_" + std::string(name) + "_total";
+}
+
+void add_workers(Families& families, const Counts& counts) {
+  for (const CounterRow& row : counter_rows) {
+    for (std::size_t worker = 0; worker < counts.workers.size(); ++worker) {
+      const u64 value = counts.workers[worker].values[static_cast<std::size_t>(&row - counter_rows)];
+      const double scale = row.counter == &WorkerCounters::sweep_us ? 1e-6 : 1;
+      families.add(metric_name(row), std::string(row.sentence), row.is_gauge ? MetricType::Gauge : MetricType::Counter,
+                   static_cast<double>(value) * scale, {{"worker", std::to_string(worker)}});
+    }
+  }
+  for (std::size_t worker = 0; worker < counts.workers.size(); ++worker) {
+    const WorkerCounts& one = counts.workers[worker];
+    const std::vector<Label> labels{{"worker", std::to_string(worker)}};
+    families.count("weir_events_total", "events told by the workers", one.events_told, labels);
+    families.count("weir_events_lost_total", "events that found a full ring, which nobody reads", one.events_lost,
+                   labels);
+    families.gauge("weir_events_waiting", "events that wait for their reader", static_cast<double>(one.events_waiting),
+                   labels);
+    families.gauge("weir_worker_heartbeat_timestamp_seconds", "time that a worker last judged something by",
+                   static_cast<double>(one.heartbeat_us) * 1e-6, labels);
+  }
+}
+
+void add_reasons(Families& families, const WorkerCounts& sum) {
+  for (std::size_t reason = 0; reason < reasons_count; ++reason) {
+    const ReasonRow& row = reason_rows[reason];
+    const std::vector<Label> labels{{"reason", std::string(row.name)},
+                                    {"verdict", std::string(verdict_name(row.verdict))}};
+    families.count("weir_packets_total", "packets by how they ended and why", sum.reasons[reason].packets, labels);
+    families.count("weir_bytes_total", "bytes of frames by how they ended and why", sum.reasons[reason].bytes, labels);
+  }
+}
+
+void add_door(Families& families, const MetricsSource& source) {
+  const door::Answer& answer = *source.answer;
+  families.gauge("weir_uptime_seconds", "since the dataplane was started", static_cast<double>(answer.uptime_s));
+  families.gauge("weir_ledger_open", "1: the ledger of budgets is open; 0: there is none, or it is closed",
+                 answer.ledger == door::LedgerState::open ? 1 : 0);
+  families.gauge("weir_budget_accounts", "accounts in force, shown or not",
+                 static_cast<double>(answer.budgets_in_force));
+  families.gauge("weir_quarantined", "1: some port is cut off", answer.quarantined[0] == '\0' ? 0 : 1);
+  for (const door::BudgetStatus& budget : source.budgets) {
+    const std::vector<Label> labels{{"budget", text_of(budget.name)},
+                                    {"window_seconds", std::to_string(budget.length_s)}};
+    families.gauge("weir_budget_limit_bytes", "most bytes in the window that has least left; window 0 is for ever",
+                   static_cast<double>(budget.limit), labels);
+    families.gauge("weir_budget_spent_bytes", "of the limit, spent", static_cast<double>(budget.spent), labels);
+    families.gauge("weir_budget_leased_bytes", "of the limit, lent to workers", static_cast<double>(budget.leased),
+                   labels);
+  }
+}
+
+}  // namespace
+
+std::string metrics_text(const MetricsSource& source) {
+  Families families;
+  if (source.counts != nullptr) {
+    families.gauge("weir_policy_generation", "of the policy in force; 0: none, everything is denied",
+                   static_cast<double>(source.counts->generation));
+    if (!source.policy.empty())
+      families.gauge("weir_policy_info", "the policy in force", 1, {{"policy", std::string(source.policy)}});
+    add_workers(families, *source.counts);
+    add_reasons(families, source.counts->sum());
+  }
+  if (source.answer != nullptr) add_door(families, source);
+  return families.text();
+}
+
+}  // namespace weir::see
