@@ -48,6 +48,11 @@ bool is_file_backed(const rte_eth_dev_info& info) {
   return !has("iface=") && !has("infinite_rx=1");
 }
 
+bool is_kernel_backed(const rte_eth_dev_info& info) {
+  constexpr std::string_view drivers[] = {"net_af_packet", "net_af_xdp", "net_tap", "net_pcap"};
+  return std::ranges::find(drivers, std::string_view(info.driver_name)) != std::end(drivers);
+}
+
 std::string known_devices() {
   std::string devices;
   for (u16 id = 0; id < RTE_MAX_ETHPORTS; ++id) {
@@ -59,7 +64,7 @@ std::string known_devices() {
 }
 
 std::expected<Port, Error> find_port(const std::string& device, u16 index, const Options& options) {
-  Port port{0, index, device, options.name_of(device), 1, 1, 0, 0, false, nullptr};
+  Port port{0, index, device, options.name_of(device), 1, 1, 0, 0, false, false, nullptr};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0)
     return std::unexpected(Error{fmt::format("no port `{}`: {}", device, known_devices())});
   rte_eth_dev_info info{};
@@ -69,6 +74,7 @@ std::expected<Port, Error> find_port(const std::string& device, u16 index, const
     return std::unexpected(dpdk_error(port, "has no MTU", result));
   port.frame_bytes = std::max(port.mtu + link_bytes, ring_frame_bytes(info));
   port.file_backed = is_file_backed(info);
+  port.kernel_backed = is_kernel_backed(info);
   port.rx_queues = std::clamp<u16>(static_cast<u16>(options.workers), 1, std::max<u16>(info.max_rx_queues, 1));
   port.tx_queues = info.max_tx_queues >= options.workers ? static_cast<u16>(options.workers) : u16{1};
   if (port.file_backed && info.max_rx_queues > 1)

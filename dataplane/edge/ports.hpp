@@ -25,6 +25,7 @@ struct Port {
   u16 mtu;
   u32 frame_bytes;      // the longest frame that it hands over in one buffer
   bool file_backed;     // reads a capture and comes to its end
+  bool kernel_backed;   // its frames come and go by system calls, at a microsecond each or more
   std::unique_ptr<rte_spinlock_t> turn;  // for a shared tx queue; null where each worker has its own
 };
 

@@ -80,9 +80,11 @@ u32 Worker::receive(const Port& port) {
   const u16 count = rte_eth_rx_burst(port.id, static_cast<u16>(core_.self()), mbufs.data(), burst_packets_max);
   for (u16 i = 0; i < count; ++i) mbufs[i]->port = port.index;  // inside Weir a frame carries Weir's port index
   if (count == 0) return 0;
-  // Where no more is waiting there is nothing to overlap with: frames go on while they are in the cache.
-  while (count < burst_packets_max && !core_.pipeline().idle()) judge({});
-  judge({mbufs.data(), count}, count < burst_packets_max);
+  // Where no more is waiting there is nothing to overlap with, and where the kernel brings frames a miss of the cache
+  // is little beside what it costs: they go on while they are in the cache.
+  const bool at_once = count < burst_packets_max || port.kernel_backed;
+  while (at_once && !core_.pipeline().idle()) judge({});
+  judge({mbufs.data(), count}, at_once);
   transmit_.flush();
   return count;
 }
