@@ -12,6 +12,8 @@ namespace weir::edge {
 
 class Transmit {
  public:
+  static constexpr u16 gathered_max = 128;  // frames for one port that go with one call
+
   // `queue` is used where a port has one for each worker.
   Transmit(const Ports& ports, u16 queue, Counter& unsent) : ports_(ports), queue_(queue), unsent_(unsent) {}
 
@@ -20,7 +22,6 @@ class Transmit {
   void flush();
 
  private:
-  static constexpr u16 gathered_max = 64;
   struct Gathered {
     std::array<rte_mbuf*, gathered_max> mbufs;
     u16 count = 0;

@@ -75,7 +75,18 @@ u32 Worker::round(bool receiving) {
   return taken;
 }
 
+// All that waits at a port of the kernel goes on with one system call, as far as a send gathers: each call costs as
+// much as a frame, and wakes who receives.
 u32 Worker::receive(const Port& port) {
+  const u32 bursts_most = port.kernel_backed ? Transmit::gathered_max / burst_packets_max : 1;
+  u32 taken = 0;
+  for (u32 burst = 0, count = burst_packets_max; burst < bursts_most && count == burst_packets_max; ++burst)
+    taken += count = receive_burst(port);
+  if (taken != 0) transmit_.flush();
+  return taken;
+}
+
+u32 Worker::receive_burst(const Port& port) {
   std::array<rte_mbuf*, burst_packets_max> mbufs;
   const u16 count = rte_eth_rx_burst(port.id, static_cast<u16>(core_.self()), mbufs.data(), burst_packets_max);
   for (u16 i = 0; i < count; ++i) mbufs[i]->port = port.index;  // inside Weir a frame carries Weir's port index
@@ -85,7 +96,6 @@ u32 Worker::receive(const Port& port) {
   const bool at_once = count < burst_packets_max || port.kernel_backed;
   while (at_once && !core_.pipeline().idle()) judge({});
   judge({mbufs.data(), count}, at_once);
-  transmit_.flush();
   return count;
 }
 

@@ -39,7 +39,9 @@ class Worker {
   // Frames that one may have inside: what the pipeline overlaps, a burst more, and what the engine holds.
   static constexpr u32 frames_max = 4 * burst_packets_max + held_frames_max;
   // All workers together, with what usually lies between them.
-  static u32 frames_inside(u32 workers) { return workers * (frames_max + workers * 2 * burst_packets_max); }
+  static u32 frames_inside(u32 workers) {
+    return workers * (frames_max + Transmit::gathered_max + workers * 2 * burst_packets_max);
+  }
 
   Worker(Core& core, const Ports& ports, Handover& handover, FrameRoom frames, const LiveClock& clock);
 
@@ -49,6 +51,7 @@ class Worker {
  private:
   u32 round(bool receiving);
   u32 receive(const Port& port);
+  u32 receive_burst(const Port& port);
   u32 take_handed(u32 from);
   void judge(std::span<rte_mbuf*> mbufs, bool at_once = false);
   void hand_over(std::span<const Misdirected> misdirected);
