@@ -156,6 +156,8 @@ enum class Verdict : u8 {
   X(budget_crowded, drop, budget, "no room to remember what it would be charged to")                               \
   X(port_unknown, drop, engine, "a port outside every pair")                                                       \
   X(handover_full, drop, engine, "its worker is behind: the ring between two workers is full")                     \
+  X(guard_unenforced, drop, guard, "on a port of the kernel: what the guard looks not into, or terms it cannot keep") \
+  X(guard_silent, drop, guard, "on a port of the kernel that is closed while the dataplane's heartbeat is missing")  \
   X(rejected_reset, answer, policy, "denied, and answered by a TCP reset as policy asks")                          \
   X(rejected_unreachable, answer, policy, "denied, and answered by an ICMP unreachable as policy asks")            \
   X(flow_new, forward, state, "opens a flow that an allow covers")                                                 \

@@ -36,6 +36,7 @@ constexpr Stage stages[] = {
     {"limit", "Limits: how fast"},
     {"budget", "Budgets: how much"},
     {"engine", "Engine"},
+    {"guard", "Guard: ports that the kernel owns"},
 };
 
 std::string page() {

@@ -4,7 +4,7 @@ import pathlib
 import re
 import sys
 
-CODE = {".cpp", ".hpp"}
+CODE = {".cpp", ".hpp", ".c", ".h"}  # C is what runs in the kernel
 SKIPPED_FOLDERS = re.compile(r"^(\.git|\.cache|__pycache__|build.*|corpus)$")
 
 
