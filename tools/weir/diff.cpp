@@ -2,14 +2,12 @@
 // comparison is control/diff's; here it is read from files and shown.
 #include "control/diff/diff.hpp"
 
-#include "control/bound/show.hpp"
+#include "control/diff/show.hpp"
 #include "control/diff/words.hpp"
 #include "control/report/report.hpp"
 #include "tools/weir/commands.hpp"
-#include "tools/weir/dump_rdma.hpp"
 #include "tools/weir/rules.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -27,7 +25,6 @@ struct DiffOptions {
 };
 
 constexpr std::string_view kind_names[] = {"newly_allowed", "newly_denied", "treated_otherwise"};
-constexpr std::size_t shown_max = 6;
 
 // Both policies, with what of them is shown.
 struct Pair {
@@ -36,62 +33,6 @@ struct Pair {
   std::vector<std::string> not_compared;  // words that are known, not enforced and not modelled
 };
 
-std::string last_day(std::int64_t until_s) {
-  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(until_s - 1)));
-}
-
-// What queue pairs may do, or what a connection must speak.
-std::string terms_text(const control::FatePiece& piece) {
-  if (piece.protocols != 0) return fmt::format("spoken {}", protocols_text(piece.protocols));
-  if (piece.read_mtu == 0) return "";
-  std::string out = operations_text(piece.operations);
-  if (piece.read_unless_asset != 0) out += ", read of who holds no other asset";
-  out += fmt::format("; READ at MTU {}, credit {}", piece.read_mtu, control::show_bytes(piece.read_credit));
-  return piece.first_use == 0 ? out : out + fmt::format("; {} by first use", piece.first_use);
-}
-
-// "allowed until 2027-03-31, then denied", with what else is asked of the packets.
-std::string spoken(const Diff& diff, const std::vector<control::FatePiece>& fate) {
-  constexpr std::string_view logs[] = {"", "log opened", "log all"};
-  std::string out;
-  for (const control::FatePiece& piece : fate) {
-    std::vector<std::string> traits;
-    if (piece.log != 0) traits.emplace_back(logs[piece.log]);
-    if (piece.syn_proxy != 0) traits.emplace_back("syn_proxy");
-    if (piece.rejects != 0) traits.emplace_back("answered");
-    if (const std::string terms = terms_text(piece); !terms.empty()) traits.push_back(terms);
-    if (piece.inspections != 0) traits.push_back(fmt::format("inspected by {}", diff.inspections[piece.inspections]));
-    out += out.empty() ? "" : ", then ";
-    out += piece.allowed != 0 ? "allowed" : "denied";
-    if (!traits.empty()) out += fmt::format(" ({})", fmt::join(traits, ", "));
-    if (piece.until_s != control::no_end) out += fmt::format(" until {}", last_day(piece.until_s));
-  }
-  return out;
-}
-
-std::string place_of(const Rules& rules, const control::Statement& statement) {
-  const control::Model& model = rules.checked.model;
-  return fmt::format("{}:{}", model.files[statement.span.file], model.line_of(statement.span));
-}
-
-// "allow `serve` at policy.toml:126", or the reason's sentence.
-std::string decided_by(const Rules& rules, const Judgement& judgement) {
-  const ReasonRow& reason = row(judgement.reason);
-  if (judgement.rule == no_rule) return fmt::format("denied: {}", reason.sentence);
-  const RuleView rule = rules.compiled->policy.rule(judgement.rule);
-  const std::string which =
-      fmt::format("{} `{}` at {}:{}", rule.is_forbid ? "forbid" : "allow", rule.name, rule.file, rule.line);
-  if (judgement.reason == Reason::expired) return fmt::format("denied: {} has expired", which);
-  return fmt::format("{} by {}", reason.verdict == Verdict::forward ? "allowed" : "denied", which);
-}
-
-std::string packet_of(const DiffExample& example) {
-  std::string out = fmt::format("{} > {} {}", example.source, example.target, example.service);
-  if (example.network) return out + fmt::format(", in network {}", *example.network);
-  out += example.port.empty() ? ", in a tunnel without a number" : fmt::format(", in by {}", example.port);
-  return example.out_port.empty() ? out : out + fmt::format(", out by {}", example.out_port);
-}
-
 // What asks `weir explain` about the example; empty where its words cannot.
 std::string question_of(const DiffExample& example) {
   std::string out = fmt::format("'{} > {} {}'", example.source, example.target, example.service);
@@ -99,86 +40,6 @@ std::string question_of(const DiffExample& example) {
   if (example.port.empty()) return "";
   out += fmt::format(" --port {}", example.port);
   return example.out_port.empty() ? out : out + fmt::format(" --to-port {}", example.out_port);
-}
-
-std::string others_of(const Rules& rules, const std::vector<u32>& statements, const Judgement& judgement) {
-  std::vector<std::string> names;
-  for (const u32 index : statements) {
-    const control::Statement& statement = rules.checked.model.statements[index];
-    const bool decides =
-        judgement.rule != no_rule && rules.compiled->policy.rule(judgement.rule).name == statement.name;
-    if (!decides) names.push_back(fmt::format("`{}` at {}", statement.name, place_of(rules, statement)));
-  }
-  if (names.empty()) return "";
-  const std::size_t more = names.size() > shown_max ? names.size() - shown_max : 0;
-  names.resize(names.size() - more);
-  return fmt::format("; elsewhere in it also {}{}", fmt::join(names, ", "),
-                     more != 0 ? fmt::format(" and {} more", more) : "");
-}
-
-void print_entry(const Pair& pair, const DiffEntry& entry) {
-  const Diff& diff = pair.diff;
-  std::string where = entry.domain.empty() ? "" : fmt::format("inside {}", entry.domain);
-  if (!entry.family.empty()) where = fmt::format("{} only{}{}", entry.family, where.empty() ? "" : ", ", where);
-  fmt::print("  {} > {}: {}{}\n", entry.from, entry.to, entry.services,
-             where.empty() ? "" : fmt::format(" ({})", where));
-  constexpr std::string_view sides[] = {"old", "new"};
-  for (const u32 policy : {control::old_policy, control::new_policy}) {
-    const Judgement& judgement = entry.example.judgements[policy];
-    fmt::print("    {}      {}{}\n", sides[policy], decided_by(pair.rules[policy], judgement),
-               others_of(pair.rules[policy], entry.statements[policy], judgement));
-    if (entry.kind == ChangeKind::treated_otherwise) fmt::print("             {}\n", spoken(diff, entry.fates[policy]));
-  }
-  fmt::print("    example  {}\n", packet_of(entry.example));
-}
-
-std::string prefixes_of(const control::DiffClaim& claim) {
-  std::vector<std::string> shown = claim.prefixes;
-  const std::size_t more = shown.size() > shown_max ? shown.size() - shown_max : 0;
-  shown.resize(shown.size() - more);
-  return fmt::format("{}{}{}", claim.all_but ? "all but " : "", fmt::join(shown, ", "),
-                     more != 0 ? fmt::format(" and {} more prefixes", more) : "");
-}
-
-void print_bounds(const Diff& diff) {
-  for (const control::DiffBound& one : diff.bounds) {
-    if (!one.moved()) continue;
-    fmt::print("  {}\n", one.asset);
-    for (std::size_t i = 0; i < control::bound_labels.size(); ++i) {
-      const auto figure = [&](u32 policy) { return one.figures[policy].empty() ? "none" : one.figures[policy][i]; };
-      if (figure(0) != figure(1)) fmt::print("    {}: {} -> {}\n", control::bound_labels[i], figure(0), figure(1));
-    }
-  }
-}
-
-void print_table(const Pair& pair) {
-  const Diff& diff = pair.diff;
-  constexpr std::string_view titles[] = {"Newly allowed", "Newly denied", "Treated otherwise"};
-  bool first = true;
-  const auto section = [&](std::string_view title) {
-    fmt::print("{}{}\n", first ? "" : "\n", title);
-    first = false;
-  };
-  std::optional<ChangeKind> last;
-  for (const DiffEntry& entry : diff.entries) {
-    if (last != entry.kind) section(titles[static_cast<std::size_t>(entry.kind)]);
-    last = entry.kind;
-    print_entry(pair, entry);
-  }
-  if (!diff.claims.empty()) section("Addresses that ports may claim");
-  for (const auto& claim : diff.claims)
-    fmt::print("  {}: {} {}\n", fmt::join(claim.ports, ", "), claim.accepted ? "newly" : "no longer",
-               prefixes_of(claim));
-  if (std::ranges::any_of(diff.bounds, &control::DiffBound::moved))
-    section("Most that can leave, and the shortest time for a copy");
-  print_bounds(diff);
-  if (!diff.settings.empty()) section("Settings");
-  for (const auto& [key, before, after] : diff.settings) fmt::print("  {}: {} -> {}\n", key, before, after);
-  for (const auto& [before, after] : diff.renamed)
-    fmt::print("renamed, which changes nothing: {} -> {}\n", before, after);
-  if (!pair.not_compared.empty())
-    fmt::print("not compared, since this version does not enforce it: {}\n", fmt::join(pair.not_compared, ", "));
-  if (diff.same()) fmt::print("the policies behave the same\n");
 }
 
 Json numbers_json(const control::ServicePoints& points) { return control::numbers_of(points); }
@@ -219,7 +80,7 @@ Json side_json(const Diff& diff, const Rules& rules, const DiffEntry& entry, u32
     out["rule"] = {
         {"name", rule.name}, {"kind", rule.is_forbid ? "forbid" : "allow"}, {"file", rule.file}, {"line", rule.line}};
   }
-  if (entry.kind == ChangeKind::treated_otherwise) out["treatment"] = spoken(diff, entry.fates[policy]);
+  if (entry.kind == ChangeKind::treated_otherwise) out["treatment"] = control::show_fate(diff, entry.fates[policy]);
   out["statements"] = Json::array();
   for (const u32 index : entry.statements[policy]) out["statements"].push_back(statement_json(rules, index));
   return out;
@@ -329,7 +190,7 @@ int run_diff(const DiffOptions& options) {
   }
   pair.diff = std::move(*made);
   pair.not_compared = not_compared(pair);
-  if (options.output == "table") print_table(pair);
+  if (options.output == "table") fmt::print("{}", control::show_diff(pair.diff, {side(0), side(1)}, pair.not_compared));
   else print_json(options, pair);
   return pair.diff.same() ? exit_yes : exit_no;
 }

@@ -1,11 +1,8 @@
 // The same steps for check, compile, test, explain and replay, so that none of them can mean another policy.
 #include "tools/weir/rules.hpp"
 
-#include "control/inspect/compile_patterns.hpp"
-#include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
 #include "control/source/scan.hpp"
-#include "dataplane/policy/verify.hpp"
 #include "tools/weir/commands.hpp"
 
 #include <fmt/format.h>
@@ -46,16 +43,6 @@ bool is_image(const std::string& path) {
   return file.gcount() == sizeof magic && magic == image::magic;
 }
 
-// The code as the catalogue has it: the error's own text does not outlive it.
-void add_capacity(const control::CapacityError& error, control::Diagnostics& out) {
-  const control::CodeRow* row = control::find_code(error.code);
-  const control::Label nowhere{{~0u, 0, 0}, ""};
-  const control::Label& first = error.causes.empty() ? nowhere : error.causes.front();
-  auto& made = out.add(row == nullptr ? "E0699" : row->code, first.span, error.sentence, first.text);
-  for (std::size_t i = 1; i < error.causes.size(); ++i) made.with(error.causes[i].span, error.causes[i].text);
-  if (!error.note.empty()) made.note(error.note);
-}
-
 }  // namespace
 
 void add_rules_options(CLI::App& command, RulesOptions& options) {
@@ -79,46 +66,10 @@ std::optional<std::int64_t> time_of(const std::string& at) {
   return sys_days(date).time_since_epoch().count() * 86400LL + 43200;
 }
 
-std::expected<PolicyFile, std::string> take_image(const std::vector<std::byte>& image) {
-  if (image.empty() || image.size() % image::alignment_bytes != 0)
-    return std::unexpected(fmt::format("not a policy image: {} bytes", image.size()));
-  std::unique_ptr<std::byte, void (*)(void*)> memory(
-      static_cast<std::byte*>(std::aligned_alloc(image::alignment_bytes, image.size())), std::free);
-  if (memory == nullptr) return std::unexpected(fmt::format("no memory for an image of {} bytes", image.size()));
-  std::memcpy(memory.get(), image.data(), image.size());
-  const auto policy = verify({memory.get(), image.size()});
-  if (!policy)
-    return std::unexpected(fmt::format("bad policy image: {}: {}", policy.error().section, policy.error().sentence));
-  return PolicyFile{std::move(memory), *policy, ""};
-}
-
 Rules read_rules(const std::string& path, std::int64_t now_s, std::uint64_t generation, control::Purpose purpose,
                  Signatures signatures) {
-  Rules rules{control::check(control::load(path), now_s, purpose), std::nullopt, std::nullopt, now_s};
-  if (!rules.checked.ok()) return rules;
-  std::vector<std::byte> patterns;
-  if (signatures == Signatures::compiled && !rules.checked.model.pattern_sets.empty()) {
-    auto made = control::compile_patterns(rules.checked.model.pattern_sets);
-    if (!made) {
-      const bool has_place = made.error().span.file != ~0u;
-      rules.checked.diagnostics.add(has_place ? "E0421" : "E0621", made.error().span, made.error().sentence);
-      return rules;
-    }
-    patterns = std::move(*made);
-  }
-  auto compiled = control::compile(rules.checked.model, generation, control::DecisionForm::automatic, patterns);
-  if (!compiled) {
-    add_capacity(compiled.error(), rules.checked.diagnostics);
-    return rules;
-  }
-  rules.report = compiled->report;
-  auto file = take_image(compiled->image);
-  if (!file) {
-    rules.checked.diagnostics.add("E0699", {~0u, 0, 0}, file.error());
-    return rules;
-  }
-  rules.compiled.emplace(std::move(*file));
-  rules.compiled->rule_directory = directory_of(path);
+  Rules rules = control::read_rules(control::load(path), now_s, generation, purpose, signatures);
+  if (rules.compiled) rules.compiled->rule_directory = directory_of(path);
   return rules;
 }
 
