@@ -1,6 +1,6 @@
 // A UDP payload to RoCEv2's port, any bytes, in a frame that is right around it: read as the naive twin reads it, its
 // ICRC is what a bit at a time makes of it, and a connection manager's message says what stands at the offsets of the
-// specification's tables. The same bytes are read as Ultra Ethernet too.
+// specification's tables.
 //
 // The first byte chooses the family. Seeds: `fuzz_mad` with WEIR_FUZZ_WRITE_SEEDS=DIR writes the payloads of the rows
 // of tests/unit/parse_rdma_rows.hpp and one message of each kind.
@@ -9,7 +9,6 @@
 #include "dataplane/packet/icrc.hpp"
 #include "dataplane/packet/mad.hpp"
 #include "dataplane/packet/rdma.hpp"
-#include "dataplane/packet/uet.hpp"
 #include "tests/property/parse_twin.hpp"
 #include "tests/unit/parse_frame.hpp"
 #include "tests/unit/parse_rdma_rows.hpp"
@@ -104,15 +103,6 @@ void read_all(const Bytes& frame, bool ipv6) {
   cm_addresses_hold(message, headers);
 }
 
-void read_as_ultra(std::span<const u8> payload) {
-  const std::unique_ptr<u8[]> room(new u8[payload.size()]);
-  std::memcpy(room.get(), payload.data(), payload.size());
-  UetPacket packet;
-  if (!read_uet(room.get(), static_cast<u32>(payload.size()), packet)) return;
-  WEIR_CHECK(static_cast<u8>(packet.type) == payload[0] >> 3 && packet.pds_bytes <= payload.size());
-  WEIR_CHECK(!packet.has_job || packet.job == big(&payload[packet.pds_bytes + 5], 3));
-}
-
 Bytes message_of(u8 attribute) {
   Bytes payload{0x64, 0, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 7};
   add(payload, {0x80010000, 1, 0x01070203, 0, 1, 2, u32{attribute} << 16, 0});
@@ -160,6 +150,5 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t bytes) {
   if (!found.empty()) std::fprintf(stderr, "%s\n", found.c_str());
   WEIR_CHECK(found.empty());
   read_all(frame, ipv6);
-  read_as_ultra(payload);
   return 0;
 }

@@ -49,8 +49,8 @@ MAY_INCLUDE = {
     "tools/thief": ENGINE_LOW,
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
-                            "control/ask", "control/bound", "control/diff", "control/door", "control/see", "control/front",
-                            "control/serve", "control/publish"),
+                            "control/ask", "control/bound", "control/diff", "control/door", "control/see",
+                            "control/front", "control/serve", "control/publish"),
     "tests": ("dataplane", "control", "tools"),
 }
 
