@@ -52,7 +52,7 @@ nlohmann::json counts_of(const Kernel& kernel, u32 slot, guard_way way) {
 
 nlohmann::json status_of(const Kernel& kernel, const std::string& folder) {
   nlohmann::json status{{"folder", folder}, {"generation", kernel.generation().value_or(0)},
-                        {"flows", kernel.flows_count()}};
+                        {"flows", kernel.flows_count()}, {"leased_bytes", kernel.leased(boot_ns())}};
   const guard_settings own = kernel.settings();
   for (const auto& [ifindex, one] : kernel.interfaces()) {
     nlohmann::json row{{"interface", one.name}, {"machine", one.words[guard_out]}, {"wire", one.words[guard_in]}};
@@ -148,7 +148,8 @@ int act_status(const std::string& folder, bool json) {
   bool sound = true;
   if (json) std::puts(status.dump(2).c_str());
   else
-    std::printf("generation %lu, %lu flows\n", status["generation"].get<u64>(), status["flows"].get<u64>());
+    std::printf("generation %lu, %lu flows, leases: %lu bytes\n", status["generation"].get<u64>(),
+                status["flows"].get<u64>(), status["leased_bytes"].get<u64>());
   for (const auto& row : status.value("interfaces", nlohmann::json::array())) {
     sound = sound && row["in"]["fault"] == "" && row["out"]["fault"] == "";
     if (json) continue;

@@ -1,5 +1,5 @@
-// Where the guard's programs sit: put before an interface's frames, found again by pins, looked after. A pinned link ends
-// with its pin; what sits at clsact, on kernels without TCX, stays until somebody takes it away. It judges no frame.
+// Where the guard's programs sit: put before an interface's frames, found again by pins, looked after. A pinned link
+// ends with its pin; what sits at clsact, on kernels without TCX, stays until somebody takes it away. It judges nothing.
 #pragma once
 #include "dataplane/guard/kernel.hpp"
 
@@ -18,8 +18,8 @@ struct Order {
 // `NAME=MACHINE[:WIRE]`.
 std::expected<Order, Error> order_of(const std::string& text);
 
-// Both ways, pinned in `folder`; the interface is in the guard's table before any frame comes. On an error nothing of it
-// stays.
+// Both ways, pinned in `folder`; the interface is in the guard's table before any frame comes. On an error nothing of
+// it stays.
 std::expected<guard_interface, Error> attach(Kernel& kernel, const std::string& folder, const Order& order, u32 slot);
 void detach(Kernel& kernel, const std::string& folder, u32 ifindex, const guard_interface& interface);
 

@@ -141,6 +141,7 @@ __noinline int judge(u32 which, const struct asked* asked, u32 slot, u64 now_us,
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 2 * guard_leases_max);  // of each slot of `policies` its own
+  __uint(map_flags, BPF_F_MMAPABLE);
   __type(key, u32);
   __type(value, struct guard_lease);
 } leases SEC(".maps");
@@ -156,10 +157,16 @@ part void pay_back(u32 which, const struct guard_policy* policy, u32 accounts, u
   for (u32 i = 0; i < guard_accounts_max; ++i) {
     if (i >= count) return;
     struct guard_lease* lease = lease_at(which, policy, accounts, i);
-    if (!lease) continue;
-    const u64 cost = (u64)bytes + (u64)lease->surcharge * packets;
-    __sync_fetch_and_add(&lease->left, cost);
-    __sync_fetch_and_sub(&lease->spent, cost);
+    if (lease) __sync_fetch_and_add(&lease->left, (u64)bytes + (u64)lease->surcharge * packets);
+  }
+}
+
+// Once all have paid: only what is sure is ever told to the ledger.
+part void tell_spent(u32 which, const struct guard_policy* policy, u32 accounts, u32 count, u32 bytes, u32 packets) {
+  for (u32 i = 0; i < guard_accounts_max; ++i) {
+    if (i >= count) return;
+    struct guard_lease* lease = lease_at(which, policy, accounts, i);
+    if (lease) __sync_fetch_and_add(&lease->spent, (u64)bytes + (u64)lease->surcharge * packets);
   }
 }
 
@@ -172,20 +179,18 @@ __noinline int debit(u32 which, u32 charge, u32 bytes, u32 packets, u64 now_ns) 
   const u32 accounts = one->accounts, count = one->accounts_count;
   if (count > guard_accounts_max) return reason_budget_closed;
   for (u32 i = 0; i < guard_accounts_max; ++i) {
-    if (i >= count) return 0;
+    if (i >= count) break;
     struct guard_lease* lease = lease_at(which, policy, accounts, i);
     int reason = reason_budget_closed;
     if (lease && now_ns < lease->until_ns) {
       const u64 cost = (u64)bytes + (u64)lease->surcharge * packets;
-      if (__sync_fetch_and_sub(&lease->left, cost) >= (__s64)cost) {
-        __sync_fetch_and_add(&lease->spent, cost);
-        continue;
-      }
+      if (__sync_fetch_and_sub(&lease->left, cost) >= (__s64)cost) continue;
       __sync_fetch_and_add(&lease->left, cost);
       reason = reason_budget_spent;
     }
     pay_back(which, policy, accounts, i, bytes, packets);
     return reason;
   }
+  tell_spent(which, policy, accounts, count, bytes, packets);
   return 0;
 }

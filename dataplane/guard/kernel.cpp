@@ -82,18 +82,17 @@ std::expected<std::unique_ptr<bpf_object, Closer>, Error> loaded(Room room, bool
   return object;
 }
 
-// Until no program that began before runs any more: what it reads may then be written over.
-void wait_for_programs() {
-  constexpr auto long_enough = std::chrono::milliseconds(200);  // a frame takes microseconds
-  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(long_enough);
-}
-
 int quiet(libbpf_print_level, const char*, va_list) { return 0; }
 
 }  // namespace
 
 Descriptor::~Descriptor() {
   if (number_ >= 0) close(number_);
+}
+
+void wait_for_programs() {
+  constexpr auto long_enough = std::chrono::milliseconds(200);  // a frame takes microseconds
+  if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) std::this_thread::sleep_for(long_enough);
 }
 
 u64 boot_ns() { return ns_of(CLOCK_BOOTTIME); }
@@ -228,15 +227,14 @@ std::expected<void, Error> Kernel::set_settings(const guard_settings& own) {
   return {};
 }
 
-std::expected<void, Error> Kernel::set_lease(u32 number, const guard_lease& lease) {
-  if (bpf_map_update_elem(map(Map::leases), &number, &lease, BPF_ANY) != 0) return failed("a lease");
-  return {};
-}
-
-std::expected<guard_lease, Error> Kernel::lease(u32 number) const {
-  guard_lease made{};
-  if (bpf_map_lookup_elem(map(Map::leases), &number, &made) != 0) return failed("a lease");
-  return made;
+u64 Kernel::leased(u64 now_ns) const {
+  u64 sum = 0;
+  for (u32 number = 0; number < 2 * guard_leases_max; ++number) {
+    guard_lease one{};
+    if (bpf_map_lookup_elem(map(Map::leases), &number, &one) == 0 && now_ns < one.until_ns && one.left > 0)
+      sum += static_cast<u64>(one.left);
+  }
+  return sum;
 }
 
 Count Kernel::count(u32 slot, guard_way way, u8 reason) const {

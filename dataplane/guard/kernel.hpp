@@ -67,6 +67,7 @@ class Kernel {
   // One flip: from its return on no frame is judged by what was in force before.
   std::expected<void, Error> install(const Tables& tables);
   std::expected<u64, Error> generation() const;  // 0: no policy
+  u32 in_force() const;  // 0: none, else the number of its slot and 1
 
   std::expected<void, Error> set_interface(u32 ifindex, const guard_interface& interface);
   std::vector<std::pair<u32, guard_interface>> interfaces() const;
@@ -75,8 +76,8 @@ class Kernel {
   guard_settings settings() const;
   std::expected<void, Error> set_settings(const guard_settings& own);
 
-  std::expected<void, Error> set_lease(u32 number, const guard_lease& lease);
-  std::expected<guard_lease, Error> lease(u32 number) const;
+  // Bytes in leases that may still leave by them, all together.
+  u64 leased(u64 now_ns) const;
 
   Count count(u32 slot, guard_way way, u8 reason) const;
   u64 flows_count() const;
@@ -89,7 +90,6 @@ class Kernel {
   // The slots' memory, for as long as the call of `use` takes; a slot is `room` and guard_pad bytes.
   template <class Use>
   std::expected<void, Error> with_slots(Use&& use) const;
-  u32 in_force() const;  // 0: none, else a slot's number and 1
 
   std::array<Descriptor, maps_count> maps_;
   std::array<Descriptor, programs_count> programs_;
@@ -97,6 +97,8 @@ class Kernel {
   u32 cpus_ = 0;
 };
 
+// Until no program runs any more that began before: what it reads or pays from may then be settled.
+void wait_for_programs();
 // CLOCK_BOOTTIME.
 u64 boot_ns();
 // What the time of day is ahead of it, in microseconds.

@@ -13,6 +13,7 @@ struct Options {
   std::vector<std::string> interfaces, beside_xdp;
   std::string when_dead = "deny", output = "human";
   bool force = false, by_clsact = false;
+  guard::RunTerms run;
 };
 
 void add_attach(CLI::App& app, Options& options, int& exit_code) {
@@ -46,6 +47,22 @@ void add_attach(CLI::App& app, Options& options, int& exit_code) {
   });
 }
 
+void add_run(CLI::App& app, Options& options, int& exit_code) {
+  CLI::App* act = app.add_subcommand("run", "lend on budgets, and pass the dataplane's heartbeat on, until SIGTERM");
+  CLI::Option* policy = act->add_option("--policy", options.run.policy, "the policy image that is in force");
+  CLI::Option* folder = act->add_option("--ledger", options.run.places.folder, "where no dataplane holds it");
+  CLI::Option* key = act->add_option("--ledger-key", options.run.places.key, "the file of its key");
+  act->add_option("--ledger-anchor", options.run.places.anchor, "a folder on another device");
+  act->add_option("--lease-ms", options.run.lease_ms, "what is lent ends so long after this process did")
+      ->check(CLI::Range(u64{100}, u64{600'000}));
+  act->add_option("--stats", options.run.stats, "the dataplane's stats segment, whose heartbeat is passed on");
+  folder->needs(key)->needs(policy);
+  act->callback([&] {
+    options.run.folder = options.attach.folder;
+    exit_code = guard::act_run(options.run);
+  });
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -55,6 +72,7 @@ int main(int count, char** arguments) {
   int exit_code = 0;
   app.add_option("--pins", options.attach.folder, "where programs and maps are pinned")->capture_default_str();
   add_attach(app, options, exit_code);
+  add_run(app, options, exit_code);
   CLI::App* update = app.add_subcommand("update", "put another policy in force, by one flip");
   update->add_option("--policy", options.attach.policy, "the policy image")->required();
   update->add_flag("--force", options.force, "also a lower generation");
@@ -62,7 +80,7 @@ int main(int count, char** arguments) {
   app.add_subcommand("detach", "judge these interfaces no longer")->callback([&] {
     exit_code = guard::act_detach(options.attach.folder);
   });
-  CLI::App* status = app.add_subcommand("status", "policy, interfaces, faults, counters by reason; 1 where there is a fault");
+  CLI::App* status = app.add_subcommand("status", "policy, interfaces, faults, counters; 1 where there is a fault");
   status->add_option("-o,--output", options.output)->check(CLI::IsMember({"human", "json"}));
   status->callback([&] { exit_code = guard::act_status(options.attach.folder, options.output == "json"); });
   try {

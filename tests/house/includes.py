@@ -50,7 +50,7 @@ MAY_INCLUDE = {
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
                             "control/ask", "control/bound", "control/diff", "control/door", "control/see",
-                            "control/front", "control/serve", "control/publish"),
+                            "control/front", "control/serve", "control/publish", "dataplane/guard"),
     "tests": ("dataplane", "control", "tools"),
 }
 
