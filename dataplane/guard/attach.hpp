@@ -1,5 +1,5 @@
 // Where the guard's programs sit: put before an interface's frames, found again by pins, looked after. A pinned link
-// ends with its pin; what sits at clsact, on kernels without TCX, stays until somebody takes it away. It judges nothing.
+// ends with its pin; what sits at clsact, on kernels without TCX, stays until somebody takes it away. It judges not.
 #pragma once
 #include "dataplane/guard/kernel.hpp"
 

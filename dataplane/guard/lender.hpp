@@ -1,6 +1,6 @@
-// The guard's keeper of accounts, where no dataplane holds the ledger: it lends what the ledger has recorded into leases
-// that the programs spend, tells the ledger what they spent, and lets leases live only as long as it does, and a little
-// longer. What it has not lent is closed. Budgets by host and with max_share it does not lend on.
+// The guard's keeper of accounts, where no dataplane holds the ledger: it lends what the ledger has recorded into
+// leases that the programs spend, tells the ledger what they spent, and lets leases live only as long as it does, and a
+// little longer. What it has not lent is closed. Budgets by host and with max_share it does not lend on.
 //
 // Invariants: a lease's bytes were on the disk before; what is given is what is left, what was spent, and what a frame
 // is paying just now. Threads: one.

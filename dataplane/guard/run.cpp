@@ -1,6 +1,6 @@
 // `weir-guard run`: what the guard needs a process for, and nothing that it enforces by. It lends on budgets, where no
-// dataplane holds the ledger, and passes on the dataplane's heartbeat. When it ends, or is killed, leases end with their
-// time and interfaces that need a heartbeat close.
+// dataplane holds the ledger, and passes on the dataplane's heartbeat. When it ends, or is killed, leases end with
+// their time and interfaces that need a heartbeat close.
 #include "dataplane/guard/acts.hpp"
 #include "dataplane/guard/heartbeat.hpp"
 #include "dataplane/guard/lender.hpp"

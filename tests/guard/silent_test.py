@@ -60,7 +60,7 @@ def main(guard, weir, dataplane):
         world.attach(POLICY, "--beside-xdp", "oob0", "--when-dead", "last-policy")
         assert world.pings("far", OPERATOR, MACHINE) and not world.pings("machine", MACHINE, OPERATOR)
         world.act("detach")
-    print(f"closed {killed:.1f} s after a kill, {stopped:.1f} s after a stop, {orphaned:.1f} s without who passes it on")
+    print(f"closed {killed:.1f} s after a kill, {stopped:.1f} s after a stop, {orphaned:.1f} s without the relay")
 
 
 main(*sys.argv[1:4])

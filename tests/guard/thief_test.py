@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A thief on a guarded interface, with a budget on what leaves: no more than the budget gets out while weir-guard lends,
-and once every process of Weir is killed, no more than the lease that was out, and that only for as long as it lasts. The
-ledger then knows at least what left.
+"""A thief on a guarded interface, with a budget on what leaves: no more than the budget gets out while weir-guard
+lends, and once every process of Weir is killed, no more than the lease that was out, and that only for as long as it
+lasts. The ledger then knows at least what left.
 usage: thief_test.py WEIR_GUARD WEIR"""
 import json
 import os
