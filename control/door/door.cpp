@@ -95,6 +95,12 @@ std::expected<Door, DoorFailure> Door::reach(const std::string& path) {
   return Door(std::move(door), path);
 }
 
+void Door::wait_at_most(int seconds) {
+  const timeval wait{seconds, 0};
+  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+}
+
 std::expected<DoorAnswer, DoorFailure> Door::ask(const door::Request& request, std::span<const int> descriptors) {
   if (descriptors.size() > descriptors_max) return std::unexpected(DoorFailure{Kind::usage, "too many descriptors"});
   if (!send_request(socket_.get(), request, descriptors)) return std::unexpected(failure_of("door " + path_));

@@ -42,6 +42,9 @@ class Door {
  public:
   static std::expected<Door, DoorFailure> reach(const std::string& path);
 
+  // Longer than the dataplane waits for its workers, without this.
+  void wait_at_most(int seconds);
+
   // `descriptors` travel with the request and stay the caller's.
   std::expected<DoorAnswer, DoorFailure> ask(const door::Request& request, std::span<const int> descriptors = {});
 

@@ -1,34 +1,86 @@
 // weir-control: the daemon between people and the dataplane. This file only puts its parts together; no packet waits
 // for any of them.
+#include "control/publish/files.hpp"
+#include "control/publish/publisher.hpp"
+#include "control/report/report.hpp"
 #include "control/serve/options.hpp"
+#include "control/serve/publish_routes.hpp"
 #include "control/serve/server.hpp"
-#include "control/serve/status_routes.hpp"
+#include "control/serve/watch.hpp"
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 
 namespace weir::control {
 namespace {
 
 constexpr int exit_failed = 1;
+constexpr auto look_period = std::chrono::milliseconds(500);
 
 void say(std::string_view sentence) { fmt::print(stderr, "weir-control: {}\n", sentence); }
+
+// Read once, at the start: who may change what these say decides by starting the daemon.
+std::expected<PublisherConfig, std::string> config_of(const ServeOptions& options) {
+  PublisherConfig config{options.door, {}, std::nullopt, say};
+  for (const std::string& path : options.signature_keys) {
+    const auto text = read_file(path, 4096);
+    const auto key = text ? read_public_key(*text) : std::unexpected(text.error());
+    if (!key) return std::unexpected(fmt::format("{}: {}", path, key.error()));
+    config.keys.push_back(*key);
+  }
+  if (options.management.empty()) return config;
+  auto bundle = bundle_from_disk(options.management);
+  if (!bundle) return std::unexpected(bundle.error());
+  const Rules rules = read_rules(load(*bundle), std::time(nullptr), first_generation);
+  if (!rules.ok()) return std::unexpected(human(rules.checked.diagnostics, rules.checked.sources, false));
+  config.management = std::move(*bundle);
+  return config;
+}
+
+int fail(const std::string& sentence) {
+  say(sentence);
+  return exit_failed;
+}
+
+// The history and the dataplane are compared twice a second, never twice at once.
+void look_after(Server& server, Publisher& publisher) {
+  const auto is_looking = std::make_shared<std::atomic<bool>>(false);
+  server.every(look_period, [&server, &publisher, is_looking] {
+    if (is_looking->exchange(true)) return;
+    const bool is_given = server.give(Where::quick, [&publisher, is_looking] {
+      publisher.look_after();
+      *is_looking = false;
+    });
+    if (!is_given) *is_looking = false;
+  });
+}
 
 int run_program(int argc, char** argv) {
   const auto options = read_serve_options(argc, argv);
   if (!options) return options.error();
   Rights rights(options->read_group, options->change_group);
   for (const std::string& group : rights.unknown()) say(fmt::format("there is no group {}: it entitles nobody", group));
+  auto config = config_of(*options);
+  if (!config) return fail(config.error());
+  auto history = History::open(options->state, options->keep);
+  if (!history) return fail(history.error());
+  for (const std::string& torn : history->problems()) say("HISTORY: " + torn);
+  Publisher publisher(std::move(*config), std::move(*history));
+  WatchReport report;
+  std::optional<Watch> watch;
   auto server = Server::open(options->socket, std::move(rights));
-  if (!server) {
-    say(server.error());
-    return exit_failed;
-  }
-  add_status_routes(**server, *options);
+  if (!server) return fail(server.error());
+  publisher.look_after();
+  add_publish_routes(**server, publisher, report);
+  if (!options->rules.empty() && options->watch != "off") watch.emplace(**server, publisher, report, *options);
+  look_after(**server, publisher);
   say("serving " + options->socket);
   (*server)->run();
+  server->reset();
   return 0;
 }
 

@@ -1,9 +1,9 @@
 // The command line of weir-control.
 #pragma once
-#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <string>
+#include <vector>
 
 namespace weir::control {
 
@@ -12,6 +12,13 @@ struct ServeOptions {
   std::string door = "/run/weir/door";      // of weir-dataplane
   std::string state = "/var/lib/weir/control";
   std::string stats;                        // file of the dataplane's counters and events; empty: none
+  std::string rules;                        // root rule file that is watched; empty: none
+  std::string watch = "apply";              // or "stage"
+  std::uint32_t settle_ms = 500;
+  std::uint32_t watch_confirm_ms = 300'000; // of what the watcher applies; 0: for good
+  std::string management;                   // root rule file of what lockdown leaves open
+  std::vector<std::string> signature_keys;  // minisign's public keys; some: changes are signed
+  std::uint32_t keep = 200;                 // entries of the history
   std::string read_group = "weir", change_group = "weir-admin";
 };
 

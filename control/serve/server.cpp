@@ -54,8 +54,8 @@ std::expected<std::unique_ptr<Server>, std::string> Server::open(const std::stri
   if (!listener) return std::unexpected(listener.error());
   event_base* const base = event_base_new();
   auto server = std::unique_ptr<Server>(new Server(base, path, std::move(rights)));
-  server->listener_ = evconnlistener_new(base, accepted, server.get(), LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
-                                         0, *listener);
+  server->listener_ =
+      evconnlistener_new(base, accepted, server.get(), LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, *listener);
   evconnlistener_set_error_cb(server->listener_, not_accepted);
   return server;
 }

@@ -4,6 +4,7 @@
 #include "tools/weir/budgets.hpp"
 #include "tools/weir/commands.hpp"
 #include "tools/weir/door.hpp"
+#include "tools/weir/publish.hpp"
 #include "tools/weir/replay.hpp"
 
 #include <fmt/format.h>
@@ -122,6 +123,7 @@ int main(int argc, char** argv) {
   weir::add_door(app, exit_code);
   weir::add_job(app, exit_code);
   weir::add_quarantine(app, exit_code);
+  weir::add_publish_commands(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);
   app.set_version_flag("--version", fmt::format("weir {}", weir::version_text));

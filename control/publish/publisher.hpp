@@ -1,0 +1,127 @@
+// Brings policies into force and remembers them: checks, tests, compiles, asks for signatures, installs through the
+// dataplane's door, with a fallback where the change is on trial; and sees to it that the dataplane has what was
+// confirmed last. A policy with an error, a failed test or invariant goes nowhere. The dataplane never waits for it.
+//
+// Threads: any; what compiles does so without the lock, what installs holds it.
+#pragma once
+#include "control/door/door.hpp"
+#include "control/front/rules.hpp"
+#include "control/publish/history.hpp"
+#include "control/publish/signature.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace weir::control {
+
+struct PublisherConfig {
+  std::string door;
+  std::vector<PublicKey> keys;       // some: changes are signed
+  std::optional<Bundle> management;  // what lockdown leaves open; none: nothing
+  std::function<void(const std::string&)> say;
+};
+
+// What somebody asks for.
+struct Proposal {
+  Bundle bundle;
+  std::vector<std::string> signatures = {};
+  std::string kind = "apply";
+  std::uint64_t of = 0;                    // rollback, staged: whose texts these are
+  std::uint32_t confirm_within_ms = 0;     // 0: for good
+  bool replaces_trial = false;
+  std::optional<std::uint64_t> base = {};  // what was in force when it was planned; something else now refuses it
+  std::uint32_t uid = 0;
+  std::string user = {};
+};
+
+// `status` as HTTP has it: 409 something else is in force or waits, 422 the policy or its signatures, 502 the
+// dataplane, 507 the state directory.
+struct PublishFault {
+  int status;
+  std::string sentence;
+  nlohmann::ordered_json details = nullptr;
+};
+using Published = std::expected<nlohmann::ordered_json, PublishFault>;
+
+class Publisher {
+ public:
+  Publisher(PublisherConfig config, History history);
+  ~Publisher();
+
+  // What a change would do: diff, bound, signatures, how long packets would wait; and whether it may come into force.
+  nlohmann::ordered_json plan(const Proposal& change);
+  Published apply(const Proposal& change);
+  // Kept, to be applied by somebody; nothing comes into force.
+  Published stage(const Proposal& change);
+  Published confirm(std::uint64_t generation);
+  // The texts of an entry, as a change; 0: of what was in force before.
+  std::expected<Proposal, PublishFault> take_back(std::uint64_t generation);
+  std::expected<Proposal, PublishFault> staged(std::uint64_t generation);
+  Published lockdown(std::uint32_t uid, const std::string& user);
+
+  // Compares the dataplane with the history, and puts in force what was confirmed last where it has none, an older one,
+  // or lost a trial. Every second or so.
+  void look_after();
+
+  nlohmann::ordered_json status();
+  nlohmann::ordered_json history(std::size_t count);
+  std::optional<nlohmann::ordered_json> entry(std::uint64_t generation);
+  bool is_locked_down();
+  // Whether these texts are in force, staged, or were tried and rolled back last: nothing new about them.
+  bool has_texts(const std::string& digest);
+  bool asks_signatures() const { return !config_.keys.empty(); }
+
+ private:
+  struct Standing;  // a policy with its texts and model
+  struct Judged;  // one that was judged
+  struct Comparison;  // of two
+  using StandingPtr = std::shared_ptr<const Standing>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  Judged judge(const Bundle& bundle, std::uint64_t generation) const;
+  Comparison compare(const StandingPtr& before, const StandingPtr& after) const;
+  std::expected<SignedBy, PublishFault> signed_by(const Proposal& change) const;
+  std::optional<PublishFault> lacks_signatures(const SignedBy& by, const Comparison& compared) const;
+  Judged fallback_for(const StandingPtr& made, const StandingPtr& good, std::uint64_t generation,
+                      HistoryEntry& entry) const;
+  std::expected<door::Answer, PublishFault> ask(const door::Request& request,
+                                                std::span<const std::span<const std::byte>> images = {}) const;
+  std::expected<door::Answer, PublishFault> ask_status() const;
+  StandingPtr standing_of(const HistoryEntry& entry);
+  StandingPtr standing_at(std::uint64_t generation);  // null where the history cannot tell
+  StandingPtr nothing() const;  // where everything is denied
+  nlohmann::ordered_json plan_json(const Judged& judged, const Comparison& compared, const SignedBy& by) const;
+
+  // With the lock.
+  std::uint64_t next_generation(const door::Answer& told) const;
+  struct Pair;  // what comes into force, and its fallback
+  bool add_fallback(Pair& pair, const std::optional<HistoryEntry>& good);
+  Published put_in_force(Pair& pair, std::uint32_t force);
+  std::uint64_t usual_blocked_us() const;
+  HistoryEntry* newest(EntryState state);
+  void move_to(HistoryEntry* entry, EntryState state);
+  void settle(std::uint64_t confirmed);
+  bool follow_trial(const door::Answer& told);
+  void follow_installing(const door::Answer& told);
+  void restore(const door::Answer& told);
+  bool reinstall(HistoryEntry& entry, std::uint32_t force);
+  void problem(const std::string& sentence);
+  void note_status();
+
+  const PublisherConfig config_;
+  mutable std::mutex mutex_;  // over all below
+  History history_;
+  StandingPtr in_force_;  // what diffs are made against; null: not known yet
+  std::optional<door::Answer> told_;  // by the dataplane, last
+  std::string unreachable_;  // why, if so
+  std::string problem_;  // what people should know, last
+  std::int64_t restore_again_s_ = 0;
+};
+
+std::int64_t boot_seconds();
+
+}  // namespace weir::control
