@@ -87,11 +87,12 @@ std::optional<PublishFault> Publisher::lacks_signatures(const SignedBy& by, cons
   if (by.keys.size() >= needed) return std::nullopt;
   nlohmann::ordered_json details = {
       {"signatures_needed", needed}, {"signatures_given", by.keys.size()}, {"why_two", compared.why_two}};
-  return PublishFault{
-      422,
-      fmt::format("{} signature{} by different pinned keys needed, {} given{}{}", needed, needed == 1 ? " is" : "s",
-                  by.keys.size(), compared.why_two.empty() ? "" : ": ", fmt::join(compared.why_two, "; ")),
-      std::move(details)};
+  const std::string_view needs =
+      needed == 1 ? "1 signature by a pinned key is needed" : "2 signatures by different pinned keys are needed";
+  return PublishFault{422,
+                      fmt::format("{}, {} given{}{}", needs, by.keys.size(), compared.why_two.empty() ? "" : ": ",
+                                  fmt::join(compared.why_two, "; ")),
+                      std::move(details)};
 }
 
 // Texts confirmed before, under the next generation but one; lockdown where those would let more leave.
