@@ -110,7 +110,7 @@ part void ask(struct asked* asked, const struct guard_key* key, const struct gua
 
 part int open_flow(u32 which, const struct guard_policy* policy, const struct guard_settings* own,
                    const struct guard_key* key, int lower, const struct seen* seen, u32 way, u64 now_ns) {
-  struct guard_flow flow = {.generation = policy->generation, .opener_is_a = lower, .opener_way = way,
+  struct guard_flow flow = {.serial = policy->serial, .opener_is_a = lower, .opener_way = way,
                             .protocol = seen->protocol};
   struct asked asked = {};
   struct told told = {};
@@ -134,7 +134,7 @@ part int open_flow(u32 which, const struct guard_policy* policy, const struct gu
 // A packet that policy has not seen since it changed, or whose allow has ended, is judged as its opening was.
 part int judge_again(u32 which, const struct guard_policy* policy, const struct guard_key* key, struct guard_flow* flow,
                      u64 now_us) {
-  if (flow->generation == policy->generation && now_us < flow->expires_us) return 0;
+  if (flow->serial == policy->serial && now_us < flow->expires_us) return 0;
   struct asked asked = {};
   struct told told = {};
   ask(&asked, key, flow, flow->protocol);
@@ -142,7 +142,7 @@ part int judge_again(u32 which, const struct guard_policy* policy, const struct 
   if (told.reason != reason_flow_new) return reason_revoked;
   flow->charge = told.charge;
   flow->expires_us = told.expires_us;
-  flow->generation = policy->generation;
+  flow->serial = policy->serial;
   return 0;
 }
 

@@ -182,7 +182,7 @@ __noinline int debit(u32 which, u32 charge, u32 bytes, u32 packets, u64 now_ns) 
     if (i >= count) break;
     struct guard_lease* lease = lease_at(which, policy, accounts, i);
     int reason = reason_budget_closed;
-    if (lease && now_ns < lease->until_ns) {
+    if (lease && lease->serial == policy->serial && now_ns < lease->until_ns) {
       const u64 cost = (u64)bytes + (u64)lease->surcharge * packets;
       if (__sync_fetch_and_sub(&lease->left, cost) >= (__s64)cost) continue;
       __sync_fetch_and_add(&lease->left, cost);

@@ -160,7 +160,10 @@ std::expected<void, Error> Kernel::install(const Tables& tables) {
                                  ": detach and attach it with this policy"});
   const u32 spare = in_force() == 1 ? 1 : 0;
   const auto written = with_slots([&](std::byte* slots, u64 slot_bytes) {
-    std::memcpy(slots + spare * slot_bytes, tables.bytes.data(), tables.bytes.size());
+    std::byte* const at = slots + spare * slot_bytes;
+    std::memcpy(at, tables.bytes.data(), tables.bytes.size());
+    const u64 serial = boot_ns();
+    std::memcpy(at + offsetof(guard_policy, serial), &serial, sizeof serial);
   });
   if (!written) return written;
   const u32 number = spare + 1;
@@ -186,14 +189,19 @@ u32 Kernel::in_force() const {
   return number;
 }
 
-std::expected<u64, Error> Kernel::generation() const {
-  u64 generation = 0;
+std::expected<guard_policy, Error> Kernel::head() const {
+  guard_policy made{};
   const auto read = with_slots([&](const std::byte* slots, u64 slot_bytes) {
-    if (const u32 number = in_force(); number != 0)
-      std::memcpy(&generation, slots + (number - 1) * slot_bytes, sizeof generation);
+    if (const u32 number = in_force(); number != 0) std::memcpy(&made, slots + (number - 1) * slot_bytes, sizeof made);
   });
   if (!read) return std::unexpected(read.error());
-  return generation;
+  return made;
+}
+
+std::expected<u64, Error> Kernel::generation() const {
+  const auto one = head();
+  if (!one) return std::unexpected(one.error());
+  return one->generation;
 }
 
 std::expected<void, Error> Kernel::set_interface(u32 ifindex, const guard_interface& interface) {

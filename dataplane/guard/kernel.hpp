@@ -67,6 +67,7 @@ class Kernel {
   // One flip: from its return on no frame is judged by what was in force before.
   std::expected<void, Error> install(const Tables& tables);
   std::expected<u64, Error> generation() const;  // 0: no policy
+  std::expected<guard_policy, Error> head() const;  // of the policy in force; all zero: none
   u32 in_force() const;  // 0: none, else the number of its slot and 1
 
   std::expected<void, Error> set_interface(u32 ifindex, const guard_interface& interface);

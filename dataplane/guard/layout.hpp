@@ -69,6 +69,7 @@ struct guard_charge {
 
 struct guard_policy {
   __u64 generation;
+  __u64 serial;    // of this installation: no two have the same
   __u64 clock_us;  // Tick is CLOCK_BOOTTIME in microseconds and this
   struct guard_trie ipv4, ipv6;
   __u32 service_pages, service_atoms;
@@ -103,7 +104,7 @@ enum guard_flow_state {
 };
 
 struct guard_flow {
-  __u64 generation;   // of the policy that allowed it last
+  __u64 serial;       // of the policy that allowed it last
   __u64 deadline_ns;  // CLOCK_BOOTTIME; afterwards it is nobody's
   __u64 expires_us;   // Tick at which its allow ends
   __u32 charge;       // of what leaves through the interface, in that policy
@@ -115,6 +116,7 @@ struct guard_lease {
   __s64 left;
   __u64 until_ns;   // CLOCK_BOOTTIME
   __u64 spent;
+  __u64 serial;     // of the policy that it was lent under: of no other
   __u32 surcharge;  // bytes a packet beside the frame
   __u32 zero;
 };

@@ -76,7 +76,7 @@ void Lender::settle_all() {
   lease_of_purse_.clear();
 }
 
-std::expected<std::vector<std::string>, Error> Lender::take_over(const Policy& policy) {
+std::expected<std::vector<std::string>, Error> Lender::take_over(const Policy& policy, u64 serial) {
   settle_all();
   const auto tables = tables_of(policy, {}, 0);  // for the numbers of leases alone
   if (!tables) return std::unexpected(tables.error());
@@ -89,7 +89,7 @@ std::expected<std::vector<std::string>, Error> Lender::take_over(const Policy& p
     const LeaseOf& of = tables->leases[number];
     const image::Budget& budget = policy.view().budgets[policy.view().accounts[of.account].budget];
     const AccountSeat& seat = (*seats)[of.account];
-    lease(number) = {.left = 0, .until_ns = 0, .spent = 0, .surcharge = of.surcharge, .zero = 0};
+    lease(number) = {.left = 0, .until_ns = 0, .spent = 0, .serial = serial, .surcharge = of.surcharge, .zero = 0};
     if (seat.first == no_purse || seat.share_seat != 0) {
       closed.push_back("budget " + std::string(policy.text(budget.name)) +
                        ": by host or with max_share, which the guard does not lend on: what it covers is denied");

@@ -22,8 +22,9 @@ class Lender {
   ~Lender();
   Lender(const Lender&) = delete;
 
-  // `policy` is in force in the guard; its accounts are opened and lent on. What it cannot lend on, a line each.
-  std::expected<std::vector<std::string>, Error> take_over(const Policy& policy);
+  // `policy` is in force in the guard, by an installation of this serial; its accounts are opened and lent on. What it
+  // cannot lend on, a line each.
+  std::expected<std::vector<std::string>, Error> take_over(const Policy& policy, u64 serial);
   // To be called every few milliseconds. An error: the ledger is closed; what was lent ends with its time.
   std::expected<void, Error> round();
   // Everything back, and on the disk.

@@ -79,19 +79,20 @@ class Lending {
 
  private:
   void follow() {
-    const u64 generation = kernel_.generation().value_or(0);
-    if (generation == lends_by_ || generation == missed_) return;
+    const guard_policy head = kernel_.head().value_or(guard_policy{});
+    const u64 serial = head.serial, generation = head.generation;
+    if (serial == lends_by_ || serial == missed_) return;
     auto image = ImageFile::read(terms_.policy);
     if (!image || image->policy().generation() != generation) {
-      missed_ = generation;
+      missed_ = serial;
       return say("generation " + std::to_string(generation) + " is in force, and " + terms_.policy +
                  " is another: nothing is lent");
     }
     image_.emplace(std::move(*image));
-    const auto closed = lender_->take_over(image_->policy());
-    if (!closed) return say("nothing is lent: " + closed.error().sentence), void(missed_ = generation);
+    const auto closed = lender_->take_over(image_->policy(), serial);
+    if (!closed) return say("nothing is lent: " + closed.error().sentence), void(missed_ = serial);
     for (const std::string& line : *closed) say("not kept here: " + line);
-    lends_by_ = generation;
+    lends_by_ = serial;
     say("lends by generation " + std::to_string(generation));
   }
 
@@ -99,7 +100,7 @@ class Lending {
   const RunTerms& terms_;
   std::unique_ptr<Lender> lender_;
   std::optional<ImageFile> image_;
-  u64 lends_by_ = 0, missed_ = 0, looked_ns_ = 0;
+  u64 lends_by_ = 0, missed_ = 0, looked_ns_ = 0;  // the first two: serials
   bool closed_ = false;
 };
 

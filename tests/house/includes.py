@@ -45,13 +45,15 @@ MAY_INCLUDE = {
     "control/serve": CONTROL_ENGINE + ("dataplane/share", "control/model", "control/source", "control/check",
                                        "control/report", "control/front", "control/door", "control/publish",
                                        "control/see"),
+    "control/doctor": (),
     "control/see": ENGINE + ("control/source", "control/door"),
     "tools/capture": ("dataplane/base",),
     "tools/thief": ENGINE_LOW,
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
                             "control/ask", "control/bound", "control/diff", "control/door", "control/see",
-                            "control/front", "control/serve", "control/publish", "dataplane/guard"),
+                            "control/front", "control/serve", "control/publish", "control/doctor",
+                            "dataplane/guard"),
     "tests": ("dataplane", "control", "tools"),
 }
 

@@ -120,6 +120,7 @@ int main(int argc, char** argv) {
   weir::add_drops(app, exit_code);
   weir::add_events(app, exit_code);
   weir::add_metrics(app, exit_code);
+  weir::add_doctor(app, exit_code);
   weir::add_door(app, exit_code);
   weir::add_job(app, exit_code);
   weir::add_quarantine(app, exit_code);
