@@ -38,6 +38,15 @@ every = "1d"
 {more}"""
 
 
+INVARIANT = """[[invariant]]
+name = "i"
+asset = "weights"
+to = ["world"]
+at_least = "1d"
+ratio = 1
+"""
+
+
 class Signer:
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
@@ -108,7 +117,7 @@ def what_takes_two(control, anna, bert, _mallory):
         "[asset]": policy(size="50 GB"),
         "removes or changes forbid": policy().replace("name = \"no-telnet\"\nfrom = \"vault\"",
                                                       "name = \"no-telnet\"\nfrom = \"world\""),
-        "[invariant]": policy(more='[[invariant]]\nname = "i"\nasset = "weights"\nto = ["world"]\nat_least = "1d"\nratio = 1\n'),
+        "[invariant]": policy(more=INVARIANT),
         "class of segment `world`": policy().replace('class = "public"', 'class = "internal"'),
         "attach of segment": policy(more='[segment.third]\nattach = ["vf*"]\nclass = "public"\n'),
         "[policy]": policy().replace('policy.name = "vault"', 'policy.name = "other"'),

@@ -63,16 +63,18 @@ def bad_edits_change_nothing(control, rules):
     assert control.generation() == before
 
 
+def more(port):
+    return f'[[allow]]\nname = "more"\nfrom = "a"\nto = "b"\nwith = ["more"]\n[service]\nmore = {{ tcp = [{port}] }}\n'
+
+
 def included_files_too(control, rules):
     text = 'include = ["policy.d/*.toml"]\n' + policy("parts", 600)
-    rules.write('[[allow]]\nname = "more"\nfrom = "a"\nto = "b"\nwith = ["more"]\n[service]\nmore = { tcp = [601] }\n',
-                "policy.d/more.toml")
+    rules.write(more(601), "policy.d/more.toml")
     rules.write(text)
     told = control.wait_until(lambda told: told["dataplane"]["policy"] == "parts")
     control.post("/v1/confirm", {})
     generation = told["dataplane"]["generation"]
-    rules.replace('[[allow]]\nname = "more"\nfrom = "a"\nto = "b"\nwith = ["more"]\n[service]\nmore = { tcp = [602] }\n',
-                  "policy.d/more.toml")
+    rules.replace(more(602), "policy.d/more.toml")
     told = control.wait_until(lambda told: told["dataplane"]["generation"] > generation)
     assert "tcp/602" in control.get(f"/v1/history/{told['dataplane']['generation']}")["diff"], told
     control.post("/v1/confirm", {})
