@@ -84,7 +84,7 @@ class World:
         return json.loads(said.splitlines()[0]) if said.startswith("{") else None
 
     def browse(self, code=0):
-        got, said = self.net.call("left", "curl", "--silent", "--show-error", "--max-time", "2", "--output", "/dev/null",
+        got, said = self.net.call("left", "curl", "-sS", "--max-time", "2", "--output", "/dev/null",
                                   f"http://{RIGHT[0]}:{WEB}/")
         assert (got == 0) == (code == 0), (got, said)
 
@@ -137,8 +137,8 @@ def edits_a_rule(world):
 
 
 def ten_applies_under_load(world):
-    client = world.net.start("left", "iperf3", "--client", RIGHT[0], "--port", IPERF, "--time", "8", "--bitrate", "400M",
-                             "--json", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    client = world.net.start("left", "iperf3", "--client", RIGHT[0], "--port", IPERF, "--time", "8",
+                             "--bitrate", "400M", "--json", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     ping = world.net.start("left", "ping", "-n", "-q", "-i", "0.02", "-c", "350", "-W", "2", RIGHT[0],
                            stdout=subprocess.PIPE, text=True)
     shell = ssh(world, "sh")
