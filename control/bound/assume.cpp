@@ -1,6 +1,7 @@
 // What a figure does not cover, said with it. Only what this policy gives reason for.
 #include "control/bound/bound.hpp"
 #include "control/bound/show.hpp"
+#include "control/doctor/doctor.hpp"
 #include "dataplane/base/limits.hpp"
 
 #include <fmt/format.h>
@@ -31,6 +32,7 @@ class Sentences {
     world();
     statements();
     rates();
+    machine();
     return std::move(all_);
   }
 
@@ -45,6 +47,12 @@ class Sentences {
     else if (model_.monitor) say("the policy monitors until `monitor_until`: no figure holds before that day");
     if (bounds_.network().too_large)
       say(fmt::format("the policy opens more than {} ways: nothing is computed, so nothing is bounded", ways_max));
+  }
+
+  // The doctor's list: a figure holds where all of it does.
+  void machine() {
+    for (const Assumption& one : weir::control::assumptions())
+      say(fmt::format("of the machine, as `weir doctor` asks it ({}): {}", one.name, one.sentence));
   }
 
   void world() {

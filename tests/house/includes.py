@@ -33,7 +33,7 @@ MAY_INCLUDE = {
     "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
     "control/compile": CONTROL_ENGINE + ("control/model", "dataplane/inspect"),
     "control/inspect": ("dataplane/base", "dataplane/inspect", "control/model", "control/source"),
-    "control/bound": CONTROL_ENGINE + ("control/model", "control/compile"),
+    "control/bound": CONTROL_ENGINE + ("control/model", "control/compile", "control/doctor"),
     "control/diff": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile",
                                       "control/bound"),
     "control/front": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile",
