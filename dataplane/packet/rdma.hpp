@@ -167,7 +167,9 @@ inline bool rdma_parts_hold(const RdmaForm& form, const Bth& bth, u32 payload_by
 // Judges the `bytes` behind a UDP header, ICRC included, which are one packet: undecided, and `payload_bytes` is what
 // stands between header and pad; or roce_opcode, or roce_header_bad. Reads BTH's 12 bytes when `bytes` are fewer too.
 inline Reason judge_rdma(const Bth& bth, u32 bytes, u32& payload_bytes) {
-  constexpr u64 reserved = 0x0000'003f'0000'0f00;  // TVer and the six bits beside FECN and BECN, as loaded
+  // TVer, as loaded. Not the six bits beside FECN and BECN, which the ICRC leaves out: network cards and switches mark
+  // packets in them.
+  constexpr u64 reserved = 0x0f00;
   const RdmaForm& form = bth.form();
   const u64 first = load<u64>(bth.at);
   const u32 pad = static_cast<u32>(first) >> 12 & 3, room = bytes - form.header_bytes - icrc_bytes;

@@ -29,7 +29,7 @@ std::string endpoint(const FlowKey& key, bool is_a) {
 
 std::string line_of(const Headers& headers) {
   if (!headers.well_formed()) return fmt::format(R"({{"reason":"{}"}})", row(headers.drop).name);
-  constexpr const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp"};
+  constexpr const char* kinds[] = {"flow", "icmp_error", "arp", "nd", "ra", "dhcp", "fragment"};
   const bool numbered = in_network(headers.key.place());
   const bool keyed = headers.kind == PacketKind::flow || headers.kind == PacketKind::icmp_error;
   return fmt::format(

@@ -40,7 +40,7 @@ void read_rdma(Reading& r, const Part& l4) {
   const Part bth = l4.from(8);
   const std::string form = form_of(bth.byte(0));
   demand(!form.empty(), Reason::roce_opcode);
-  good(bth.byte(1) % 16 == 0 && bth.byte(4) % 64 == 0 && bth.byte(8) % 128 == 0);
+  good(bth.byte(1) % 16 == 0 && bth.byte(8) % 128 == 0);
   const unsigned long qp = big(bth, 5, 3);
   good(qp != 0);
   static const std::map<char, std::size_t> sizes{{'R', 16}, {'A', 4}, {'D', 8}, {'I', 4},

@@ -16,6 +16,9 @@ inline constexpr ParseRow rdma_rows[] = {
     {ROCE "bth 01 17 / zero 4096" CRC, "flow 17 49152>4791" AT "54+4096 op=01 qp=17"},
     {ROCE "bth 02 17 flags=30 / zero 4" CRC, "flow 17 49152>4791" AT "54+1 op=02 qp=17"},
     {ROCE "bth 03 17 / hex 01020304 / zero 4" CRC, "flow 17 49152>4791" AT "58+4 op=03 qp=17"},
+    // The six bits beside FECN and BECN are marked by network cards and switches.
+    {ROCE "bth 04 17 flags=f0 congestion=d0 ack=80" CRC " / zero 4", "flow 17 49152>4791" AT "54+1 op=04 qp=17"},
+    {ROCE "bth 04 17 flags=f0 congestion=ff ack=80" CRC " / zero 4", "flow 17 49152>4791" AT "54+1 op=04 qp=17"},
     {ROCE "bth 04 17 flags=f0 congestion=c0 ack=80" CRC " / zero 4", "flow 17 49152>4791" AT "54+1 op=04 qp=17"},
     {ROCE "bth 05 17 / hex 01020304" CRC, "flow 17 49152>4791" AT "58+0 op=05 qp=17"},
     {ROCE "bth 06 17 / reth 257 / zero 256" CRC, "flow 17 49152>4791" AT "70+256 op=06 qp=17"},
@@ -69,8 +72,6 @@ inline constexpr ParseRow rdma_rows[] = {
     {ROCE "bth 04 17 / zero 3", "roce_header_bad"},
     {ROCE "bth 04 17 flags=01" CRC, "roce_header_bad"},
     {ROCE "bth 04 17 flags=08" CRC, "roce_header_bad"},
-    {ROCE "bth 04 17 congestion=20" CRC, "roce_header_bad"},
-    {ROCE "bth 04 17 congestion=01" CRC, "roce_header_bad"},
     {ROCE "bth 04 17 ack=40" CRC, "roce_header_bad"},
     {ROCE "bth 04 17 ack=81" CRC, "roce_header_bad"},
     {ROCE "bth 04 0" CRC, "roce_header_bad"},
