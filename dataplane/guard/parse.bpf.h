@@ -119,9 +119,13 @@ part int read_udp(struct seen* seen, void* at, void* end, u32 left) {
   return 0;
 }
 
+// A whole first chunk; INIT alone, and it alone without a tag.
 part int read_sctp(struct seen* seen, void* at, void* end, u32 left) {
   struct ports* ports = at;
   if (at + 16 > end || left < 16) return reason_sctp_header_bad;
+  const u32 room = left - 12, bytes = bpf_ntohs(*(u16*)(at + 14)), is_init = *(u8*)(at + 12) == 1;
+  if (bytes < 4 || bytes > room || is_init != (*(u32*)(at + 4) == 0)) return reason_sctp_header_bad;
+  if (is_init && room > (bytes + 3) / 4 * 4) return reason_sctp_header_bad;
   seen->flow_class = class_sctp;
   seen->source_number = ports->source;
   seen->target_number = ports->target;
@@ -226,6 +230,9 @@ part int read_transport(struct seen* seen, void* at, void* end, u32 left, u8 hop
   if (protocol == 58 && !seen->is_ipv4) return read_icmp6(seen, at, end, left, hops);
   if (is_tunnel(protocol)) return reason_guard_unenforced;
   if (protocol == 1 || protocol == 58) return reason_icmp_header_bad;
+  // IGMP, ESP, UDP-Lite; AH, DCCP.
+  const u32 least = protocol == 2 || protocol == 50 || protocol == 136 ? 8 : protocol == 51 || protocol == 33 ? 12 : 0;
+  if (left < least) return reason_l4_header_bad;
   seen->flow_class = class_ip;
   seen->source_number = seen->target_number = bpf_htons(protocol);
   seen->payload = left;
