@@ -42,11 +42,11 @@ struct Judged {
   std::string wrong;
 };
 
-Judged judge(const guard::Kernel& kernel, const std::atomic<bool>& over, guard::Program program, u32 first_port) {
+Judged judge(const guard::Kernel& kernel, const std::atomic<bool>& over, guard::Program program, u32 first) {
   Judged made;
   for (u64 i = 0; !over.load() && made.wrong.empty(); ++i) {
     const Dialogue& one = conversations[i % conversations.size()];
-Judged judge(const guard::Kernel& kernel, const std::atomic<bool>& over, guard::Program program, u32 first) {
+    const bool passes = guard::test_run(kernel, program, frame_of(one, static_cast<u16>(first + i % 30'000))).passes;
     ++made.frames;
     made.allowed += passes;
     if (passes != one.is_allowed())
