@@ -52,7 +52,7 @@ u64 EventLog::drain(StatsFile& stats, Names& names, Tick now) {
       } else if (options_.lines_per_second != 0 && ++lines_of_second_ > options_.lines_per_second) {
         ++counts_.suppressed;
       } else {
-        append(eve_line(event, names.of(event), stats.port_name(event.port)));
+        log(event, names.of(event), stats.port_name(event.port));
       }
     }
     lost += stats.events(worker).lost();
@@ -63,7 +63,14 @@ u64 EventLog::drain(StatsFile& stats, Names& names, Tick now) {
   return taken;
 }
 
+void EventLog::log(const Event& event, const EventNames& names, std::string_view port_name) {
+  const std::string line = eve_line(event, names, port_name);
+  if (on_line) on_line(event, names, line);
+  append(line);
+}
+
 void EventLog::append(const std::string& line) {
+  if (options_.path.empty()) return;
   if (pending_.size() + line.size() > pending_most) {
     ++counts_.unwritten;
     return;
@@ -84,7 +91,7 @@ void EventLog::tell_counts(Tick now) {
   const LogCounts fresh{counts_.lost - told_.lost, counts_.suppressed - told_.suppressed,
                         counts_.unwritten - told_.unwritten, counts_.unsound - told_.unsound};
   const std::string line = eve_counts_line(now, fresh);
-  if (!fresh.any() || pending_.size() + line.size() > pending_most) return;
+  if (!fresh.any() || options_.path.empty() || pending_.size() + line.size() > pending_most) return;
   pending_ += line;
   told_ = counts_;
 }

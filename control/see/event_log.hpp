@@ -7,12 +7,13 @@
 #include "control/see/eve.hpp"
 #include "control/see/segment.hpp"
 
+#include <functional>
 #include <string>
 
 namespace weir::see {
 
 struct EventLogOptions {
-  std::string path;                      // "-": standard output, which never turns over
+  std::string path;                      // "-": standard output, which never turns over; "": no file
   u64 turn_over_bytes = 64u << 20;       // 0: never
   u32 keep = 5;                          // older files, PATH.1 the newest
   u64 lines_per_second = 20'000;         // what is more is suppressed and counted; 0: no bound
@@ -23,6 +24,9 @@ class EventLog {
   explicit EventLog(EventLogOptions options);
   ~EventLog();
   EventLog(const EventLog&) = delete;
+
+  // Told of each line before it is written: for who follows events as they happen.
+  std::function<void(const Event&, const EventNames&, const std::string& line)> on_line;
 
   // Up to a ring's length of events of each worker, and what the file takes of them. `now` is the wall clock. Returns
   // how many events it took.
@@ -36,6 +40,7 @@ class EventLog {
   const std::string& fault() const { return fault_; }
 
  private:
+  void log(const Event& event, const EventNames& names, std::string_view port_name);
   void append(const std::string& line);
   void tell_counts(Tick now);
   void begin_second(Tick now);

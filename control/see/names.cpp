@@ -110,13 +110,13 @@ EventNames PolicyNames::of(const Event& event) const {
   return names;
 }
 
-Names::Names(std::vector<std::string> paths, std::vector<std::string> port_names)
-    : paths_(std::move(paths)), port_names_(std::move(port_names)) {}
+Names::Names(std::vector<std::string> paths, std::vector<std::string> port_names, Ask ask)
+    : paths_(std::move(paths)), port_names_(std::move(port_names)), ask_(std::move(ask)) {}
 
 const PolicyNames* Names::of(u32 generation) {
   const auto found = known_.find(generation);
   if (found != known_.end()) return found->second.get();
-  if (generation == 0 || paths_.empty()) return nullptr;
+  if (generation == 0 || empty()) return nullptr;
   const auto [missed, is_first] = missed_.try_emplace(generation, now_ms());
   if (!is_first && now_ms() - missed->second < look_again_ms) return nullptr;
   look_for(generation);
@@ -135,6 +135,7 @@ EventNames Names::of(const Event& event) {
 void Names::look_for(u32 generation) {
   for (const std::string& path : paths_) {
     std::error_code fault;
+    if (ask_ && !std::filesystem::exists(path, fault)) continue;  // a history that has not begun
     if (!std::filesystem::is_directory(path, fault)) {
       if (read(path, generation)) return;
       continue;
@@ -147,6 +148,9 @@ void Names::look_for(u32 generation) {
     }
     if (fault) complain(fmt::format("{}: cannot be listed: {}", path, fault.message()));
   }
+  if (!ask_) return;
+  auto told = ask_(port_names_);
+  told ? keep(std::move(*told)) : complain(told.error());
 }
 
 // Whether it is the one.
@@ -164,9 +168,14 @@ bool Names::read(const std::string& path, u32 generation) {
     return false;
   }
   if (static_cast<u32>((*made)->generation()) != generation) return false;
-  while (known_.size() >= images_kept) known_.erase(known_.begin());
-  known_.insert_or_assign(generation, std::move(*made));
+  keep(std::move(*made));
   return true;
+}
+
+void Names::keep(std::unique_ptr<PolicyNames> names) {
+  const auto generation = static_cast<u32>(names->generation());
+  while (known_.size() >= images_kept) known_.erase(known_.begin());
+  known_.insert_or_assign(generation, std::move(names));
 }
 
 void Names::complain(const std::string& sentence) {

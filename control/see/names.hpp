@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,21 +64,25 @@ class PolicyNames {
 // after a second.
 class Names {
  public:
-  Names(std::vector<std::string> paths, std::vector<std::string> port_names);
+  // Gives the names of the policy in force, or a sentence.
+  using Ask = std::function<std::expected<std::unique_ptr<PolicyNames>, std::string>(const std::vector<std::string>&)>;
+  Names(std::vector<std::string> paths, std::vector<std::string> port_names, Ask ask = {});
 
   // By the low half of a generation, as events have it; null where no image says.
   const PolicyNames* of(u32 generation);
   EventNames of(const Event& event);
   // Sentences about images that could not be read since the last call, each once.
   std::vector<std::string> complaints() { return std::exchange(complaints_, {}); }
-  bool empty() const { return paths_.empty(); }
+  bool empty() const { return paths_.empty() && !ask_; }
 
  private:
   void look_for(u32 generation);
   bool read(const std::string& path, u32 generation);
+  void keep(std::unique_ptr<PolicyNames> names);
   void complain(const std::string& sentence);
 
   std::vector<std::string> paths_, port_names_;
+  Ask ask_;
   std::map<u32, std::unique_ptr<PolicyNames>> known_;
   std::map<u32, std::int64_t> missed_;  // when it was looked for last
   std::set<std::string> complained_;

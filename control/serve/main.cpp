@@ -5,6 +5,7 @@
 #include "control/report/report.hpp"
 #include "control/serve/options.hpp"
 #include "control/serve/publish_routes.hpp"
+#include "control/serve/see_routes.hpp"
 #include "control/serve/server.hpp"
 #include "control/serve/watch.hpp"
 
@@ -78,6 +79,7 @@ int run_program(int argc, char** argv) {
   add_publish_routes(**server, publisher, report);
   if (!options->rules.empty() && options->watch != "off") watch.emplace(**server, publisher, report, *options);
   look_after(**server, publisher);
+  add_see_routes(**server, *options);
   say("serving " + options->socket);
   (*server)->run();
   server->reset();

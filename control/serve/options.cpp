@@ -13,6 +13,7 @@ std::expected<ServeOptions, int> read_serve_options(int argc, char** argv) {
   app.add_option("--door", options.door, "the path given to weir-dataplane --door")->capture_default_str();
   app.add_option("--state", options.state, "folder of the history")->capture_default_str();
   app.add_option("--stats", options.stats, "the file given to weir-dataplane --stats");
+  app.add_option("--events", options.events, "the event log, in EVE's shape");
   CLI::Option* const rules = app.add_option("--rules", options.rules, "root rule file that is watched");
   app.add_option("--watch", options.watch, "what becomes of a change of it: apply, stage or off")
       ->needs(rules)

@@ -12,6 +12,7 @@ struct ServeOptions {
   std::string door = "/run/weir/door";      // of weir-dataplane
   std::string state = "/var/lib/weir/control";
   std::string stats;                        // file of the dataplane's counters and events; empty: none
+  std::string events;                       // the event log; empty: none
   std::string rules;                        // root rule file that is watched; empty: none
   std::string watch = "apply";              // or "stage"
   std::uint32_t settle_ms = 500;

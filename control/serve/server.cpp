@@ -75,6 +75,7 @@ Server::~Server() {
   slow_.reset();
   connections_.clear();
   for (const auto& timer : timers_) event_free(timer->when);
+  timers_.clear(), routes_.clear();  // whoever keeps streams lets go of them while there is an event base
   if (listener_ != nullptr) evconnlistener_free(listener_), unlink(path_.c_str());
   event_base_free(base_);
   close(bell_);

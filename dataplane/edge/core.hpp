@@ -87,7 +87,8 @@ class Core {
     pipeline_.adopt(policy);
     slot_.announce(self_, policy);
     if (classroom_ != nullptr) classroom_->listen(self_, pipeline_);
-    if (inquiry_ != nullptr) inquiry_->attend(self_, table_, rdma_, counters_.heartbeat.read());
+    if (inquiry_ != nullptr)
+      inquiry_->attend(self_, table_, rdma_, {policy, pipeline_.epoch_of(policy), counters_.heartbeat.read()});
     if (const u64 request = bell_.heard(self_); request != 0) {
       pipeline_.flush();
       bell_.answer(self_, request);

@@ -117,6 +117,9 @@ std::expected<void, Error> Dataplane::make_cores() {
   auto keys = load_job_keys(options_.job_keys);
   if (!keys) return std::unexpected(keys.error());
   jobs_.emplace(std::move(*keys), *installer_, *inquiry_, *classroom_, *stats_);
+  std::vector<std::string> port_names;
+  for (const Port& port : ports_.all()) port_names.push_back(port.name);
+  flows_.emplace(*inquiry_, *installer_, *stats_, std::move(port_names));
   const InspectorSize inspects{options_.inspect_flows, options_.inspect_reading};
   const u64 rate = u64{options_.inspect_rate} * 1'000'000;
   const WatchShare share{rate, rate / 100};  // 10 ms at once
@@ -168,7 +171,8 @@ std::expected<void, Error> Dataplane::start_ports() {
 
 std::expected<void, Error> Dataplane::open_door() {
   if (options_.door_path.empty()) return {};
-  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, ordinary_);
+  auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
+                                 ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};

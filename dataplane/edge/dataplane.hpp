@@ -53,6 +53,7 @@ class Dataplane {
   std::unique_ptr<EvidenceDesk> evidence_;
   std::optional<Inquiry> inquiry_;
   std::optional<JobDesk> jobs_;
+  std::optional<FlowDesk> flows_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

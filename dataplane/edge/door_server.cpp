@@ -93,15 +93,16 @@ std::expected<int, Error> listen_at(const std::string& path) {
 
 std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::string& path, Installer& installer,
                                                                    FlushBell& bell, const StatsSegment& stats,
-                                                                   Keeper* keeper, JobDesk& jobs,
+                                                                   Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                    const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
-  return std::unique_ptr<DoorServer>(new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, ordinary));
+  return std::unique_ptr<DoorServer>(
+      new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-                       Keeper* keeper, JobDesk& jobs, const OrdinaryCores& ordinary)
+                       Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const OrdinaryCores& ordinary)
     : listener_(listener),
       path_(std::move(path)),
       installer_(installer),
@@ -109,6 +110,7 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       stats_(stats),
       keeper_(keeper),
       jobs_(jobs),
+      flows_(flows),
       fallback_(installer) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
@@ -161,6 +163,8 @@ bool DoorServer::serve_one(int client) {
   if (is_request && request.act == door::Act::release_port) reply = release(request);
   if (is_request && (request.act == door::Act::export_lessons || request.act == door::Act::import_lessons))
     reply = teach(request, received.descriptors);
+  if (is_request && (request.act == door::Act::flows || request.act == door::Act::image))
+    reply = tell_flows(request, received.descriptors);
   for (const int descriptor : received.descriptors) close(descriptor);
   if (is_request && (request.act == door::Act::members || request.act == door::Act::alarms))
     return send_pairs(client, request);
@@ -202,6 +206,21 @@ door::Answer DoorServer::flush() {
   }
   door::Answer reply = answer(door::Result::done);
   reply.flows_flushed = static_cast<u32>(live);
+  return reply;
+}
+
+door::Answer DoorServer::tell_flows(const door::Request& request, std::span<const int> descriptors) {
+  if (descriptors.size() != 1)
+    return refuse({door::Result::refused, "request", "flows and images come by exactly one descriptor"});
+  door::Answer reply = answer(door::Result::done);
+  if (request.act == door::Act::image) {
+    const auto told = flows_.write_image(descriptors[0]);
+    return told ? reply : refuse(told.error());
+  }
+  const auto told = flows_.write_flows(descriptors[0]);
+  if (!told) return refuse(told.error());
+  reply.pairs = told->rows;
+  reply.pairs_unnamed = told->not_shown;
   return reply;
 }
 

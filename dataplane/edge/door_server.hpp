@@ -7,6 +7,7 @@
 #pragma once
 #include "dataplane/edge/bell.hpp"
 #include "dataplane/edge/fallback.hpp"
+#include "dataplane/edge/flow_desk.hpp"
 #include "dataplane/edge/install.hpp"
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
@@ -25,14 +26,14 @@ class DoorServer {
   // A socket file that nobody serves is replaced; one that somebody serves is an error. `keeper` may be null.
   static std::expected<std::unique_ptr<DoorServer>, Error> open(const std::string& path, Installer& installer,
                                                                 FlushBell& bell, const StatsSegment& stats,
-                                                                Keeper* keeper, JobDesk& jobs,
+                                                                Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                 const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-             Keeper* keeper, JobDesk& jobs, const OrdinaryCores& ordinary);
+             Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const OrdinaryCores& ordinary);
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
@@ -41,6 +42,7 @@ class DoorServer {
   door::Answer seal(const door::Request& request);
   door::Answer release(const door::Request& request);
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
+  door::Answer tell_flows(const door::Request& request, std::span<const int> descriptors);
   door::Answer refuse(const Refusal& refusal) const;
   bool send_pairs(int client, const door::Request& request);
   door::Answer answer(door::Result result) const;
@@ -54,6 +56,7 @@ class DoorServer {
   const StatsSegment& stats_;
   Keeper* const keeper_;
   JobDesk& jobs_;
+  FlowDesk& flows_;
   Fallback fallback_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;

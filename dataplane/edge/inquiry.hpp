@@ -1,9 +1,10 @@
-// What the door asks of workers about their own tables: the queue pairs of a job by members, or what alarms count. The
-// door asks; each worker looks at some records between two bursts until it has seen all, and says so. Bounded: members
-// beyond pairs_most of a worker are counted and not named.
+// What the door asks of workers about their own tables: the queue pairs of a job by members, what alarms count, or
+// which flows there are. The door asks; each worker looks at some records between two bursts until it has seen all, and
+// says so. Bounded: members beyond pairs_most of a worker are counted and not named, flows come a piece a request.
 //
 // Threads: one asks; each worker writes in its own seat until it has answered, then who asked reads.
 #pragma once
+#include "dataplane/edge/flow_rows.hpp"
 #include "dataplane/flow/queue_pair.hpp"
 #include "dataplane/flow/table.hpp"
 #include "dataplane/rdma/rdma.hpp"
@@ -28,6 +29,7 @@ class Inquiry {
   static constexpr u32 pairs_most = 4096;
   static constexpr u32 records_per_round = 2048;
   static constexpr u32 about_alarms = 0;
+  static constexpr u32 about_flows = ~u32{0}, about_more_flows = ~u32{0} - 1;  // the first piece, and the next
 
   explicit Inquiry(u32 workers) {
     for (u32 worker = 0; worker < workers; ++worker) seats_.push_back(std::make_unique<Seat>());
@@ -54,6 +56,16 @@ class Inquiry {
     for (const auto& seat : seats_)
       for (const Alarms::Cell& cell : seat->alarms) each(cell);
   }
+  // The rows of a piece; true when some worker has more.
+  template <class Each>
+  bool each_flow(const Each& each) const {
+    bool has_more = false;
+    for (const auto& seat : seats_) {
+      for (door::FlowRow& row : seat->flows.rows()) each(row);
+      has_more |= !seat->flows.at_end();
+    }
+    return has_more;
+  }
   u64 unnamed() const {
     u64 sum = 0;
     for (const auto& seat : seats_) sum += seat->unnamed;
@@ -61,15 +73,17 @@ class Inquiry {
   }
 
   // Worker: a piece of what was asked.
-  void attend(u32 worker, FlowTable& table, Rdma& rdma, Tick now) {
+  void attend(u32 worker, FlowTable& table, Rdma& rdma, const FlowSight& sight) {
     Seat& seat = *seats_[worker];
     const u64 asked = asked_.load(std::memory_order_acquire);
     if (seat.answered.load(std::memory_order_relaxed) == asked) [[likely]]
       return;
-    if (seat.working != asked) seat.begin(asked);
     const u32 about = about_.load(std::memory_order_relaxed);
-    if (about == about_alarms) {
-      rdma.alarms().each(now, [&](const Alarms::Cell& cell) { seat.alarms.push_back(cell); });
+    if (seat.working != asked) seat.begin(asked, about);
+    if (about >= about_more_flows) {
+      if (!seat.flows.copy(table, sight, worker)) return;
+    } else if (about == about_alarms) {
+      rdma.alarms().each(sight.now, [&](const Alarms::Cell& cell) { seat.alarms.push_back(cell); });
     } else {
       const u32 end = std::min(table.used(), seat.cursor + records_per_round);
       for (; seat.cursor < end; ++seat.cursor) seat.look(table, seat.cursor, about);
@@ -87,13 +101,15 @@ class Inquiry {
     std::vector<MemberPair> slots = std::vector<MemberPair>(slots_count);
     std::vector<u16> taken;
     std::vector<Alarms::Cell> alarms;
+    FlowRows flows;
 
     Seat() {
       taken.reserve(pairs_most);
       alarms.reserve(std::size_t{Alarms::sets} * Alarms::ways);
     }
-    void begin(u64 asked) {
+    void begin(u64 asked, u32 about) {
       working = asked;
+      if (about >= about_more_flows) return flows.begin(about == about_flows);
       cursor = 0;
       unnamed = 0;
       for (const u16 slot : taken) slots[slot] = {};

@@ -152,6 +152,10 @@ class Pipeline {
   // What `policy` scans with is used from now on. For an edge that tells others that its last policy is not used any
   // more; else process() and age() do it in time.
   void adopt(const InstalledPolicy* policy);
+  // The mark of flows that were judged by this policy; epoch_stale where none has been yet.
+  u32 epoch_of(const InstalledPolicy* policy) const {
+    return policy != nullptr && policy->installation == epoch_installation_ ? sweep_.epoch() : epoch_stale;
+  }
   // Queue pairs that somebody else has been told of: another worker, another instance.
   void learn(const LearnedPair& pair);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.

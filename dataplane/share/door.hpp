@@ -11,6 +11,8 @@
 //   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
 //   request release_port             -> answer
 //   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
+//   request flows + one descriptor, of a regular file: dataplane/share/flow_rows.hpp -> answer
+//   request image + one descriptor, likewise: of the policy in force -> answer
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
@@ -35,6 +37,8 @@ enum class Act : u16 {
   import_lessons = 9,
   release_port = 10,
   confirm = 11,
+  flows = 12,
+  image = 13,
 };
 
 enum class Result : u16 {
@@ -84,8 +88,9 @@ struct Answer {
   u64 budgets_in_force;        // status: accounts of all budgets
   char ledger_sentence[256];   // status, closed: why
   JobState job_state;  // members
-  u32 pairs;           // members, alarms: how many follow, at most pairs_shown_max; export, import: how many were taken
-  u64 pairs_unnamed;   // members, alarms: how many do not follow
+  u32 pairs;           // members, alarms: how many follow, at most pairs_shown_max; export, import: how many were
+                       // taken; flows: how many rows
+  u64 pairs_unnamed;   // members, alarms, flows: how many are not told
   u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
   u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
   char quarantined[256];  // status, release_port: the ports that are cut off, by name, with a comma between

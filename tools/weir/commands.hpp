@@ -26,5 +26,9 @@ void add_counters(CLI::App& app, int& exit_code);
 void add_drops(CLI::App& app, int& exit_code);
 void add_events(CLI::App& app, int& exit_code);
 void add_metrics(CLI::App& app, int& exit_code);
+void add_flows(CLI::App& app, int& exit_code);
+void add_watch(CLI::App& app, int& exit_code);
+void add_health(CLI::App& app, int& exit_code);
+void add_top(CLI::App& app, int& exit_code);
 
 }  // namespace weir

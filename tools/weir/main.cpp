@@ -116,6 +116,10 @@ int main(int argc, char** argv) {
   weir::add_report(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_budgets(app, exit_code);
+  weir::add_health(app, exit_code);
+  weir::add_top(app, exit_code);
+  weir::add_watch(app, exit_code);
+  weir::add_flows(app, exit_code);
   weir::add_counters(app, exit_code);
   weir::add_drops(app, exit_code);
   weir::add_events(app, exit_code);

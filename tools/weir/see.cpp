@@ -1,6 +1,9 @@
 #include "tools/weir/see.hpp"
 
+#include "control/see/door_view.hpp"
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -64,6 +67,33 @@ bool pause_for(double seconds) {
     poll(nullptr, 0, static_cast<int>(std::min<decltype(left)>(left, 200)));
   }
   return false;
+}
+
+std::string end_text(const Address& address, u16 port, std::string_view segment) {
+  std::string text = see::text_of(address);
+  if (port != 0) text = address.is_ipv4() ? fmt::format("{}:{}", text, port) : fmt::format("[{}]:{}", text, port);
+  return segment.empty() ? text : fmt::format("{} ({})", text, segment);
+}
+
+std::optional<see::Filter> filter_of(const std::string& command, const std::vector<std::string>& words) {
+  const std::string text = fmt::format("{}", fmt::join(words, " "));
+  auto filter = see::Filter::parse(text);
+  if (filter) return std::move(*filter);
+  fmt::print(stderr, "weir {}: {}\n", command, see::show(filter.error(), text));
+  return std::nullopt;
+}
+
+see::Names::Ask names_by_door(const std::string& path) {
+  if (path.empty()) return {};
+  return
+      [path](
+          const std::vector<std::string>& port_names) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
+        auto door = control::Door::reach(path);
+        if (!door) return std::unexpected(door.error().sentence);
+        auto names = see::ask_names(*door, port_names);
+        if (!names) return std::unexpected(names.error().sentence);
+        return std::move(*names);
+      };
 }
 
 std::string policy_name(see::Names& names, u64 generation) {

@@ -2,10 +2,12 @@
 // exit codes 3 (nobody there) and 4 (not permitted). They change nothing but, where they take events, the rings' tails.
 #pragma once
 #include "control/see/counts.hpp"
+#include "control/see/filter.hpp"
 #include "control/see/names.hpp"
 #include "tools/weir/commands.hpp"
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +44,15 @@ void stop_on_signals();
 bool is_stopped();
 // False when it was ended by a signal.
 bool pause_for(double seconds);
+
+// "10.0.0.1:443 (store)": an end of a flow, for people.
+std::string end_text(const Address& address, u16 port, std::string_view segment);
+
+// The words of a command line as one filter; its error is told on stderr.
+std::optional<see::Filter> filter_of(const std::string& command, const std::vector<std::string>& words);
+
+// By which names of the policy in force are asked of the door; none where `door` is "".
+see::Names::Ask names_by_door(const std::string& door);
 
 // The name of the policy in force, "" where no image of its generation is at hand.
 std::string policy_name(see::Names& names, u64 generation);

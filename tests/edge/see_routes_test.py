@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""What weir-control tells of a running dataplane: metrics, flows, events as they happen, the event log.
+
+usage: see_routes_test.py DATAPLANE WEIR CONTROL"""
+import json
+import subprocess
+import sys
+import time
+import urllib.parse
+import http.client
+import socket
+
+import dataplane
+from watched import Watched, packets
+
+
+class Asked(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+def get(folder, path):
+    connection = Asked(folder.file("asked"))
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, answer.getheader("Content-Type"), body
+
+
+def filtered(path, text):
+    return f"{path}?filter={urllib.parse.quote(text)}"
+
+
+def main(binary, weir, control):
+    with dataplane.Folder(dataplane=binary, weir=weir, control=control) as folder:
+        watched = Watched(folder)
+        said = open(folder.file("control.log"), "w+b")
+        daemon = subprocess.Popen([folder.programs["control"], "--socket", "asked", "--door", "door",
+                                   "--stats", "stats", "--state", "state", "--events", "eve.json"], cwd=folder.path,
+                                  stdin=subprocess.DEVNULL, stdout=said, stderr=said, **folder.user)
+        try:
+            for _ in range(200):
+                try:
+                    get(folder, "/v1/status")
+                    break
+                except OSError:
+                    time.sleep(0.05)
+            follower = Asked(folder.file("asked"))
+            follower.request("GET", filtered("/v1/events", "reason no_allow and src segment trainers"))
+            stream = follower.getresponse()
+            assert stream.status == 200, stream.status
+            watched.send(packets(3, 53) + packets(2, 99))
+            lines = [json.loads(stream.readline()) for _ in range(2)]
+            assert [line["drop"]["reason"] for line in lines] == ["no_allow"] * 2, lines
+            assert lines[0]["weir"]["to"] == "store" and lines[0]["dest_port"] == 99, lines
+            status, kind, text = get(folder, "/metrics")
+            assert status == 200 and kind.startswith("text/plain; version=0.0.4"), (status, kind)
+            assert 'weir_packets_total{reason="no_allow",verdict="drop"} 2' in text, text
+            assert "weir_ledger_open 0" in text, text
+            status, _, text = get(folder, filtered("/v1/flows", "rule resolve and port 2001"))
+            told = json.loads(text)
+            assert status == 200 and told["generation"] == 7 and told["not_shown"] == 0, told
+            assert [flow["source_port"] for flow in told["flows"]] == [2001], told
+            status, _, text = get(folder, filtered("/v1/flows", "prt 1"))
+            assert status == 400 and "`prt` is none of" in json.loads(text)["error"], text
+            for _ in range(100):
+                logged = folder.read("eve.json").decode().splitlines()
+                if len(logged) == 5:
+                    break
+                time.sleep(0.05)
+            assert sorted(json.loads(line)["event_type"] for line in logged) == ["drop"] * 2 + ["flow"] * 3, logged
+            taken = folder.call("weir", "events", "--stats", "stats", "--log", "mine", "--once")
+            assert taken.returncode == 1 and "another process takes its events" in taken.stderr, taken
+            daemon.terminate()  # while somebody follows
+            assert daemon.wait(20) == 0, daemon.returncode
+        finally:
+            daemon.kill()
+            daemon.wait()
+            watched.end()
+            said.seek(0)
+            print(said.read().decode())
+
+
+main(*sys.argv[1:])
