@@ -10,7 +10,9 @@
 #include "control/serve/watch.hpp"
 
 #include <fmt/format.h>
+#include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <ctime>
@@ -60,6 +62,15 @@ void look_after(Server& server, Publisher& publisher) {
   });
 }
 
+// The service manager that started this process, where there is one, hears that it serves, and that its loop goes on.
+void tell_supervisor(Server& server) {
+  std::uint64_t patience_us = 0;
+  if (sd_watchdog_enabled(0, &patience_us) > 0)
+    server.every(std::chrono::milliseconds(std::max<std::uint64_t>(patience_us / 4000, 1)),
+                 [] { sd_notify(0, "WATCHDOG=1"); });
+  sd_notify(0, "READY=1");
+}
+
 int run_program(int argc, char** argv) {
   const auto options = read_serve_options(argc, argv);
   if (!options) return options.error();
@@ -80,6 +91,7 @@ int run_program(int argc, char** argv) {
   if (!options->rules.empty() && options->watch != "off") watch.emplace(**server, publisher, report, *options);
   look_after(**server, publisher);
   add_see_routes(**server, *options);
+  tell_supervisor(**server);
   say("serving " + options->socket);
   (*server)->run();
   server->reset();
