@@ -13,7 +13,6 @@ namespace {
 
 using Kind = DoorFailure::Kind;
 
-constexpr time_t answer_wait_s = 30;  // longer than the dataplane waits for its workers
 constexpr std::size_t descriptors_max = 4;
 
 DoorFailure failure_of(const std::string& what) {
@@ -38,13 +37,19 @@ bool send_request(int door, const door::Request& request, std::span<const int> d
     rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
     std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
   }
-  return sendmsg(door, &message, MSG_NOSIGNAL) == ssize_t{sizeof request};
+  // A process that was stopped for a while finds its timed waits interrupted (signal(7)).
+  ssize_t sent = 0;
+  do sent = sendmsg(door, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent == ssize_t{sizeof request};
 }
 
 template <class Message>
 std::expected<Message, DoorFailure> receive(int door) {
   Message message{};
-  const ssize_t bytes = recv(door, &message, sizeof message, 0);
+  ssize_t bytes = 0;
+  do bytes = recv(door, &message, sizeof message, 0);
+  while (bytes < 0 && errno == EINTR);
   if (bytes < 0) return std::unexpected(failure_of("no answer"));
   if (bytes != ssize_t{sizeof message} || message.magic != door::magic_value) return std::unexpected(other_version());
   return message;
@@ -69,8 +74,8 @@ std::expected<u32, std::string> trial_ms(std::string_view text) {
     std::string_view name;
     u64 ms;
   };
-  constexpr Unit units[] = {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"min", 60'000}, {"h", 3'600'000},
-                            {"d", 86'400'000}};
+  constexpr Unit units[] = {{"ms", 1},       {"s", 1'000},     {"m", 60'000},
+                            {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
   u64 number = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, text.data() + text.size());
@@ -80,25 +85,22 @@ std::expected<u32, std::string> trial_ms(std::string_view text) {
   return std::unexpected(fmt::format("a time to confirm is a number and s, m, h or d, at most 7d: not `{}`", text));
 }
 
-std::expected<Door, DoorFailure> Door::reach(const std::string& path) {
+std::expected<Door, DoorFailure> Door::reach(const std::string& path, int wait_s) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
     return std::unexpected(DoorFailure{Kind::usage, path + ": too long a path"});
   path.copy(address.sun_path, path.size());
   Descriptor door(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const timeval wait{answer_wait_s, 0};
+  const timeval wait{wait_s, 0};
   setsockopt(door.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   setsockopt(door.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-  if (connect(door.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return std::unexpected(failure_of("door " + path));
+  const auto* const name = reinterpret_cast<const sockaddr*>(&address);
+  int connected = 0;
+  do connected = connect(door.get(), name, sizeof address);
+  while (connected != 0 && errno == EINTR);
+  if (connected != 0) return std::unexpected(failure_of("door " + path));
   return Door(std::move(door), path);
-}
-
-void Door::wait_at_most(int seconds) {
-  const timeval wait{seconds, 0};
-  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
 }
 
 std::expected<DoorAnswer, DoorFailure> Door::ask(const door::Request& request, std::span<const int> descriptors) {

@@ -40,10 +40,8 @@ std::expected<u32, std::string> trial_ms(std::string_view text);
 
 class Door {
  public:
-  static std::expected<Door, DoorFailure> reach(const std::string& path);
-
-  // Longer than the dataplane waits for its workers, without this.
-  void wait_at_most(int seconds);
+  // Each step waits so long; longer than the dataplane waits for its workers, where nothing else is said.
+  static std::expected<Door, DoorFailure> reach(const std::string& path, int wait_s = 30);
 
   // `descriptors` travel with the request and stay the caller's.
   std::expected<DoorAnswer, DoorFailure> ask(const door::Request& request, std::span<const int> descriptors = {});

@@ -53,8 +53,8 @@ bool Publisher::follow_trial(const door::Answer& told) {
   if (told.awaited_generation == generation) return true;
   if (told.generation == fallback->generation) {
     config_.say(fmt::format("generation {} was not confirmed: generation {} is in force", generation, told.generation));
-    move_to(trial, EntryState::rolled_back);
     settle(told.generation);
+    move_to(trial, EntryState::rolled_back);
     return true;
   }
   // Seconds are counted by both: in doubt the process is taken for a new one, and the trial for lost.
@@ -65,21 +65,29 @@ bool Publisher::follow_trial(const door::Answer& told) {
     history_.remove(generation + 1);
     return true;
   }
-  move_to(trial, EntryState::rolled_back);
   if (told.generation > fallback->generation) {
+    move_to(trial, EntryState::rolled_back);
     history_.remove(generation + 1);
     return false;
   }
   config_.say(fmt::format("the dataplane was started anew while generation {} was on trial", generation));
-  if (reinstall(*fallback, 0)) settle(generation + 1);
-  else move_to(trial, EntryState::on_trial);
+  if (!reinstall(*fallback, 0)) {
+    restore_again_s_ = boot_seconds() + 5;
+    return true;
+  }
+  settle(generation + 1);
+  move_to(trial, EntryState::rolled_back);
   return true;
 }
 
 // What was confirmed last, where the dataplane has none or an older one; and where that cannot be read, the one before.
 void Publisher::restore(const door::Answer& told) {
   const HistoryEntry* const last = newest(EntryState::confirmed);
-  if (last == nullptr || told.generation == last->generation) return;
+  if (last == nullptr) return;
+  for (const auto& [generation, entry] : history_.entries())
+    if (entry.state == EntryState::confirmed && generation != last->generation)
+      move_to(history_.find(generation), EntryState::replaced);
+  if (told.generation == last->generation) return;
   if (told.generation > last->generation) {
     if (history_.find(told.generation) == nullptr)
       problem(fmt::format("the dataplane has generation {}, which the history does not know", told.generation));

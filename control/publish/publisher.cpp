@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int tries_max = 3;
-constexpr int status_wait_s = 3;
+constexpr int status_wait_s = 3, install_wait_s = 30;
 
 std::optional<Descriptor> in_memory(std::span<const std::byte> bytes) {
   Descriptor file(memfd_create("policy", MFD_CLOEXEC));
@@ -52,9 +52,9 @@ std::expected<door::Answer, PublishFault> Publisher::ask(const door::Request& re
     descriptors.push_back(file->get());
     files.push_back(std::move(*file));
   }
-  auto door = Door::reach(config_.door);
+  const bool only_asks = request.act == door::Act::status;
+  auto door = Door::reach(config_.door, only_asks ? status_wait_s : install_wait_s);
   if (!door) return std::unexpected(fault_of(door.error()));
-  if (request.act == door::Act::status) door->wait_at_most(status_wait_s);
   const auto told = door->ask(request, descriptors);
   if (!told) return std::unexpected(fault_of(told.error()));
   if (!told->is_done()) return std::unexpected(PublishFault{409, refusal_text(told->answer)});
@@ -90,12 +90,13 @@ void Publisher::move_to(HistoryEntry* entry, EntryState state) {
   if (const auto kept = history_.keep(*entry); !kept) problem("the history cannot be kept: " + kept.error());
 }
 
-// `confirmed` is in force for good; what was so before is no more.
+// `confirmed` is in force for good; what was so before is no more. In this order: who ends in between leaves two of
+// which the newer counts, and never none.
 void Publisher::settle(std::uint64_t confirmed) {
+  move_to(history_.find(confirmed), EntryState::confirmed);
   for (const auto& [generation, entry] : history_.entries())
     if (entry.state == EntryState::confirmed && generation != confirmed)
       move_to(history_.find(generation), EntryState::replaced);
-  move_to(history_.find(confirmed), EntryState::confirmed);
 }
 
 // Before anything compiles, without the lock: the entry's texts as a policy.
@@ -257,7 +258,10 @@ Published Publisher::put_in_force(Pair& pair, std::uint32_t force) {
   if (is_trial) images.push_back(pair.fallback->rules.image());
   const auto done = ask(request, images);
   const auto now = done ? done : ask_status();
-  if (!now || now->generation != entry.generation) {
+  // Who does not answer may have taken it all the same: look_after() will see.
+  if (!now) return std::unexpected(PublishFault{502, "not known whether it came into force: " + now.error().sentence});
+  const bool gave_way = is_trial && now->generation == pair.fallback_entry.generation;
+  if (now->generation != entry.generation && !gave_way) {
     history_.remove(entry.generation);
     if (is_trial) history_.remove(pair.fallback_entry.generation);
     return std::unexpected(done.error());

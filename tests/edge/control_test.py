@@ -189,6 +189,9 @@ def garbage(control, _run):
                 pass
     for one in idle:
         one.close()
+    end = time.monotonic() + 10
+    while control.ask("GET", "/v1/status")[0] != 200:
+        assert time.monotonic() < end, "those that are gone still stand in the way"
     control.wait_until(lambda told: told["dataplane"]["generation"] == before)
     assert control.process.poll() is None
 
