@@ -79,8 +79,7 @@ void ask_forwarding(const Machine& machine, std::vector<Finding>& findings) {
     findings.push_back({"forwarding", Health::fail, "the kernel routes between interfaces", advice});
   else if (!ipv4 || (names_in(machine.root, "proc/sys/net/ipv6") && !ipv6))
     findings.push_back({"forwarding", Health::unknown, "/proc/sys/net cannot be read", advice});
-  else
-    findings.push_back({"forwarding", Health::pass, "the kernel routes nothing between interfaces", ""});
+  else findings.push_back({"forwarding", Health::pass, "the kernel routes nothing between interfaces", ""});
 }
 
 void ask_bpf(const Machine& machine, std::vector<Finding>& findings) {
@@ -127,8 +126,7 @@ void ask_iommu(const Machine& machine, std::vector<Finding>& findings) {
   const auto groups = names_in(machine.root, "sys/kernel/iommu_groups");
   const char* advice = "turn the IOMMU on, in firmware and kernel (intel_iommu=on, or arm-smmu)";
   if (!groups) findings.push_back({"iommu", Health::unknown, "the kernel does not say", advice});
-  else if (groups->empty())
-    findings.push_back({"iommu", Health::fail, "devices reach all memory", advice});
+  else if (groups->empty()) findings.push_back({"iommu", Health::fail, "devices reach all memory", advice});
   else findings.push_back({"iommu", Health::pass, std::to_string(groups->size()) + " groups", ""});
 }
 
@@ -151,8 +149,7 @@ void ask_clock(const Machine& machine, std::vector<Finding>& findings) {
   const auto clock = line_of(machine.root, "sys/devices/system/clocksource/clocksource0/current_clocksource");
   const char* advice = "find out why the kernel gave the counter up (dmesg, clocksource), and how far its rate is off";
   if (!clock) findings.push_back({"clock", Health::unknown, "the kernel does not say", advice});
-  else if (*clock == "tsc" || *clock == "arch_sys_counter")
-    findings.push_back({"clock", Health::pass, *clock, ""});
+  else if (*clock == "tsc" || *clock == "arch_sys_counter") findings.push_back({"clock", Health::pass, *clock, ""});
   else findings.push_back({"clock", Health::fail, "the kernel's clock is " + *clock, advice});
 }
 

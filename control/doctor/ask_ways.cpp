@@ -36,9 +36,8 @@ std::optional<std::vector<PciDevice>> network_hardware(const Machine& machine) {
 }
 
 bool is_bluefield(const PciDevice& device) {
-  return device.vendor == "0x15b3" &&
-         std::find(std::begin(bluefield_devices), std::end(bluefield_devices), device.device) !=
-             std::end(bluefield_devices);
+  return device.vendor == "0x15b3" && std::find(std::begin(bluefield_devices), std::end(bluefield_devices),
+                                                device.device) != std::end(bluefield_devices);
 }
 
 Finding about(const Machine& machine, const KernelInterface& one) {
@@ -46,8 +45,8 @@ Finding about(const Machine& machine, const KernelInterface& one) {
   const bool is_dataplane = std::find(machine.dataplane_interfaces.begin(), machine.dataplane_interfaces.end(),
                                       one.name) != machine.dataplane_interfaces.end();
   if (one.is_guarded && one.guard_fault.empty())
-    return {question, Health::pass,
-            one.guard_closes ? "the guard holds it closed" : "the guard judges it, both ways", ""};
+    return {question, Health::pass, one.guard_closes ? "the guard holds it closed" : "the guard judges it, both ways",
+            ""};
   if (one.is_guarded)
     return {question, Health::fail, "the guard: " + one.guard_fault,
             "find out who did that; detach the guard and attach it anew"};
@@ -77,11 +76,10 @@ void ask_interfaces(const Machine& machine, std::vector<Finding>& findings) {
 void ask_dataplane(const Machine& machine, std::vector<Finding>& findings) {
   if (!machine.dataplane_beats)
     findings.push_back({"dataplane", Health::unknown, "nobody said where its counters are", "give --stats FILE"});
-  else if (*machine.dataplane_beats)
-    findings.push_back({"dataplane", Health::pass, "every worker goes on", ""});
+  else if (*machine.dataplane_beats) findings.push_back({"dataplane", Health::pass, "every worker goes on", ""});
   else
-    findings.push_back({"dataplane", Health::fail, "a worker does not go on, or there is none",
-                        "start weir-dataplane"});
+    findings.push_back(
+        {"dataplane", Health::fail, "a worker does not go on, or there is none", "start weir-dataplane"});
 }
 
 void ask_dpu(const Machine& machine, std::vector<Finding>& findings) {
@@ -107,10 +105,8 @@ void ask_verbs(const Machine& machine, std::vector<Finding>& findings) {
     findings.push_back({"verbs", Health::fail,
                         "RDMA devices: " + joined(*devices) + ": whoever may open them sends past every program here",
                         "unload the driver's RDMA part, or have a DPU in front"});
-  else if (names_in(machine.root, "sys/class"))
-    findings.push_back({"verbs", Health::pass, "no RDMA device", ""});
-  else
-    findings.push_back({"verbs", Health::unknown, "sys cannot be read", "mount it"});
+  else if (names_in(machine.root, "sys/class")) findings.push_back({"verbs", Health::pass, "no RDMA device", ""});
+  else findings.push_back({"verbs", Health::unknown, "sys cannot be read", "mount it"});
 }
 
 void ask_nics(const Machine& machine, std::vector<Finding>& findings) {
@@ -126,14 +122,14 @@ void ask_nics(const Machine& machine, std::vector<Finding>& findings) {
       lent.push_back(one.name);
   }
   if (!without.empty())
-    findings.push_back({"nics", Health::fail, "network hardware without a driver, which any driver could take: " +
-                        joined(without), "take it out, or give it to the dataplane"});
+    findings.push_back({"nics", Health::fail,
+                        "network hardware without a driver, which any driver could take: " + joined(without),
+                        "take it out, or give it to the dataplane"});
   else if (!lent.empty())
     findings.push_back({"nics", Health::unknown,
                         "lent to programs: " + joined(lent) + ": whose they are cannot be seen",
                         "compare with the dataplane's ports"});
-  else
-    findings.push_back({"nics", Health::pass, "the kernel has all network hardware on the PCI bus", ""});
+  else findings.push_back({"nics", Health::pass, "the kernel has all network hardware on the PCI bus", ""});
 }
 
 void ask_bmc(const Machine& machine, std::vector<Finding>& findings) {
@@ -150,8 +146,9 @@ void ask_bmc(const Machine& machine, std::vector<Finding>& findings) {
     if (driver.starts_with("cdc_") || driver.starts_with("rndis")) found.push_back(name + " (" + driver + ")");
   }
   if (!found.empty())
-    findings.push_back({"bmc", Health::fail, "ways to a management controller, which has a network of its own: " +
-                        joined(found), "unload these drivers, and turn host interfaces off in the controller"});
+    findings.push_back({"bmc", Health::fail,
+                        "ways to a management controller, which has a network of its own: " + joined(found),
+                        "unload these drivers, and turn host interfaces off in the controller"});
   else
     findings.push_back({"bmc", Health::unknown,
                         "no driver for a way to a management controller is loaded; whether there is one cannot be seen",
@@ -165,10 +162,8 @@ void ask_radio(const Machine& machine, std::vector<Finding>& findings) {
       found.push_back(name);
   if (!found.empty())
     findings.push_back({"radio", Health::fail, "there is " + joined(found), "take it out, or unload its driver"});
-  else if (names_in(machine.root, "sys/class"))
-    findings.push_back({"radio", Health::pass, "none", ""});
-  else
-    findings.push_back({"radio", Health::unknown, "sys cannot be read", "mount it"});
+  else if (names_in(machine.root, "sys/class")) findings.push_back({"radio", Health::pass, "none", ""});
+  else findings.push_back({"radio", Health::unknown, "sys cannot be read", "mount it"});
 }
 
 }  // namespace weir::control

@@ -51,8 +51,10 @@ nlohmann::json counts_of(const Kernel& kernel, u32 slot, guard_way way) {
 }
 
 nlohmann::json status_of(const Kernel& kernel, const std::string& folder) {
-  nlohmann::json status{{"folder", folder}, {"generation", kernel.generation().value_or(0)},
-                        {"flows", kernel.flows_count()}, {"leased_bytes", kernel.leased(boot_ns())}};
+  nlohmann::json status{{"folder", folder},
+                        {"generation", kernel.generation().value_or(0)},
+                        {"flows", kernel.flows_count()},
+                        {"leased_bytes", kernel.leased(boot_ns())}};
   const guard_settings own = kernel.settings();
   for (const auto& [ifindex, one] : kernel.interfaces()) {
     nlohmann::json row{{"interface", one.name}, {"machine", one.words[guard_out]}, {"wire", one.words[guard_in]}};
@@ -60,9 +62,8 @@ nlohmann::json status_of(const Kernel& kernel, const std::string& folder) {
     row["closed"] = one.needs_beat != 0 && own.last_policy == 0 && silent_ns > own.silence_ns;
     for (const guard_way way : {guard_in, guard_out}) {
       const std::string fault = fault_of(kernel, folder, ifindex, one, way);
-      row[way == guard_in ? "in" : "out"] = {{"hook", hook_name(one.hooks[way])},
-                                             {"fault", fault},
-                                             {"reasons", counts_of(kernel, one.slot, way)}};
+      row[way == guard_in ? "in" : "out"] = {
+          {"hook", hook_name(one.hooks[way])}, {"fault", fault}, {"reasons", counts_of(kernel, one.slot, way)}};
     }
     status["interfaces"].push_back(std::move(row));
   }
@@ -71,8 +72,8 @@ nlohmann::json status_of(const Kernel& kernel, const std::string& folder) {
 
 bool print_way(const nlohmann::json& way, const char* name) {
   const std::string fault = way["fault"];
-  std::printf("  %-3s %s%s%s\n", name, way["hook"].get<std::string>().c_str(), fault.empty() ? "" : ": FAULT: ",
-              fault.c_str());
+  std::printf("  %-3s %s%s%s\n", name, way["hook"].get<std::string>().c_str(),
+              fault.empty() ? "" : ": FAULT: ", fault.c_str());
   for (const auto& [reason, count] : way["reasons"].items())
     std::printf("      %-20s %12lu packets %15lu bytes\n", reason.c_str(), count["packets"].get<u64>(),
                 count["bytes"].get<u64>());

@@ -18,7 +18,7 @@ struct AttachTerms {
 struct RunTerms {
   std::string folder;
   std::string policy, stats;  // the image that is in force; the dataplane's stats segment, or empty
-  ledger::Places places;      // no folder: nothing is lent
+  ledger::Places places;  // no folder: nothing is lent
   u64 lease_ms = 10'000;
 };
 

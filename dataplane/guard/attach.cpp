@@ -165,8 +165,7 @@ std::expected<Order, Error> order_of(const std::string& text) {
 std::expected<guard_interface, Error> attach(Kernel& kernel, const std::string& folder, const Order& order, u32 slot) {
   const u32 ifindex = if_nametoindex(order.name.c_str());
   if (ifindex == 0) return failed("interface " + order.name);
-  if (!is_ethernet(order.name))
-    return std::unexpected(Error{order.name + ": only Ethernet interfaces can be guarded"});
+  if (!is_ethernet(order.name)) return std::unexpected(Error{order.name + ": only Ethernet interfaces can be guarded"});
   guard_interface made{};
   made.slot = slot;
   made.needs_beat = order.needs_beat;
@@ -178,9 +177,8 @@ std::expected<guard_interface, Error> attach(Kernel& kernel, const std::string& 
   const std::span tc = order.by_clsact ? std::span(by_tc).last(1) : std::span(by_tc);
   const auto out = put_one_of(kernel, folder, made, ifindex, guard_out, tc);
   if (out) made.hooks[guard_out] = *out;
-  const auto in = out ? put_one_of(kernel, folder, made, ifindex, guard_in,
-                                   order.beside_xdp ? tc : std::span(by_xdp))
-                      : out;
+  const auto in =
+      out ? put_one_of(kernel, folder, made, ifindex, guard_in, order.beside_xdp ? tc : std::span(by_xdp)) : out;
   if (in) made.hooks[guard_in] = *in;
   if (in)
     if (auto done = kernel.set_interface(ifindex, made); done) return made;
@@ -209,12 +207,11 @@ std::string fault_of(const Kernel& kernel, const std::string& folder, u32 ifinde
   bpf_tc_hook place = clsact_of(ifindex, way);
   bpf_tc_opts options = filter_of(0);
   if (bpf_tc_query(&place, &options) != 0) return "its filter is gone: detached by somebody";
-  return options.prog_id == id_of(kernel.program(program_of(hook, way))) ? ""
-                                                                         : "its filter runs another program";
+  return options.prog_id == id_of(kernel.program(program_of(hook, way))) ? "" : "its filter runs another program";
 }
 
 std::expected<void, Error> check_folder(const std::string& folder) {
-  struct statfs found {};
+  struct statfs found{};
   const std::string parent = std::filesystem::path(folder).parent_path();
   if (statfs(parent.c_str(), &found) != 0) return failed(parent);
   if (found.f_type != bpffs_magic)

@@ -26,7 +26,7 @@ bool Heartbeat::goes_on() {
 // A segment that this build can read; its beats count from here on.
 bool Heartbeat::open() {
   const int file = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat about {};
+  struct stat about{};
   const bool found = file >= 0 && fstat(file, &about) == 0;
   bytes_ = found ? static_cast<std::size_t>(about.st_size) : 0;
   void* const at = bytes_ < sizeof(StatsHeader) ? MAP_FAILED : mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, file, 0);

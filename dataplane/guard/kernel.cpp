@@ -62,8 +62,8 @@ std::expected<void, Error> set_constants(bpf_object* object, u32 room, u32 has_f
 
 std::expected<std::unique_ptr<bpf_object, Closer>, Error> loaded(Room room, bool has_fragments, bool tell) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "weir_guard");
-  std::unique_ptr<bpf_object, Closer> object(bpf_object__open_mem(guard::object().data(), guard::object().size(),
-                                                                  &options));
+  std::unique_ptr<bpf_object, Closer> object(
+      bpf_object__open_mem(guard::object().data(), guard::object().size(), &options));
   if (object == nullptr) return failed("the guard's object does not open");
   if (auto done = set_constants(object.get(), room.policy_bytes, has_fragments); !done)
     return std::unexpected(done.error());
@@ -74,11 +74,11 @@ std::expected<std::unique_ptr<bpf_object, Closer>, Error> loaded(Room room, bool
   if (has_fragments) bpf_program__set_flags(in, bpf_program__flags(in) | BPF_F_XDP_HAS_FRAGS);
   std::vector<char> log(1 << 16);
   bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object.get())
-    if (tell) bpf_program__set_log_buf(program, log.data(), log.size());
+  bpf_object__for_each_program(program, object.get()) if (tell)
+      bpf_program__set_log_buf(program, log.data(), log.size());
   if (const int error = bpf_object__load(object.get()); error != 0)
-    return std::unexpected(Error{"the kernel does not take the guard's programs: " + words_of(-error) +
-                                 last_lines(log)});
+    return std::unexpected(
+        Error{"the kernel does not take the guard's programs: " + words_of(-error) + last_lines(log)});
   return object;
 }
 
@@ -167,8 +167,7 @@ std::expected<void, Error> Kernel::install(const Tables& tables) {
   });
   if (!written) return written;
   const u32 number = spare + 1;
-  if (bpf_map_update_elem(map(Map::in_force), &zero, &number, BPF_ANY) != 0)
-    return failed("putting a policy in force");
+  if (bpf_map_update_elem(map(Map::in_force), &zero, &number, BPF_ANY) != 0) return failed("putting a policy in force");
   wait_for_programs();
   return {};
 }

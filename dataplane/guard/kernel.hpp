@@ -38,7 +38,7 @@ class Descriptor {
 // The names under which maps and programs are pinned, in this order.
 enum class Map { policies, in_force, interfaces, settings, running, leases, flows, ring, counts };
 inline constexpr const char* map_names[] = {"policies", "in_force", "interfaces", "settings", "running",
-                                               "leases", "flows", "ring", "counts"};
+                                            "leases",   "flows",    "ring",       "counts"};
 inline constexpr std::size_t maps_count = std::size(map_names);
 enum class Program { guard_in_xdp, guard_in_tc, guard_out_tc };
 inline constexpr const char* program_names[] = {"guard_in_xdp", "guard_in_tc", "guard_out_tc"};

@@ -15,7 +15,9 @@ constexpr u64 ask_again_ns = 50'000'000;
 constexpr std::size_t leases_bytes = 2 * guard_leases_max * sizeof(guard_lease);
 
 template <class Number>
-std::atomic_ref<Number> shared(Number& number) { return std::atomic_ref<Number>(number); }
+std::atomic_ref<Number> shared(Number& number) {
+  return std::atomic_ref<Number>(number);
+}
 
 Tick wall_us() { return boot_ns() / 1000 + clock_us(); }
 

@@ -32,11 +32,11 @@ class Lender {
   std::vector<ledger::Notice> notices() { return desk_->notices(); }
 
  private:
-  struct Book {           // of one lease
+  struct Book {  // of one lease
     u32 purse = no_purse;
-    u64 given = 0;        // since it was opened
+    u64 given = 0;  // since it was opened
     u64 told = 0, seen = 0;  // spent: the ledger knows of; at the last look
-    u64 low = 0;          // below so much left it asks for more
+    u64 low = 0;  // below so much left it asks for more
     u64 asks_from_ns = 0;
   };
 
@@ -51,7 +51,7 @@ class Lender {
   const Kernel& kernel_;
   const u64 lease_ns_;
   guard_lease* leases_ = nullptr;  // the programs' own
-  u32 base_ = 0;                   // the first of the policy in force
+  u32 base_ = 0;  // the first of the policy in force
   std::optional<ledger::Clocks> clocks_;
   std::optional<ledger::Ledger> ledger_;
   std::unique_ptr<ledger::Desk> desk_;

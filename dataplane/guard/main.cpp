@@ -21,7 +21,8 @@ void add_attach(CLI::App& app, Options& options, int& exit_code) {
   act->add_option("--policy", options.attach.policy, "the policy image")->required();
   act->add_option("--interface", options.interfaces,
                   "NAME=MACHINE[:WIRE]: an interface, the port or segment that this machine is there, and the one "
-                  "behind the cable")->required();
+                  "behind the cable")
+      ->required();
   act->add_option("--beside-xdp", options.beside_xdp,
                   "interfaces whose XDP is another's (net_af_xdp): in by tc, and closed without heartbeat");
   act->add_flag("--clsact", options.by_clsact, "tc programs at clsact, also where the kernel has TCX");

@@ -208,8 +208,7 @@ std::expected<u16, Error> class_of(const Policy& policy, std::string_view word) 
     return found;
   }
   found = policy.port_class(word);
-  if (found == 0)
-    return std::unexpected(Error{"the policy has no segment and no port named " + std::string(word)});
+  if (found == 0) return std::unexpected(Error{"the policy has no segment and no port named " + std::string(word)});
   return found;
 }
 

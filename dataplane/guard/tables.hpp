@@ -25,14 +25,14 @@ struct Interface {
 
 // Whose bytes a lease is.
 struct LeaseOf {
-  u32 account;    // of the image; no two leases have the same
+  u32 account;  // of the image; no two leases have the same
   u32 surcharge;  // bytes a packet
 };
 
 struct Tables {
-  std::vector<std::byte> bytes;     // begins with guard_policy
-  std::vector<LeaseOf> leases;      // by number
-  std::vector<std::string> notes;   // what the policy says and the guard does not keep, a line each
+  std::vector<std::byte> bytes;  // begins with guard_policy
+  std::vector<LeaseOf> leases;  // by number
+  std::vector<std::string> notes;  // what the policy says and the guard does not keep, a line each
 };
 
 // `clock_us` is what CLOCK_BOOTTIME is behind the time of day, in microseconds.

@@ -42,12 +42,12 @@ std::vector<Case> cases() {
   using guard::Program;
   constexpr u8 syn = 2, ack = 16;
   return {
-      {"established, out (tc)", Program::guard_out_tc, frame_of(false, true, syn, 443),
-       frame_of(false, true, ack, 443), true},
+      {"established, out (tc)", Program::guard_out_tc, frame_of(false, true, syn, 443), frame_of(false, true, ack, 443),
+       true},
       {"established, in (XDP)", Program::guard_in_xdp, frame_of(false, true, syn, 443),
        frame_of(false, false, ack, 443), true},
-      {"established, in (tc)", Program::guard_in_tc, frame_of(false, true, syn, 443),
-       frame_of(false, false, ack, 443), true},
+      {"established, in (tc)", Program::guard_in_tc, frame_of(false, true, syn, 443), frame_of(false, false, ack, 443),
+       true},
       {"denied first packet, out (tc)", Program::guard_out_tc, {}, frame_of(false, true, syn, 80), false},
       {"denied first packet, in (XDP)", Program::guard_in_xdp, {}, frame_of(false, false, syn, 80), false},
       {"established IPv6, out (tc)", Program::guard_out_tc, frame_of(true, true, syn, 443),
@@ -71,8 +71,8 @@ int main(int count, char** arguments) {
   if (count != 2) return std::puts("usage: bench_guard IMAGE"), 2;
   const auto image = guard::ImageFile::read(arguments[1]);
   if (!image) return std::puts(image.error().sentence.c_str()), 1;
-  const auto tables = guard::tables_of(image->policy(), std::vector<guard::Interface>{{"lo", {"", "oob"}, 0}},
-                                       guard::clock_us());
+  const auto tables =
+      guard::tables_of(image->policy(), std::vector<guard::Interface>{{"lo", {"", "oob"}, 0}}, guard::clock_us());
   if (!tables) return std::puts(tables.error().sentence.c_str()), 1;
   auto kernel = guard::Kernel::load(guard::room_for(*tables, 65536));
   if (!kernel) return std::puts(kernel.error().sentence.c_str()), 77;

@@ -6,12 +6,12 @@
 #include "tests/property/frame_writer.hpp"
 #include "tests/property/image_memory.hpp"
 
+#include <unistd.h>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <thread>
-#include <unistd.h>
 
 using namespace weir;
 

@@ -7,12 +7,12 @@
 #include "tests/property/frame_writer.hpp"
 #include "tests/property/image_memory.hpp"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <thread>
-#include <unistd.h>
 
 using namespace weir;
 using guard::Program;

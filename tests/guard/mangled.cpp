@@ -8,11 +8,11 @@
 #include "tests/property/frame_writer.hpp"
 #include "tests/property/image_memory.hpp"
 
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <random>
-#include <unistd.h>
 
 using namespace weir;
 

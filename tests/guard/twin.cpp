@@ -11,10 +11,10 @@
 #include "tests/property/image_memory.hpp"
 #include "tests/property/random_model.hpp"
 
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
-#include <unistd.h>
 
 using namespace weir;
 
@@ -45,8 +45,8 @@ Reason expected(const Policy& policy, const Headers& headers, const guard::Inter
   if (is_icmp && headers.icmp_code == 0 && headers.icmp_type == (headers.is_ipv4 ? 0 : 129))
     return Reason::icmp_no_request;
   if (is_icmp && !is_echo) return Reason::guard_unenforced;
-  const Question question{headers.source, headers.target, class_of(way), class_of(way ^ 1), headers.protocol,
-                          headers.icmp_type, headers.icmp_code, headers.target_port};
+  const Question question{headers.source,   headers.target,    class_of(way),     class_of(way ^ 1),
+                          headers.protocol, headers.icmp_type, headers.icmp_code, headers.target_port};
   const Judgement judged = policy.judge(question, now);
   if (judged.reason != Reason::flow_new) return judged.reason;
   if (!policy.look(judged.rule).is_empty() || policy.wants_syn_proxy(judged.decision)) return Reason::guard_unenforced;
@@ -100,8 +100,9 @@ void compare(World& world, u64 seed, naive::Draw& draw, const control::Model& mo
   const auto packet = meant(draw, naive::random_packet(draw, model), static_cast<u16>(1 + world.frames % 65535));
   const std::vector<std::byte> frame = FrameWriter::write(packet);
   const Headers headers = parse(frame, {world.secret, 0});
-  const auto program = way == guard::guard_out      ? guard::Program::guard_out_tc
-                       : draw.one_in(2) ? guard::Program::guard_in_xdp : guard::Program::guard_in_tc;
+  const auto program = way == guard::guard_out ? guard::Program::guard_out_tc
+                       : draw.one_in(2)        ? guard::Program::guard_in_xdp
+                                               : guard::Program::guard_in_tc;
   const auto before = [&](Reason reason) { return world.kernel.count(interface.slot, way, static_cast<u8>(reason)); };
   const bool is_plain = headers.well_formed() && headers.kind == PacketKind::flow && headers.tunnels == 0 &&
                         headers.rdma_opcode == rdma_opcode_none && !is_tunnel(headers.protocol, headers.target_port) &&

@@ -1,11 +1,11 @@
 // The doctor over machines made of files: what holds passes, what does not fails, and what is not there is unknown.
 #include "control/doctor/doctor.hpp"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <unistd.h>
 
 using namespace weir::control;
 namespace fs = std::filesystem;

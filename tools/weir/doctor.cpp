@@ -63,8 +63,10 @@ void print_json(const std::vector<control::Finding>& findings) {
   for (const control::Assumption& one : control::assumptions())
     made["assumptions"][std::string(one.name)] = one.sentence;
   for (const control::Finding& one : findings)
-    made["findings"].push_back({{"question", one.question}, {"health", control::health_name(one.health)},
-                                {"reason", one.reason}, {"advice", one.advice}});
+    made["findings"].push_back({{"question", one.question},
+                                {"health", control::health_name(one.health)},
+                                {"reason", one.reason},
+                                {"advice", one.advice}});
   fmt::print("{}\n", made.dump(2));
 }
 

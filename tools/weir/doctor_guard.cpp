@@ -4,10 +4,10 @@
 #include "dataplane/guard/attach.hpp"
 #include "dataplane/guard/heartbeat.hpp"
 
-#include <chrono>
-#include <cerrno>
-#include <thread>
 #include <unistd.h>
+#include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace weir {
 
@@ -28,8 +28,8 @@ void ask_guard(const std::string& pins, control::Machine& machine) {
     for (control::KernelInterface& one : machine.interfaces) {
       if (one.name != interface.name) continue;
       one.is_guarded = true;
-      one.guard_closes = interface.needs_beat != 0 && own.last_policy == 0 &&
-                         guard::boot_ns() - own.beat_ns > own.silence_ns;
+      one.guard_closes =
+          interface.needs_beat != 0 && own.last_policy == 0 && guard::boot_ns() - own.beat_ns > own.silence_ns;
       for (const auto way : {guard::guard_in, guard::guard_out})
         if (const std::string fault = guard::fault_of(*kernel, pins, ifindex, interface, way); !fault.empty())
           one.guard_fault = std::string(way == guard::guard_in ? "in: " : "out: ") + fault;
