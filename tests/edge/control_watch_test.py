@@ -2,7 +2,7 @@
 """The watcher of weir-control: an edited rule file comes into force on trial, however it is written; a bad edit changes
 nothing and is told; nothing is taken before it has settled; under lockdown, and where it is told so, it only stages.
 
-usage: watch_test.py DATAPLANE WEIR CONTROL"""
+usage: control_watch_test.py DATAPLANE WEIR CONTROL"""
 import os
 import signal
 import sys

@@ -2,7 +2,7 @@
 """Policies signed with the stock minisign: whose signature counts, for what, and which changes take two. A signature
 that was accepted does not bring an older policy back. And a trial never falls back to a policy that lets more leave.
 
-usage: signed_test.py DATAPLANE WEIR CONTROL"""
+usage: control_signed_test.py DATAPLANE WEIR CONTROL"""
 import shutil
 import signal
 import subprocess
