@@ -3,6 +3,7 @@
 #include "control/report/report.hpp"
 #include "tools/weir/budgets.hpp"
 #include "tools/weir/commands.hpp"
+#include "tools/weir/completion.hpp"
 #include "tools/weir/door.hpp"
 #include "tools/weir/publish.hpp"
 #include "tools/weir/replay.hpp"
@@ -129,6 +130,7 @@ int main(int argc, char** argv) {
   weir::add_job(app, exit_code);
   weir::add_quarantine(app, exit_code);
   weir::add_publish_commands(app, exit_code);
+  weir::add_completion(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);
   app.set_version_flag("--version", fmt::format("weir {}", weir::version_text));
