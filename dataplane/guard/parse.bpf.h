@@ -308,6 +308,7 @@ part int read_frame(struct seen* seen, void* at, void* end, u32 outer) {
     if (tags == 1 && type == bpf_htons(0x88a8)) return reason_vlan_stack_bad;
     const u32 vlan = bpf_ntohs(tag->tci) & 0xfff;
     if (vlan == 0xfff) return reason_vlan_id_reserved;
+    if (tags == 1 && (vlan == 0 || seen->vlans == 0)) return reason_vlan_stack_bad;  // a priority tag stands alone
     seen->vlans |= vlan << (12 * tags);
     type = tag->type;
     ++tags;
