@@ -64,7 +64,7 @@ FOREIGN = {
     r"Clp|Coin": ("control/bound",),
     r"hs(_\w+)?\.h$|hs/": ("dataplane/scan", "control/inspect", "tests/bench"),
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/guard", "tests/bench"),
-    r"sodium": ("dataplane/ledger", "control/publish"),
+    r"sodium": ("dataplane/ledger", "control/publish", "tests/fuzz"),
     r"event2?/|event\.h": ("control/serve",),
     r"prometheus/": ("control/see",),
     r"(n?curses)\w*\.h": ("tools/weir",),
