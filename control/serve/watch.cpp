@@ -94,8 +94,10 @@ void Watch::look() {
       if (done.error().details.contains("diagnostics")) told["diagnostics"] = done.error().details["diagnostics"];
       // What the dataplane or the disk refused may pass later: look again.
       if (done.error().status != 422) last_.clear();
-      fmt::print(stderr, "weir-control: the rules were not taken: {}\n", done.error().sentence);
-    } else if (!is_known) {
+      if (said_ != done.error().sentence)  // once, however often it is tried again
+        fmt::print(stderr, "weir-control: the rules were not taken: {}\n", done.error().sentence);
+      said_ = done.error().sentence;
+    } else if (said_.clear(); !is_known) {
       told["generation"] = only_stages ? (*done)["staged"] : (*done)["generation"];
     }
   }

@@ -35,7 +35,7 @@ class Watch {
   std::set<std::string> followed_;
   std::optional<Clock::time_point> moved_at_;
   bool is_looking_ = false;
-  std::string last_;  // digest of what was last looked at; slow clerk
+  std::string last_, said_;  // digest of what was last looked at, and why it was not taken; slow clerk
 };
 
 }  // namespace weir::control
