@@ -6,7 +6,7 @@ and all. A machine's own rate drifts by a third within a second, which runs of a
 measured. A measurement and no test. Give it no priority over others: testpmd, which never yields, then starves the
 kernel's ksoftirqd on its core, and looks far too slow.
 
-usage: bench_iperf.py DATAPLANE WEIR REASON_HPP [STARTS] [TURNS]     12 starts of 20 turns a load; needs root"""
+usage: bench_iperf.py DATAPLANE WEIR REASON_HPP [STARTS] [TURNS]     16 starts of 20 turns a load; needs root"""
 import os
 import signal
 import statistics
@@ -117,7 +117,7 @@ def one_start(programs, own, turns, swap):
 
 
 def main():
-    paths, starts, turns = sys.argv[1:4], *(int(word) for word in (sys.argv[4:6] + ["12", "20"][len(sys.argv) - 4:]))
+    paths, starts, turns = sys.argv[1:4], *(int(word) for word in (sys.argv[4:6] + ["16", "20"][len(sys.argv) - 4:]))
     skip_unless_possible("af_packet", "iperf3", "dpdk-testpmd")
     programs = dict(zip(("dataplane", "weir", "reasons"), map(os.path.abspath, paths)))
     own, *others = sorted(os.sched_getaffinity(0))
