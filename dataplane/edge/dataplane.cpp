@@ -187,6 +187,7 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
     if (!frames) return std::unexpected(frames.error());
     all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
+  const Supervisor supervisor(*stats_, ordinary_);
   run_on_lcores(workers, [&](u32 worker) { all[worker]->run(stop); });
   for (const auto& core : cores_) keeper_->take_back(core->self(), core->till());
   return {};

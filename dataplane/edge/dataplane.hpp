@@ -5,6 +5,7 @@
 #include "dataplane/edge/door_server.hpp"
 #include "dataplane/edge/evidence_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
+#include "dataplane/edge/supervisor.hpp"
 
 #include <optional>
 

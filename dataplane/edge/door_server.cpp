@@ -111,8 +111,7 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       keeper_(keeper),
       jobs_(jobs),
       flows_(flows),
-      fallback_(installer),
-      supervisor_(stats) {
+      fallback_(installer) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -130,7 +129,6 @@ void DoorServer::serve() {
     for (const int client : clients_) waited.push_back({client, POLLIN, 0});
     jobs_.listen();
     fallback_.attend();
-    supervisor_.attend();
     if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
     for (std::size_t i = 1; i < waited.size(); ++i) {
       if (waited[i].revents == 0 || serve_one(waited[i].fd)) continue;

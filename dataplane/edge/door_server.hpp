@@ -12,7 +12,6 @@
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
-#include "dataplane/edge/supervisor.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -59,7 +58,6 @@ class DoorServer {
   JobDesk& jobs_;
   FlowDesk& flows_;
   Fallback fallback_;
-  Supervisor supervisor_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

@@ -2,31 +2,43 @@
 
 #include <systemd/sd-daemon.h>
 
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+
 namespace weir::edge {
 namespace {
 
-std::chrono::microseconds asked_patience() {
+using std::chrono::microseconds;
+
+constexpr microseconds until_ready{100'000};
+
+microseconds asked_patience() {
   std::uint64_t patience_us = 0;
-  return sd_watchdog_enabled(0, &patience_us) > 0 ? std::chrono::microseconds(patience_us)
-                                                  : std::chrono::microseconds(0);
+  return microseconds(sd_watchdog_enabled(0, &patience_us) > 0 ? patience_us : 0);
 }
 
 }  // namespace
 
-Supervisor::Supervisor(const StatsSegment& stats)
-    : stats_(stats), patience_(asked_patience()), seen_(stats.workers()) {}
+Supervisor::Supervisor(const StatsSegment& stats, const OrdinaryCores& ordinary)
+    : stats_(stats), patience_(asked_patience()), seen_(stats.workers()) {
+  if (std::getenv("NOTIFY_SOCKET") == nullptr) return;
+  thread_ = std::jthread([this, ordinary](const std::stop_token& stop) { ordinary.enter(), tell(stop); });
+}
 
-void Supervisor::attend() {
-  const Time now = std::chrono::steady_clock::now();
-  if (now < next_) return;
-  next_ = now + (is_ready_ && patience_.count() != 0 ? patience_ / 4 : std::chrono::microseconds(100'000));
-  if (is_ready_ && patience_.count() == 0) return;
-  if (!all_went_on()) return;
-  if (!is_ready_) {
-    sd_notify(0, "READY=1");
-    is_ready_ = true;
+void Supervisor::tell(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any bell;
+  std::unique_lock lock(mutex);
+  for (bool is_ready = false; !stop.stop_requested();) {
+    if (all_went_on()) {
+      if (!is_ready) sd_notify(0, "READY=1");
+      is_ready = true;
+      if (patience_.count() == 0) return;
+      sd_notify(0, "WATCHDOG=1");
+    }
+    bell.wait_for(lock, stop, is_ready ? patience_ / 4 : until_ready, [] { return false; });
   }
-  if (patience_.count() != 0) sd_notify(0, "WATCHDOG=1");
 }
 
 // Since they were looked at last. A worker without frames beats as well.
