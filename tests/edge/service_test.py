@@ -24,7 +24,7 @@ def units_hold(programs, units, sources, folder):
         return
     for name, program in programs.items():
         with open(os.path.join(units, name + ".service"), encoding="utf-8") as file:
-            text = re.sub(r"(?<=ExecStart=)\S+", os.path.abspath(program), file.read())
+            text = re.sub(r"(?<=ExecStart=)\S+", folder.programs[program], file.read())
         text = re.sub(r"(?m)^(User|Group)=.*\n", "", text)  # no such user is here
         path = folder.write(f"{name}.service", text.encode())
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
@@ -96,7 +96,7 @@ def tells(manager, process):
 def main():
     binary, weir, control, units, sources = sys.argv[1:6]
     with dataplane.Folder(dataplane=binary, weir=weir, control=control) as folder:
-        units_hold({"weir-dataplane": binary, "weir-control": control}, units, sources, folder)
+        units_hold({"weir-dataplane": "dataplane", "weir-control": "control"}, units, sources, folder)
         manager = Manager(folder, "manager")
         daemon = Control(folder)
         run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--door", "door"],
