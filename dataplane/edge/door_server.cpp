@@ -160,7 +160,8 @@ bool DoorServer::serve_one(int client) {
   if (is_request && request.act == door::Act::confirm) reply = confirm(request);
   if (is_request && request.act == door::Act::flush) reply = flush();
   if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
-  if (is_request && request.act == door::Act::release_port) reply = release(request);
+  if (is_request && (request.act == door::Act::cut_port || request.act == door::Act::release_port))
+    reply = quarantine(request);
   if (is_request && (request.act == door::Act::export_lessons || request.act == door::Act::import_lessons))
     reply = teach(request, received.descriptors);
   if (is_request && (request.act == door::Act::flows || request.act == door::Act::image))
@@ -265,9 +266,11 @@ door::Answer DoorServer::seal(const door::Request& request) {
   return reply;
 }
 
-door::Answer DoorServer::release(const door::Request& request) {
-  if (!installer_.release_port(named_in(request)))
-    return refuse({door::Result::refused, "port", "no port of this name is in quarantine"});
+door::Answer DoorServer::quarantine(const door::Request& request) {
+  const bool cuts = request.act == door::Act::cut_port;
+  if (!(cuts ? installer_.cut_port(named_in(request)) : installer_.release_port(named_in(request))))
+    return refuse({door::Result::refused, "port",
+                   cuts ? "there is no port of this name" : "no port of this name is in quarantine"});
   door::Answer reply = answer(door::Result::done);
   write_text(reply.quarantined, installer_.quarantined());
   return reply;

@@ -40,7 +40,7 @@ class DoorServer {
   door::Answer confirm(const door::Request& request);
   door::Answer flush();
   door::Answer seal(const door::Request& request);
-  door::Answer release(const door::Request& request);
+  door::Answer quarantine(const door::Request& request);
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
   door::Answer tell_flows(const door::Request& request, std::span<const int> descriptors);
   door::Answer refuse(const Refusal& refusal) const;

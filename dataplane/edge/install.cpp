@@ -182,10 +182,20 @@ bool Installer::seal_job(std::string_view name, bool seals) {
   return true;
 }
 
-bool Installer::release_port(std::string_view name) {
+std::optional<u32> Installer::port_named(std::string_view name) const {
   for (u32 port = 0; port < config_.port_names.size(); ++port)
-    if (config_.port_names[port] == name) return config_.quarantine->release(port);
-  return false;
+    if (config_.port_names[port] == name) return port;
+  return std::nullopt;
+}
+
+bool Installer::cut_port(std::string_view name) {
+  const auto port = port_named(name);
+  return port && config_.quarantine->cut_off(*port, ports_max);
+}
+
+bool Installer::release_port(std::string_view name) {
+  const auto port = port_named(name);
+  return port && config_.quarantine->release(*port);
 }
 
 std::string Installer::quarantined() const {

@@ -67,6 +67,8 @@ class Installer {
 
   // The policy in force, or null; for who installs, until it installs the next.
   const InstalledPolicy* current() const { return slot_.current(); }
+  // Nothing comes in by the port any more, and nothing leaves by it, whatever policy says. False where there is none.
+  bool cut_port(std::string_view name);
   // The port carries frames again. False where it was not cut off, or is none.
   bool release_port(std::string_view name);
   // The ports that are cut off, by name, with a comma between.
@@ -96,6 +98,7 @@ class Installer {
     std::optional<InstalledPolicy> installed;
   };
 
+  std::optional<u32> port_named(std::string_view name) const;
   bool spare_is_free();
   JobGate* gate_of(std::string_view job);
   std::expected<const InstalledPolicy*, Refusal> prepare(Mapping& memory, bool force);

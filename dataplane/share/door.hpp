@@ -9,7 +9,7 @@
 //   request flush                    -> answer
 //   request seal_job, open_job       -> answer
 //   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
-//   request release_port             -> answer
+//   request cut_port, release_port   -> answer
 //   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
 //   request flows + one descriptor, of a regular file: dataplane/share/flow_rows.hpp -> answer
 //   request image + one descriptor, likewise: of the policy in force -> answer
@@ -39,6 +39,7 @@ enum class Act : u16 {
   confirm = 11,
   flows = 12,
   image = 13,
+  cut_port = 14,
 };
 
 enum class Result : u16 {
@@ -61,7 +62,7 @@ struct Request {
   u32 force;     // install only: bits above
   u32 confirm_within_ms;  // install only: 0, or the image is on trial: without a confirmation within this time its
                           // fallback comes into force, of a generation above it
-  char name[64];  // of a job's acts: the job's, of release_port: the port's; NUL-terminated; else empty
+  char name[64];  // of a job's acts: the job's, of cut_port, release_port: the port's; NUL-terminated; else empty
   u64 generation;  // confirm only: the policy that is meant, 0: whichever awaits it
 };
 static_assert(sizeof(Request) == 88);
@@ -93,7 +94,7 @@ struct Answer {
   u64 pairs_unnamed;   // members, alarms, flows: how many are not told
   u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
   u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
-  char quarantined[256];  // status, release_port: the ports that are cut off, by name, with a comma between
+  char quarantined[256];  // status, cut_port, release_port: the ports that are cut off, by name, with a comma between
   u64 awaited_generation;   // status, install, confirm: the policy on trial; 0: none is
   u64 fallback_generation;  // likewise: what comes into force without a confirmation
   u64 confirm_left_ms;      // likewise: the time left for one; 0: it is over

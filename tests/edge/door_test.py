@@ -190,6 +190,11 @@ def quarantine(folder, _door):
     for name in ("nobody", "net_null0"):
         ended = folder.call("weir", "quarantine", "door", "release", name)
         assert ended.returncode == 1 and "no port of this name is in quarantine" in ended.stderr, ended
+    ended = folder.call("weir", "quarantine", "door", "cut", "nobody")
+    assert ended.returncode == 1 and "there is no port of this name" in ended.stderr, ended
+    for act, left in (("cut", "net_null0"), ("cut", "net_null0"), ("release", "")):
+        ended = folder.call("weir", "quarantine", "door", act, "net_null0", "-o", "json")
+        assert ended.returncode == 0 and json.loads(ended.stdout)["quarantined"] == left, ended
 
 
 def only_the_owner(folder, door):

@@ -130,6 +130,10 @@ def run(binary, weir):
             assert tell(net, "harmless"), "who was let go is cut off"
             install(net, weir, policy(None), 10)
             assert tell(net, MARK), "without an inspection it should come through, or this test shows nothing"
+            assert "pf0" in door(net, weir, "quarantine", "door", "cut", "pf0")
+            assert not tell(net, "harmless"), "a port that was cut off by hand carries frames"
+            assert "no port is" in door(net, weir, "quarantine", "door", "release", "pf0")
+            assert tell(net, "harmless"), "a port that was let go carries none"
         except AssertionError as error:
             dataplane.stop()
             raise AssertionError(f"{error}\n{dataplane.said()}") from None

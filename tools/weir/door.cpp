@@ -52,6 +52,7 @@ door::Act act_of(DoorOptions::Act act) {
     case DoorOptions::Act::alarms: return door::Act::alarms;
     case DoorOptions::Act::export_lessons: return door::Act::export_lessons;
     case DoorOptions::Act::import_lessons: return door::Act::import_lessons;
+    case DoorOptions::Act::cut_port: return door::Act::cut_port;
     case DoorOptions::Act::release_port: return door::Act::release_port;
     case DoorOptions::Act::quarantined:
     case DoorOptions::Act::status: break;
@@ -190,7 +191,8 @@ bool says_pairs(const DoorOptions& options) {
 }
 
 bool says_quarantine(const DoorOptions& options) {
-  return options.act == DoorOptions::Act::quarantined || options.act == DoorOptions::Act::release_port;
+  return options.act == DoorOptions::Act::quarantined || options.act == DoorOptions::Act::cut_port ||
+         options.act == DoorOptions::Act::release_port;
 }
 
 bool teaches(const DoorOptions& options) {

@@ -18,7 +18,7 @@ struct DoorOptions {
   std::string within;           // install: that time, "5m"
   bool replaces_trial = false;  // install: also where a policy awaits its confirmation
   std::uint64_t generation = 0; // confirm: which, 0: whichever is on trial
-  std::string name;             // of a job, or release_port: of a port
+  std::string name;             // of a job, or of cut_port, release_port: of a port
   std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
   enum class Act {
@@ -33,6 +33,7 @@ struct DoorOptions {
     export_lessons,
     import_lessons,
     quarantined,
+    cut_port,
     release_port,
   } act = Act::status;
 };

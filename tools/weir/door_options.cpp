@@ -55,15 +55,18 @@ void add_job_options(CLI::App& command, DoorOptions& options) {
 }
 
 void add_quarantine_options(CLI::App& command, DoorOptions& options) {
-  command.description("ports that inspections have cut off, since what their host sent was found");
+  command.description("ports that are cut off: by an inspection, since what their host sent was found, or by hand");
   command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
   command.require_subcommand(1);
   CLI::App* list = command.add_subcommand("list", "which they are");
   list->callback([&options] { options.act = DoorOptions::Act::quarantined; });
+  CLI::App* cut = command.add_subcommand("cut", "nothing comes in by the port any more, and nothing leaves by it");
+  cut->add_option("port", options.name, "its name, as `attach` has it, or its device's")->required();
+  cut->callback([&options] { options.act = DoorOptions::Act::cut_port; });
   CLI::App* release = command.add_subcommand("release", "the port carries frames again");
   release->add_option("port", options.name, "its name, as `list` has it")->required();
   release->callback([&options] { options.act = DoorOptions::Act::release_port; });
-  for (CLI::App* act : {list, release})
+  for (CLI::App* act : {list, cut, release})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
 }
 

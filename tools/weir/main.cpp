@@ -42,7 +42,7 @@ void add_job(CLI::App& app, int& exit_code) {
 
 void add_quarantine(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<DoorOptions>();
-  CLI::App* command = app.add_subcommand("quarantine", "Which ports inspections have cut off; let one go");
+  CLI::App* command = app.add_subcommand("quarantine", "Which ports are cut off; cut one off, let one go");
   add_quarantine_options(*command, *options);
   command->callback([options, &exit_code] { exit_code = door_command(*options); });
 }
