@@ -1,5 +1,6 @@
 """weir-control beside a running weir-dataplane for tests: both as the ordinary user of tests/edge/dataplane.py, in its
 folder, ended by their process ids. It starts, asks and ends; it judges nothing."""
+import contextlib
 import http.client
 import json
 import os
@@ -115,6 +116,21 @@ def start_dataplane(folder, *more):
     return run
 
 
+@contextlib.contextmanager
+def together(folder, control, *more):
+    """A dataplane beside `control` while it lasts; both end cleanly, or are ended where a case fails."""
+    run = start_dataplane(folder)
+    try:
+        control.start(*more)
+        yield run
+        control.stop()
+        code, said = run.stop()
+    finally:
+        control.stop(signal.SIGKILL)
+        run.kill()
+    assert code == 0, said
+
+
 def door_status(folder):
     ended = folder.call("weir", "door", "door", "status", "-o", "json")
     assert ended.returncode == 0, ended
@@ -132,4 +148,4 @@ def as_other(folder, program, *arguments, groups=()):
                           timeout=60)
 
 
-__all__ = ["Control", "as_other", "dataplane", "door_status", "os", "policy", "start_dataplane", "states"]
+__all__ = ["Control", "as_other", "dataplane", "door_status", "os", "policy", "start_dataplane", "states", "together"]

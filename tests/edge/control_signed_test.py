@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from control import Control, dataplane, start_dataplane, states
+from control import Control, dataplane, states, together
 
 
 def policy(port=443, budget="1 GB", more="", size="100 GB"):
@@ -181,18 +181,10 @@ def main():
         ended = folder.call("control", "--socket", "c", "--state", "s", "--require-signature", "not.pub")
         assert ended.returncode == 1 and "not a public key of minisign" in ended.stderr, ended
         control = Control(folder, "--require-signature", "anna.pub", "--require-signature", "bert.pub")
-        run = start_dataplane(folder)
-        try:
-            control.start()
+        with together(folder, control):
             for case in (who_counts, one_is_enough, what_takes_two, never_back_to_more, remembered):
                 case(control, *signers)
                 print("ok   ", case.__name__, flush=True)
-            control.stop()
-            code, said = run.stop()
-        finally:
-            control.stop(signal.SIGKILL)
-            run.kill()
-        assert code == 0, said
 
 
 main()

@@ -4,11 +4,10 @@ nothing and is told; nothing is taken before it has settled; under lockdown, and
 
 usage: control_watch_test.py DATAPLANE WEIR CONTROL"""
 import os
-import signal
 import sys
 import time
 
-from control import Control, dataplane, policy, start_dataplane, states
+from control import Control, dataplane, policy, states, together
 
 
 class Rules:
@@ -134,18 +133,10 @@ def main():
         rules = Rules(folder)
         rules.write(policy("one"))
         control = Control(folder, "--rules", "rules/policy.toml")
-        run = start_dataplane(folder)
-        try:
-            control.start("--settle-ms", 100)
+        with together(folder, control, "--settle-ms", 100):
             for case in (applies, bad_edits_change_nothing, included_files_too, settles_first, gives_way, only_stages):
                 case(control, rules)
                 print("ok   ", case.__name__, flush=True)
-            control.stop()
-            code, said = run.stop()
-        finally:
-            control.stop(signal.SIGKILL)
-            run.kill()
-        assert code == 0, said
 
 
 main()
