@@ -21,7 +21,8 @@ class Terminal:
         self.call("new-session", "-d", "-x", str(columns), "-y", str(lines), command)
 
     def call(self, *arguments):
-        environment = {**os.environ, "HOME": self.folder.path, "TERM": "screen", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, "HOME": self.folder.path, "TERM": "screen", "LC_ALL": "C.UTF-8",
+                       "SHELL": "/bin/sh"}  # else tmux takes the shell of an account that may have none
         environment.pop("TMUX", None)
         return subprocess.run(["tmux", "-f", "/dev/null", "-S", self.socket, *arguments], cwd=self.folder.path,
                               env=environment, capture_output=True, text=True, timeout=20, check=False,
