@@ -108,6 +108,8 @@ std::expected<DoorAnswer, DoorFailure> Door::ask(const door::Request& request, s
   if (!send_request(socket_.get(), request, descriptors)) return std::unexpected(failure_of("door " + path_));
   const auto answer = receive<door::Answer>(socket_.get());
   if (!answer) return std::unexpected(answer.error());
+  if (answer->version != door::version_value || answer->result > door::Result::busy)
+    return std::unexpected(other_version());
   DoorAnswer told{*answer, {}, {}, {}};
   if (!told.is_done()) return told;
   std::expected<void, DoorFailure> rest;
@@ -121,9 +123,12 @@ std::expected<void, DoorFailure> Door::receive_status(DoorAnswer& told) {
   if (told.answer.reasons_table != door::reasons_table_value)
     return std::unexpected(DoorFailure{
         Kind::unreachable, "the dataplane's table of reasons is not this command's: use the `weir` it came with"});
+  if (told.answer.workers > workers_max || told.answer.budgets > door::budgets_shown_max)
+    return std::unexpected(other_version());
   for (u32 worker = 0; worker < told.answer.workers; ++worker) {
     const auto part = receive<door::WorkerStatus>(socket_.get());
     if (!part) return std::unexpected(part.error());
+    if (part->worker != worker) return std::unexpected(other_version());
     told.workers.push_back(*part);
   }
   for (u32 budget = 0; budget < told.answer.budgets; ++budget) {
@@ -135,10 +140,13 @@ std::expected<void, DoorFailure> Door::receive_status(DoorAnswer& told) {
 }
 
 std::expected<void, DoorFailure> Door::receive_pairs(DoorAnswer& told) {
+  if (told.answer.pairs > door::pairs_shown_max) return std::unexpected(other_version());
   while (told.pairs.size() < told.answer.pairs) {
     const auto part = receive<door::PairStatuses>(socket_.get());
     if (!part) return std::unexpected(part.error());
-    if (part->count == 0 || part->count > door::pairs_per_message) return std::unexpected(other_version());
+    if (part->count == 0 || part->count > told.answer.pairs - told.pairs.size() ||
+        part->count > door::pairs_per_message)
+      return std::unexpected(other_version());
     told.pairs.insert(told.pairs.end(), part->pairs, part->pairs + part->count);
   }
   return {};

@@ -43,6 +43,9 @@ class Door {
   // Each step waits so long; longer than the dataplane waits for its workers, where nothing else is said.
   static std::expected<Door, DoorFailure> reach(const std::string& path, int wait_s = 30);
 
+  // The same on a socket that is connected already.
+  static Door over(Descriptor socket, std::string path) { return Door(std::move(socket), std::move(path)); }
+
   // `descriptors` travel with the request and stay the caller's.
   std::expected<DoorAnswer, DoorFailure> ask(const door::Request& request, std::span<const int> descriptors = {});
 

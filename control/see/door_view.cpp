@@ -48,9 +48,13 @@ bool read_at(int file, void* into, std::size_t bytes, std::size_t from) {
 std::expected<Flows, DoorFailure> ask_flows(control::Door& door) {
   const auto file = written_by(door, door::Act::flows);
   if (!file) return std::unexpected(file.error());
+  return read_flows(file->get());
+}
+
+std::expected<Flows, DoorFailure> read_flows(int file) {
   door::FlowsHeader header;
   struct stat facts{};
-  const bool sound = fstat(file->get(), &facts) == 0 && read_at(file->get(), &header, sizeof header, 0) &&
+  const bool sound = fstat(file, &facts) == 0 && read_at(file, &header, sizeof header, 0) &&
                      header.magic == door::flows_magic && header.row_bytes == sizeof(door::FlowRow) &&
                      header.rows <= door::flow_rows_max && header.ports <= ports_max &&
                      static_cast<u64>(facts.st_size) >= sizeof header + header.rows * sizeof(door::FlowRow);
@@ -58,7 +62,7 @@ std::expected<Flows, DoorFailure> ask_flows(control::Door& door) {
   Flows flows{header.generation, header.not_shown, {}, std::vector<door::FlowRow>(header.rows)};
   for (u32 port = 0; port < header.ports; ++port)
     flows.port_names.push_back(control::door_text(header.names[port].text));
-  if (!read_at(file->get(), flows.rows.data(), header.rows * sizeof(door::FlowRow), sizeof header))
+  if (!read_at(file, flows.rows.data(), header.rows * sizeof(door::FlowRow), sizeof header))
     return std::unexpected(other_version());
   return flows;
 }

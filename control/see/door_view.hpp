@@ -19,6 +19,8 @@ struct Flows {
   std::vector<door::FlowRow> rows;
 };
 std::expected<Flows, control::DoorFailure> ask_flows(control::Door& door);
+// What stands in a file as dataplane/share/flow_rows.hpp has it.
+std::expected<Flows, control::DoorFailure> read_flows(int file);
 // The names of the policy in force; an error also when there is none.
 std::expected<std::unique_ptr<PolicyNames>, control::DoorFailure> ask_names(control::Door& door,
                                                                             const std::vector<std::string>& port_names);

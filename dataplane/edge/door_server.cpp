@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::size_t clients_max = 8;
 constexpr int poll_ms = 50;
-constexpr std::size_t descriptors_max = 4;  // more than one is a mistake, but must be closed
 constexpr auto flush_wait_max = std::chrono::seconds(5);
 
 template <std::size_t room>
@@ -24,38 +23,6 @@ void write_text(char (&into)[room], std::string_view text) {
   const std::size_t bytes = std::min(text.size(), room - 1);
   std::copy_n(text.data(), bytes, into);
   into[bytes] = '\0';
-}
-
-std::string_view named_in(const door::Request& request) {
-  return {request.name, strnlen(request.name, sizeof request.name)};
-}
-
-struct Received {
-  ssize_t bytes;
-  bool is_cut;
-  std::vector<int> descriptors;
-};
-
-Received receive(int client, door::Request& request) {
-  // One byte more than a request: a longer message is seen to be longer.
-  char extra = 0;
-  iovec parts[] = {{&request, sizeof request}, {&extra, 1}};
-  alignas(cmsghdr) char control[CMSG_SPACE(descriptors_max * sizeof(int))];
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = 2;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  Received received{recvmsg(client, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC), false, {}};
-  if (received.bytes < 0) return received;
-  received.is_cut = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i)
-      received.descriptors.push_back(load<int>(CMSG_DATA(part) + i * sizeof(int)));
-  }
-  return received;
 }
 
 template <class Message>
@@ -147,30 +114,29 @@ void DoorServer::serve() {
 
 // One request; false when the connection is over.
 bool DoorServer::serve_one(int client) {
-  door::Request request{};
-  const Received received = receive(client, request);
-  if (received.bytes == 0 && received.descriptors.empty()) return false;
-  if (received.bytes < 0) return errno == EAGAIN || errno == EINTR;
-  const bool is_request = received.bytes == ssize_t{sizeof request} && !received.is_cut &&
-                          request.magic == door::magic_value && request.version == door::version_value;
-  door::Answer reply = answer(door::Result::malformed);
-  write_text(reply.section, "request");
-  write_text(reply.sentence, "not a request of this version");
-  if (is_request && request.act == door::Act::install) reply = install(request, received.descriptors);
-  if (is_request && request.act == door::Act::confirm) reply = confirm(request);
-  if (is_request && request.act == door::Act::flush) reply = flush();
-  if (is_request && (request.act == door::Act::seal_job || request.act == door::Act::open_job)) reply = seal(request);
-  if (is_request && (request.act == door::Act::cut_port || request.act == door::Act::release_port))
-    reply = quarantine(request);
-  if (is_request && (request.act == door::Act::export_lessons || request.act == door::Act::import_lessons))
-    reply = teach(request, received.descriptors);
-  if (is_request && (request.act == door::Act::flows || request.act == door::Act::image))
-    reply = tell_flows(request, received.descriptors);
-  for (const int descriptor : received.descriptors) close(descriptor);
-  if (is_request && (request.act == door::Act::members || request.act == door::Act::alarms))
-    return send_pairs(client, request);
-  if (is_request && request.act == door::Act::status) return send_status(client);
-  return send_message(client, reply);
+  const DoorMessage message = DoorMessage::receive(client);
+  if (message.state() == DoorMessage::State::over) return false;
+  if (message.state() == DoorMessage::State::none) return true;
+  if (message.state() == DoorMessage::State::malformed)
+    return send_message(client, refuse({door::Result::malformed, "request", message.fault()}));
+  const door::Request& request = message.request();
+  switch (request.act) {
+    case door::Act::install: return send_message(client, install(request, message.descriptors()));
+    case door::Act::confirm: return send_message(client, confirm(request));
+    case door::Act::flush: return send_message(client, flush());
+    case door::Act::seal_job:
+    case door::Act::open_job: return send_message(client, seal(request));
+    case door::Act::cut_port:
+    case door::Act::release_port: return send_message(client, quarantine(request));
+    case door::Act::export_lessons:
+    case door::Act::import_lessons: return send_message(client, teach(request, message.descriptors()));
+    case door::Act::flows:
+    case door::Act::image: return send_message(client, tell_flows(request, message.descriptors()));
+    case door::Act::members:
+    case door::Act::alarms: return send_pairs(client, request);
+    case door::Act::status: return send_status(client);
+  }
+  return false;
 }
 
 door::Answer DoorServer::confirm(const door::Request& request) {
@@ -235,8 +201,8 @@ door::Answer DoorServer::refuse(const Refusal& refusal) const {
 door::Answer DoorServer::teach(const door::Request& request, std::span<const int> descriptors) {
   if (descriptors.size() != 1)
     return refuse({door::Result::refused, "request", "lessons come and go by exactly one descriptor"});
-  const auto taken = request.act == door::Act::export_lessons ? jobs_.export_to(descriptors[0], named_in(request))
-                                                              : jobs_.import_from(descriptors[0], named_in(request));
+  const auto taken = request.act == door::Act::export_lessons ? jobs_.export_to(descriptors[0], name_in(request))
+                                                              : jobs_.import_from(descriptors[0], name_in(request));
   if (!taken) return refuse(taken.error());
   door::Answer reply = answer(door::Result::done);
   reply.pairs = *taken;
@@ -245,7 +211,7 @@ door::Answer DoorServer::teach(const door::Request& request, std::span<const int
 
 bool DoorServer::send_pairs(int client, const door::Request& request) {
   door::Answer reply = answer(door::Result::done);
-  const auto pairs = request.act == door::Act::alarms ? jobs_.alarms(reply) : jobs_.members(named_in(request), reply);
+  const auto pairs = request.act == door::Act::alarms ? jobs_.alarms(reply) : jobs_.members(name_in(request), reply);
   if (!pairs) return send_message(client, refuse(pairs.error()));
   if (!send_message(client, reply)) return false;
   for (std::size_t at = 0; at < pairs->size(); at += door::pairs_per_message) {
@@ -259,7 +225,7 @@ bool DoorServer::send_pairs(int client, const door::Request& request) {
 }
 
 door::Answer DoorServer::seal(const door::Request& request) {
-  if (installer_.seal_job(named_in(request), request.act == door::Act::seal_job)) return answer(door::Result::done);
+  if (installer_.seal_job(name_in(request), request.act == door::Act::seal_job)) return answer(door::Result::done);
   door::Answer reply = answer(door::Result::refused);
   write_text(reply.section, "job");
   write_text(reply.sentence, "the policy in force has no job of this name");
@@ -268,7 +234,7 @@ door::Answer DoorServer::seal(const door::Request& request) {
 
 door::Answer DoorServer::quarantine(const door::Request& request) {
   const bool cuts = request.act == door::Act::cut_port;
-  if (!(cuts ? installer_.cut_port(named_in(request)) : installer_.release_port(named_in(request))))
+  if (!(cuts ? installer_.cut_port(name_in(request)) : installer_.release_port(name_in(request))))
     return refuse({door::Result::refused, "port",
                    cuts ? "there is no port of this name" : "no port of this name is in quarantine"});
   door::Answer reply = answer(door::Result::done);

@@ -6,6 +6,7 @@
 // Threads: open() and the destructor belong to main; between them one thread serves.
 #pragma once
 #include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/door_message.hpp"
 #include "dataplane/edge/fallback.hpp"
 #include "dataplane/edge/flow_desk.hpp"
 #include "dataplane/edge/install.hpp"

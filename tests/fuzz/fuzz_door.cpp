@@ -1,0 +1,89 @@
+// Any bytes, with any descriptors, through a socket like the door's: what the dataplane takes for a request holds to
+// its form, is what was sent, and answers alike when it comes again; of what came no descriptor stays open.
+#include "dataplane/edge/door_message.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+using namespace weir;
+
+namespace {
+
+constexpr std::size_t message_bytes_max = 4096;
+
+void must(bool holds) {
+  if (!holds) std::abort();
+}
+
+struct Ends {
+  int ends[2];
+  Ends() { must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0); }
+  ~Ends() { close(ends[0]), close(ends[1]); }
+};
+
+// The lowest number that is free: one that is left open takes it.
+int next_descriptor() {
+  const int one = fcntl(0, F_DUPFD_CLOEXEC, 3);
+  must(one >= 0 && close(one) == 0);
+  return one;
+}
+
+void send(int end, std::span<const std::uint8_t> bytes, std::size_t descriptors) {
+  iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (descriptors != 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
+    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(descriptors * sizeof(int));
+    for (std::size_t at = 0; at < descriptors; ++at)
+      std::memcpy(CMSG_DATA(rights) + at * sizeof(int), &end, sizeof end);
+  }
+  must(sendmsg(end, &message, 0) == static_cast<ssize_t>(bytes.size()));
+}
+
+void holds_to_its_form(const door::Request& request, std::span<const std::uint8_t> bytes, std::size_t descriptors) {
+  must(bytes.size() == sizeof request && std::memcmp(&request, bytes.data(), sizeof request) == 0);
+  const door::ActRow* const row = door::row_of(request.act);
+  must(row != nullptr && request.magic == door::magic_value && request.version == door::version_value);
+  must(std::memchr(request.name, 0, sizeof request.name) != nullptr);
+  must(row->takes_name || name_in(request).empty());
+  must(row->takes_descriptors || descriptors == 0);
+  must(descriptors <= 4);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::size_t descriptors = data[0] % 9;
+  const std::span<const std::uint8_t> bytes(data + 1, std::min(size - 1, message_bytes_max));
+  static Ends socket;
+  const int free_one = next_descriptor();
+  const edge::DoorMessage nothing = edge::DoorMessage::receive(socket.ends[1]);
+  must(nothing.state() == edge::DoorMessage::State::none);
+  edge::DoorMessage::State states[2];
+  for (edge::DoorMessage::State& state : states) {
+    send(socket.ends[0], bytes, descriptors);
+    const edge::DoorMessage message = edge::DoorMessage::receive(socket.ends[1]);
+    state = message.state();
+    must(message.descriptors().size() <= 4);
+    if (state == edge::DoorMessage::State::request)
+      holds_to_its_form(message.request(), bytes, message.descriptors().size());
+    if (state == edge::DoorMessage::State::malformed) must(std::string_view(message.fault()).size() > 4);
+    if (state == edge::DoorMessage::State::over) must(bytes.empty() && descriptors == 0);
+  }
+  must(states[0] == states[1]);
+  must(next_descriptor() == free_one);
+  return 0;
+}
