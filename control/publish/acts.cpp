@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 
 namespace weir::control {
@@ -27,7 +28,7 @@ Published Publisher::stage(const Proposal& change) {
     return std::unexpected(PublishFault{422, "the policy does not hold", {{"diagnostics", judged.text}}});
   const auto told = ask_status();
   const Comparison compared = compare(told ? standing_at(told->generation) : nullptr, judged.standing);
-  const Lock lock(mutex_);
+  const Turn turn(*this);
   while (HistoryEntry* const older = newest(EntryState::staged)) history_.remove(older->generation);
   HistoryEntry entry{.generation = next_generation(told ? *told : door::Answer{}),
                      .state = EntryState::staged,
@@ -46,7 +47,7 @@ Published Publisher::stage(const Proposal& change) {
 }
 
 Published Publisher::confirm(std::uint64_t generation) {
-  const Lock lock(mutex_);
+  const Turn turn(*this);
   auto request = *door_request(door::Act::confirm);
   request.generation = generation;
   const auto done = ask(request);
@@ -91,7 +92,7 @@ std::expected<Proposal, PublishFault> Publisher::staged(std::uint64_t generation
 }
 
 Published Publisher::lockdown(std::uint32_t uid, const std::string& user) {
-  const Lock lock(mutex_);
+  const Turn turn(*this);
   const auto told = ask_status();
   if (!told) return std::unexpected(told.error());
   const std::uint64_t generation = next_generation(*told);
@@ -127,10 +128,27 @@ bool Publisher::has_texts(const std::string& digest) {
   return tried != nullptr && tried->sources == digest && good != nullptr && good->generation == tried->generation + 1;
 }
 
-Json Publisher::status() {
-  const Lock lock(mutex_);
+Json Publisher::status() const {
+  std::shared_ptr<const Told> told;
+  {
+    const std::lock_guard lock(told_mutex_);
+    told = told_status_;
+  }
+  Json made = told->status;
+  Json& dataplane = made["dataplane"];
+  if (!dataplane["reachable"]) return made;
+  const std::chrono::duration<double> age = std::chrono::steady_clock::now() - told->as_of;
+  dataplane["age_s"] = age.count();
+  if (Json& trial = dataplane["trial"]; !trial.is_null())
+    trial["left_s"] = std::max(0.0, trial["left_s"].get<double>() - age.count());
+  return made;
+}
+
+// With the lock.
+void Publisher::tell() {
   Json made = {{"history", history_.entries().size()}, {"torn", history_.problems()}};
   made["problem"] = problem_.empty() ? Json() : Json(problem_);
+  made["under_way"] = under_way_.empty() ? Json() : Json(under_way_);
   made["signatures"] = asks_signatures();
   if (!told_) {
     made["dataplane"] = {{"reachable", false}, {"why", unreachable_}};
@@ -152,7 +170,9 @@ Json Publisher::status() {
   named("last_good", EntryState::confirmed);
   named("on_trial", EntryState::on_trial);
   named("staged", EntryState::staged);
-  return made;
+  auto told = std::make_shared<const Told>(std::move(made), told_at_);
+  const std::lock_guard lock(told_mutex_);
+  told_status_ = std::move(told);
 }
 
 Json Publisher::history(std::size_t count) {

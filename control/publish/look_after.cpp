@@ -7,15 +7,14 @@
 namespace weir::control {
 
 void Publisher::look_after() {
-  const Lock lock(mutex_);
+  const Turn turn(*this);
   const auto told = ask_status();
   if (!told) {
     told_.reset();
     unreachable_ = told.error().sentence;
     return;
   }
-  told_ = *told;
-  unreachable_.clear();
+  note(*told);
   if (boot_seconds() < restore_again_s_) return;
   follow_installing(*told);
   if (!follow_trial(*told)) restore(*told);

@@ -39,7 +39,9 @@ std::int64_t boot_seconds() {
 }
 
 Publisher::Publisher(PublisherConfig config, History history)
-    : config_(std::move(config)), history_(std::move(history)) {}
+    : config_(std::move(config)), history_(std::move(history)) {
+  tell();
+}
 Publisher::~Publisher() = default;
 
 std::expected<door::Answer, PublishFault> Publisher::ask(const door::Request& request,
@@ -82,7 +84,13 @@ void Publisher::problem(const std::string& sentence) {
 }
 
 void Publisher::note_status() {
-  if (const auto told = ask_status()) told_ = *told;
+  if (const auto told = ask_status()) note(*told);
+}
+
+void Publisher::note(const door::Answer& told) {
+  told_ = told;
+  told_at_ = std::chrono::steady_clock::now();
+  unreachable_.clear();
 }
 
 void Publisher::move_to(HistoryEntry* entry, EntryState state) {
@@ -203,8 +211,8 @@ Published Publisher::apply(const Proposal& change) {
     std::uint64_t generation = 0;
     std::optional<HistoryEntry> good;
     {
-      const Lock lock(mutex_);
-      told_ = *told;
+      const Turn turn(*this);
+      note(*told);
       generation = std::max(next_generation(*told), by->generation);
       if (const HistoryEntry* const found = newest(EntryState::confirmed)) good = *found;
     }
@@ -231,7 +239,7 @@ Published Publisher::apply(const Proposal& change) {
                   .signed_generation = by->generation};
     if (change.confirm_within_ms != 0 && !add_fallback(pair, good))
       return fail(422, "what it would fall back to does not hold");
-    const Lock lock(mutex_);
+    const Turn turn(*this);
     const auto again = ask_status();
     if (!again || again->generation != told->generation || next_generation(*again) > generation) continue;
     return put_in_force(pair, change.replaces_trial ? door::force_trial : 0);
@@ -256,8 +264,11 @@ Published Publisher::put_in_force(Pair& pair, std::uint32_t force) {
   request.confirm_within_ms = static_cast<u32>(is_trial ? entry.confirm_within_ms : 0);
   std::vector<std::span<const std::byte>> images{pair.made->rules.image()};
   if (is_trial) images.push_back(pair.fallback->rules.image());
+  under_way_ = fmt::format("generation {} is being put in force", entry.generation);
+  tell();
   const auto done = ask(request, images);
   const auto now = done ? done : ask_status();
+  under_way_.clear();
   // Who does not answer may have taken it all the same: look_after() will see.
   if (!now) return std::unexpected(PublishFault{502, "not known whether it came into force: " + now.error().sentence});
   const bool gave_way = is_trial && now->generation == pair.fallback_entry.generation;

@@ -2,7 +2,7 @@
 // dataplane's door, with a fallback where the change is on trial; and sees to it that the dataplane has what was
 // confirmed last. A policy with an error, a failed test or invariant goes nowhere. The dataplane never waits for it.
 //
-// Threads: any; what compiles does so without the lock, what installs holds it.
+// Threads: any; what compiles does so without the lock, what installs holds it. status() waits for neither.
 #pragma once
 #include "control/door/door.hpp"
 #include "control/front/rules.hpp"
@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -67,7 +68,8 @@ class Publisher {
   // or lost a trial. Every second or so.
   void look_after();
 
-  nlohmann::ordered_json status();
+  // As it was told last, also while something else is under way.
+  nlohmann::ordered_json status() const;
   nlohmann::ordered_json history(std::size_t count);
   std::optional<nlohmann::ordered_json> entry(std::uint64_t generation);
   bool is_locked_down();
@@ -81,6 +83,17 @@ class Publisher {
   struct Comparison;  // of two
   using StandingPtr = std::shared_ptr<const Standing>;
   using Lock = std::unique_lock<std::mutex>;
+  // The lock of who changes something: what status tells is made anew before it is let go.
+  class Turn {
+   public:
+    explicit Turn(Publisher& publisher) : publisher_(publisher), lock_(publisher.mutex_) {}
+    ~Turn() { publisher_.tell(); }
+    Turn(const Turn&) = delete;
+
+   private:
+    Publisher& publisher_;
+    const Lock lock_;
+  };
 
   Judged judge(const Bundle& bundle, std::uint64_t generation) const;
   Comparison compare(const StandingPtr& before, const StandingPtr& after) const;
@@ -111,6 +124,8 @@ class Publisher {
   bool reinstall(HistoryEntry& entry, std::uint32_t force);
   void problem(const std::string& sentence);
   void note_status();
+  void note(const door::Answer& told);
+  void tell();
 
   const PublisherConfig config_;
   mutable std::mutex mutex_;  // over all below
@@ -120,6 +135,14 @@ class Publisher {
   std::string unreachable_;  // why, if so
   std::string problem_;  // what people should know, last
   std::int64_t restore_again_s_ = 0;
+  std::string under_way_;  // what somebody waits for now
+  std::chrono::steady_clock::time_point told_at_;
+  struct Told {
+    nlohmann::ordered_json status;
+    std::chrono::steady_clock::time_point as_of;  // what the dataplane told
+  };
+  mutable std::mutex told_mutex_;  // over what follows, and never held for long
+  std::shared_ptr<const Told> told_status_;
 };
 
 std::int64_t boot_seconds();

@@ -99,6 +99,17 @@ void add_door(Families& families, const MetricsSource& source) {
   }
 }
 
+void add_log(Families& families, const LogMetrics& log) {
+  const std::pair<const char*, u64> lost[] = {{"ring_full", log.not_logged.lost},
+                                              {"suppressed", log.not_logged.suppressed},
+                                              {"unwritten", log.not_logged.unwritten},
+                                              {"unsound", log.not_logged.unsound}};
+  families.count("weir_log_lines_total", "lines given to the event log", log.lines);
+  for (const auto& [why, count] : lost)
+    families.count("weir_log_lost_events_total", "events that the event log does not have", count, {{"why", why}});
+  families.gauge("weir_log_failing", "1: the event log takes nothing", log.is_failing ? 1 : 0);
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsSource& source) {
@@ -112,6 +123,7 @@ std::string metrics_text(const MetricsSource& source) {
     add_reasons(families, source.counts->sum());
   }
   if (source.answer != nullptr) add_door(families, source);
+  if (source.log) add_log(families, *source.log);
   return families.text();
 }
 

@@ -3,6 +3,7 @@
 #include "control/publish/files.hpp"
 #include "control/publish/publisher.hpp"
 #include "control/report/report.hpp"
+#include "control/serve/listen.hpp"
 #include "control/serve/options.hpp"
 #include "control/serve/publish_routes.hpp"
 #include "control/serve/see_routes.hpp"
@@ -71,6 +72,15 @@ void tell_supervisor(Server& server) {
   sd_notify(0, "READY=1");
 }
 
+std::expected<void, std::string> tell_metrics(Server& server, const ServeOptions& options) {
+  if (options.metrics.empty()) return {};
+  const auto listener = listen_tcp(options.metrics, options.metrics_beyond_loopback);
+  if (!listener) return std::unexpected("metrics: " + listener.error());
+  say("metrics at http://" + place_of(*listener) + "/metrics");
+  server.tell_metrics_at(*listener);
+  return {};
+}
+
 int run_program(int argc, char** argv) {
   const auto options = read_serve_options(argc, argv);
   if (!options) return options.error();
@@ -87,10 +97,12 @@ int run_program(int argc, char** argv) {
   auto server = Server::open(options->socket, std::move(rights));
   if (!server) return fail(server.error());
   publisher.look_after();
-  add_publish_routes(**server, publisher, report);
+  if (const auto told = tell_metrics(**server, *options); !told) return fail(told.error());
+  // The server's routes hold on to it: it ends with them.
+  const std::weak_ptr<EventPump> pump = add_see_routes(**server, *options);
+  add_publish_routes(**server, publisher, report, [pump] { return events_json(pump.lock().get()); });
   if (!options->rules.empty() && options->watch != "off") watch.emplace(**server, publisher, report, *options);
   look_after(**server, publisher);
-  add_see_routes(**server, *options);
   tell_supervisor(**server);
   say("serving " + options->socket);
   (*server)->run();

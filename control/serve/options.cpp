@@ -14,6 +14,11 @@ std::expected<ServeOptions, int> read_serve_options(int argc, char** argv) {
   app.add_option("--state", options.state, "folder of the history")->capture_default_str();
   app.add_option("--stats", options.stats, "the file given to weir-dataplane --stats");
   app.add_option("--events", options.events, "the event log, in EVE's shape");
+  CLI::Option* const metrics = app.add_option(
+      "--metrics", options.metrics, "ADDRESS:PORT where GET /metrics is answered over TCP, to whoever reaches it");
+  app.add_flag("--metrics-beyond-loopback", options.metrics_beyond_loopback,
+               "that address may be one that others reach")
+      ->needs(metrics);
   CLI::Option* const rules = app.add_option("--rules", options.rules, "root rule file that is watched");
   app.add_option("--watch", options.watch, "what becomes of a change of it: apply, stage or off")
       ->needs(rules)

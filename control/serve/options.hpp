@@ -13,6 +13,8 @@ struct ServeOptions {
   std::string state = "/var/lib/weir/control";
   std::string stats;                        // file of the dataplane's counters and events; empty: none
   std::string events;                       // the event log; empty: none
+  std::string metrics;                      // address and port of TCP; empty: none
+  bool metrics_beyond_loopback = false;
   std::string rules;                        // root rule file that is watched; empty: none
   std::string watch = "apply";              // or "stage"
   std::uint32_t settle_ms = 500;

@@ -14,6 +14,7 @@ struct Peer {
   uid_t uid = static_cast<uid_t>(-1);
   pid_t pid = 0;
   bool may_read = false, may_change = false;
+  bool by_tcp = false;  // nobody knows who: reads what is for everybody
 };
 
 // Groups by name or number; root and the user of this process may do everything.

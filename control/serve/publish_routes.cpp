@@ -139,19 +139,21 @@ class Acts {
 
 }  // namespace
 
-void add_publish_routes(Server& server, Publisher& publisher, const WatchReport& watch) {
+void add_publish_routes(Server& server, Publisher& publisher, const WatchReport& watch,
+                        std::function<nlohmann::ordered_json()> events) {
   const Acts acts(publisher);
-  server.add({"GET", "/v1/status", Right::read, Where::quick, [&publisher, &watch](const Call&) {
+  server.add({"GET", "/v1/status", Right::read, Where::loop, [&publisher, &watch, events](const Call&) {
                 Json made = publisher.status();
                 made["watch"] = watch.get();
+                made["events"] = events();
                 return answer_of(made);
               }});
-  server.add({"GET", "/v1/history", Right::read, Where::quick, [&publisher](const Call& call) {
+  server.add({"GET", "/v1/history", Right::read, Where::look, [&publisher](const Call& call) {
                 const auto count =
                     number_of(query_value(call.request.query, "n").value_or("20")).value_or(history_shown);
                 return answer_of(publisher.history(std::min<std::size_t>(count, history_shown_max)));
               }});
-  server.add({"GET", "/v1/history/*", Right::read, Where::quick, [&publisher](const Call& call) {
+  server.add({"GET", "/v1/history/*", Right::read, Where::look, [&publisher](const Call& call) {
                 const auto number = number_of(call.rest);
                 const auto entry = number ? publisher.entry(*number) : std::nullopt;
                 return entry ? answer_of(*entry) : error_answer(404, "there is no such entry");

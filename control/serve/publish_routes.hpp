@@ -25,6 +25,8 @@ class WatchReport {
   nlohmann::ordered_json report_ = nullptr;
 };
 
-void add_publish_routes(Server& server, Publisher& publisher, const WatchReport& watch);
+// `events` is what status tells of the event log.
+void add_publish_routes(Server& server, Publisher& publisher, const WatchReport& watch,
+                        std::function<nlohmann::ordered_json()> events);
 
 }  // namespace weir::control

@@ -29,7 +29,7 @@ Found find_route(std::span<const Route> routes, const HttpRequest& request, cons
   bool is_known = false;
   for (const Route& route : routes) {
     std::string rest;
-    if (!fits(route.path, request.path, rest)) continue;
+    if (!fits(route.path, request.path, rest) || (peer.by_tcp && !route.over_tcp)) continue;
     is_known = true;
     if (route.method != request.method) continue;
     if (route.right == Right::change && !peer.may_change)

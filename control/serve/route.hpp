@@ -1,7 +1,7 @@
 // What can be asked of weir-control, as a table: method, path, the right that it takes, and what answers. A row says
 // where it is answered: on the event loop, which must not wait for anything; or by a clerk, a thread of its own.
 //
-// Threads: handlers of one clerk run one after another; those of two clerks and the loop at once.
+// Threads: handlers of one clerk run one after another; those of several and of the loop at once.
 #pragma once
 #include "control/serve/http.hpp"
 #include "control/serve/peer.hpp"
@@ -42,7 +42,8 @@ class Stream {
 enum class Right { read, change };
 enum class Where {
   loop,   // at once
-  quick,  // asks the dataplane, writes a file
+  look,   // asks the dataplane, reads files, changes nothing
+  quick,  // changes something in little time
   slow,   // checks and compiles
 };
 
@@ -54,6 +55,7 @@ struct Route {
   std::function<HttpAnswer(const Call&)> answer;
   // Instead of `answer`, on the loop: called with each client that asks; kept by whoever writes.
   std::function<void(const Call&, std::shared_ptr<Stream>)> stream = {};
+  bool over_tcp = false;  // for everybody who reaches the port of metrics
 };
 
 // The row for a request, with its rest; or the answer that refuses it: 404, 405, 403.

@@ -2,16 +2,12 @@
 
 #include "control/door/door.hpp"
 #include "control/see/door_view.hpp"
-#include "control/see/event_log.hpp"
 #include "control/see/flow_line.hpp"
 #include "control/see/metrics.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <csignal>
-#include <cstdio>
 #include <optional>
 
 namespace weir::control {
@@ -19,95 +15,37 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr auto drain_period = std::chrono::milliseconds(50);
-constexpr Tick look_again_us = tick_second;
-constexpr std::size_t streams_max = 16, flows_told_max = 10'000;
+constexpr std::size_t flows_told_max = 10'000;
+constexpr int metrics_wait_s = 3, stuck_after_s = 3;
 
-void say(const std::string& sentence) { fmt::print(stderr, "weir-control: {}\n", sentence); }
-
-Tick now_us() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<Tick>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+Json json_of(const see::LogCounts& counts) {
+  return {{"lost", counts.lost},
+          {"suppressed", counts.suppressed},
+          {"unwritten", counts.unwritten},
+          {"unsound", counts.unsound}};
 }
 
-see::Names::Ask names_by(const std::string& path) {
-  return
-      [path](const std::vector<std::string>& ports) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
-        auto door = Door::reach(path);
-        if (!door) return std::unexpected(door.error().sentence);
-        auto names = see::ask_names(*door, ports);
-        if (!names) return std::unexpected(names.error().sentence);
-        return std::move(*names);
-      };
+// Why the log is behind, as a sentence; "" while it is not.
+std::string fault_of(const EventReport& report) {
+  if (report.stuck_s >= stuck_after_s)
+    return fmt::format("the event log has not answered for {} s: events are being lost", report.stuck_s);
+  return report.log_fault;
 }
 
-// Takes events for as long as the server runs, logs them and hands them to who follows. Threads: the loop's.
-class EventPump {
- public:
-  explicit EventPump(const ServeOptions& options) : options_(options), log_({.path = options.events}) {
-    log_.on_line = [this](const Event& event, const see::EventNames& names, const std::string& line) {
-      const see::Facts facts = see::facts_of(event, names);
-      for (const Follower& one : followers_)
-        if (one.filter.matches(facts)) one.stream->write(line);
-    };
-  }
 
-  void follow(see::Filter filter, std::shared_ptr<Stream> stream) {
-    if (followers_.size() < streams_max) followers_.push_back({std::move(filter), std::move(stream)});
-  }
-  void drain() {
-    const Tick now = now_us();
-    if (!open(now)) return;
-    log_.drain(*stats_, *names_, now);
-    std::erase_if(followers_, [](const Follower& one) { return !one.stream->is_open(); });
-    for (const std::string& one : names_->complaints()) say(one);
-    if (log_.fault() != log_fault_) {
-      log_fault_ = log_.fault();
-      say(log_fault_.empty() ? "the event log takes lines again" : "event log: " + log_fault_);
-    }
-  }
-
- private:
-  struct Follower {
-    see::Filter filter;
-    std::shared_ptr<Stream> stream;
-  };
-
-  // The rings of the dataplane that runs now; tried once a second.
-  bool open(Tick now) {
-    const bool looks = now < looked_ || now - looked_ >= look_again_us;
-    if (looks) looked_ = now;
-    if (stats_ && looks && stats_->is_replaced()) stats_.reset();
-    if (stats_ || !looks) return stats_.has_value();
-    auto opened = see::StatsFile::open(options_.stats, see::StatsFile::Access::take);
-    if (!opened) {
-      if (opened.error().sentence != stats_fault_) say(stats_fault_ = opened.error().sentence);
-      return false;
-    }
-    stats_fault_.clear();
-    stats_.emplace(std::move(*opened));
-    names_.emplace(std::vector{options_.state + "/history"}, stats_->port_names(), names_by(options_.door));
-    return true;
-  }
-
-  const ServeOptions options_;
-  std::optional<see::StatsFile> stats_;
-  std::optional<see::Names> names_;
-  see::EventLog log_;
-  std::vector<Follower> followers_;
-  std::string stats_fault_, log_fault_;
-  Tick looked_ = 0;
-};
-
-HttpAnswer tell_metrics(const ServeOptions& options) {
+HttpAnswer tell_metrics(const ServeOptions& options, const EventPump* pump) {
   std::optional<see::Counts> counts;
   std::optional<DoorAnswer> told;
   if (auto stats = see::StatsFile::open(options.stats)) counts = see::read_counts(*stats);
-  if (auto door = Door::reach(options.door))
+  if (auto door = Door::reach(options.door, metrics_wait_s))
     if (const auto request = door_request(door::Act::status))
       if (auto answer = door->ask(*request)) told = std::move(*answer);
   if (!counts && !told) return error_answer(503, "neither the dataplane's stats file nor its door can be read");
-  see::MetricsSource source{counts ? &*counts : nullptr, {}, nullptr, {}};
+  see::MetricsSource source{counts ? &*counts : nullptr, {}, nullptr, {}, std::nullopt};
+  if (pump != nullptr) {
+    const EventReport report = pump->report();
+    source.log = see::LogMetrics{report.lines, report.counts, !fault_of(report).empty()};
+  }
   const std::string policy = told ? door_text(told->answer.policy_name) : "";
   source.policy = policy;
   if (told) source.answer = &told->answer, source.budgets = told->budgets;
@@ -144,20 +82,32 @@ HttpAnswer tell_flows(const std::string& path, const Call& call) {
 
 }  // namespace
 
-void add_see_routes(Server& server, const ServeOptions& options) {
-  server.add({"GET", "/metrics", Right::read, Where::quick, [options](const Call&) { return tell_metrics(options); }});
-  server.add({"GET", "/v1/flows", Right::read, Where::quick,
+std::shared_ptr<EventPump> add_see_routes(Server& server, const ServeOptions& options) {
+  const auto pump = options.stats.empty() ? nullptr : std::make_shared<EventPump>(server, options);
+  const auto metrics = [options, pump](const Call&) { return tell_metrics(options, pump.get()); };
+  server.add({.method = "GET", .path = "/metrics", .right = Right::read, .where = Where::look, .answer = metrics,
+              .over_tcp = true});
+  server.add({"GET", "/v1/flows", Right::read, Where::look,
               [path = options.door](const Call& call) { return tell_flows(path, call); }});
-  if (options.stats.empty()) return;
-  std::signal(SIGPIPE, SIG_IGN);
-  const auto pump = std::make_shared<EventPump>(options);
-  server.every(drain_period, [pump] { pump->drain(); });
+  if (pump == nullptr) return pump;
   server.add(
       {"GET", "/v1/events", Right::read, Where::loop, {}, [pump](const Call& call, std::shared_ptr<Stream> stream) {
          auto filter = filter_of(call);
-         if (filter) return pump->follow(std::move(*filter), std::move(stream));
-         stream->write(filter.error().body);
+         if (!filter) stream->write(filter.error().body);
+         else if (!pump->follow(std::move(*filter), stream))
+           stream->write(error_answer(503, "too many follow events").body);
        }});
+  return pump;
+}
+
+Json events_json(const EventPump* pump) {
+  if (pump == nullptr) return nullptr;
+  const EventReport report = pump->report();
+  Json made = {{"reading", report.is_reading}, {"lines", report.lines}, {"not_logged", json_of(report.counts)}};
+  made["why_not"] = report.why_not.empty() ? Json() : Json(report.why_not);
+  const std::string fault = fault_of(report);
+  made["fault"] = fault.empty() ? Json() : Json(fault);
+  return made;
 }
 
 }  // namespace weir::control

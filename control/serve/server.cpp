@@ -1,51 +1,21 @@
 #include "control/serve/server.hpp"
 
 #include "control/serve/connection.hpp"
+#include "control/serve/listen.hpp"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <fmt/format.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
 
 namespace weir::control {
 namespace {
 
-constexpr std::size_t quick_pile_max = 64, slow_pile_max = 4, strangers_max = 8;
+constexpr std::size_t quick_pile_max = 64, look_pile_max = 16, slow_pile_max = 4, strangers_max = 8;
 constexpr timeval accept_again{0, 200'000};
-
-// Listening at `path`; a socket that nobody serves gives way.
-std::expected<int, std::string> listen_at(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return std::unexpected(fmt::format("{}: longer than {} bytes", path, sizeof address.sun_path - 1));
-  path.copy(address.sun_path, path.size());
-  const auto* const name = reinterpret_cast<const sockaddr*>(&address);
-  struct stat facts{};
-  if (lstat(path.c_str(), &facts) == 0 && S_ISSOCK(facts.st_mode)) {
-    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const bool is_served = connect(probe, name, sizeof address) == 0 || errno != ECONNREFUSED;
-    close(probe);
-    if (is_served) return std::unexpected(path + ": another process serves it");
-    unlink(path.c_str());
-  }
-  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const mode_t mask = umask(0111);
-  const bool is_open = listener >= 0 && bind(listener, name, sizeof address) == 0 && listen(listener, 128) == 0;
-  umask(mask);
-  if (is_open) return listener;
-  const std::string why = std::strerror(errno);
-  close(listener);
-  return std::unexpected(fmt::format("{}: {}", path, why));
-}
 
 }  // namespace
 
@@ -60,22 +30,35 @@ std::expected<std::unique_ptr<Server>, std::string> Server::open(const std::stri
   return server;
 }
 
+void Server::tell_metrics_at(int listener) {
+  const auto accepted = [](evconnlistener*, int socket, sockaddr*, int, void* server) {
+    static_cast<Server*>(server)->welcome_scraper(socket);
+  };
+  evconnlistener* const made =
+      evconnlistener_new(base_, accepted, this, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, listener);
+  evconnlistener_set_error_cb(made, not_accepted);
+  metrics_listeners_.push_back(made);
+}
+
 Server::Server(event_base* base, std::string path, Rights rights)
     : base_(base),
       path_(std::move(path)),
       rights_(std::move(rights)),
       bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       quick_(std::make_unique<Clerk>(quick_pile_max)),
+      look_(std::make_unique<Clerk>(look_pile_max)),
       slow_(std::make_unique<Clerk>(slow_pile_max)) {
   when_readable(bell_, [this] { posted(); });
 }
 
 Server::~Server() {
   quick_.reset();
+  look_.reset();
   slow_.reset();
   connections_.clear();
   for (const auto& timer : timers_) event_free(timer->when);
   timers_.clear(), routes_.clear();  // whoever keeps streams lets go of them while there is an event base
+  for (evconnlistener* const one : metrics_listeners_) evconnlistener_free(one);
   if (listener_ != nullptr) evconnlistener_free(listener_), unlink(path_.c_str());
   event_base_free(base_);
   close(bell_);
@@ -94,25 +77,38 @@ void Server::not_accepted(evconnlistener* listener, void* server) {
 
 void Server::welcome(int socket) {
   const auto peer = rights_.peer_of(socket);
-  std::size_t strangers = 0, readers = 0;
+  std::size_t strangers = 0, readers = 0, all = 0;
   for (const auto& [number, one] : connections_) {
+    if (one->peer().by_tcp) continue;
+    ++all;
     strangers += !one->peer().may_read;
     readers += !one->peer().may_change;
   }
-  const bool has_room = connections_.size() < connections_max && peer &&
-                        (peer->may_change || readers < connections_of_readers_max) &&
+  const bool has_room = all < connections_max && peer && (peer->may_change || readers < connections_of_readers_max) &&
                         (peer->may_read || strangers < strangers_max);
-  if (!has_room) {
-    ++turned_away_;
-    const HttpAnswer full = error_answer(503, "too many are connected");
-    const std::string text = http_head(full.status, full.type, full.body.size(), false) + full.body;
-    (void)!::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(socket);
-    return;
-  }
+  has_room ? keep(socket, *peer) : turn_away(socket);
+}
+
+void Server::welcome_scraper(int socket) {
+  std::size_t scrapers = 0;
+  for (const auto& [number, one] : connections_) scrapers += one->peer().by_tcp;
+  Peer peer;
+  peer.may_read = peer.by_tcp = true;
+  scrapers < scrapers_max ? keep(socket, peer) : turn_away(socket);
+}
+
+void Server::keep(int socket, const Peer& peer) {
   const std::uint64_t number = ++next_;
   bufferevent* const bytes = bufferevent_socket_new(base_, socket, BEV_OPT_CLOSE_ON_FREE);
-  connections_.emplace(number, std::make_shared<Connection>(*this, number, bytes, *peer));
+  connections_.emplace(number, std::make_shared<Connection>(*this, number, bytes, peer));
+}
+
+void Server::turn_away(int socket) {
+  ++turned_away_;
+  const HttpAnswer full = error_answer(503, "too many are connected");
+  const std::string text = http_head(full.status, full.type, full.body.size(), false) + full.body;
+  (void)!::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  close(socket);
 }
 
 void Server::call(const std::shared_ptr<Connection>& connection, HttpRequest request) {
@@ -143,7 +139,7 @@ void Server::call(const std::shared_ptr<Connection>& connection, HttpRequest req
 }
 
 bool Server::give(Where where, std::function<void()> work) {
-  return (where == Where::quick ? quick_ : slow_)->give(std::move(work));
+  return (where == Where::quick ? quick_ : where == Where::look ? look_ : slow_)->give(std::move(work));
 }
 
 void Server::post(std::function<void()> work) {

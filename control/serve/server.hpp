@@ -1,5 +1,5 @@
 // The event loop of weir-control: HTTP over a UNIX socket, timers, and files that are waited for. It accepts, reads and
-// writes; what takes time is given to two clerks. Connections, what they send and what waits for them are bounded; who
+// writes; what takes time is given to clerks. Connections, what they send and what waits for them are bounded; who
 // may not even read is turned away when it connects.
 //
 // Threads: everything on the thread that runs it, but post(), which may be called from any.
@@ -25,6 +25,7 @@ namespace weir::control {
 
 inline constexpr std::size_t connections_max = 64;
 inline constexpr std::size_t connections_of_readers_max = 48;  // the rest is for who may change
+inline constexpr std::size_t scrapers_max = 8;  // by TCP, beside the others
 inline constexpr std::size_t stream_backlog_max = std::size_t{1} << 20;
 
 class Connection;
@@ -37,7 +38,8 @@ class Server {
   ~Server();
   Server(const Server&) = delete;
 
-  // Before run().
+  // Before run(). On a listener of TCP, which is the server's from here on, GET /metrics is answered and nothing else.
+  void tell_metrics_at(int listener);
   void add(Route route) { routes_.push_back(std::move(route)); }
   void every(std::chrono::milliseconds period, std::function<void()> work);
   void when_readable(int descriptor, std::function<void()> work);
@@ -64,6 +66,9 @@ class Server {
   static void accepted(evconnlistener*, int socket, sockaddr*, int, void* server);
   static void not_accepted(evconnlistener* listener, void* server);
   void welcome(int socket);
+  void welcome_scraper(int socket);
+  void keep(int socket, const Peer& peer);
+  void turn_away(int socket);
   void call(const std::shared_ptr<Connection>& connection, HttpRequest request);
   void forget(std::uint64_t number) { connections_.erase(number); }
   void posted();
@@ -72,15 +77,15 @@ class Server {
   const std::string path_;
   const Rights rights_;
   evconnlistener* listener_ = nullptr;
+  std::vector<evconnlistener*> metrics_listeners_;
   std::vector<Route> routes_;
   std::vector<std::unique_ptr<Timer>> timers_;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
-  std::size_t readers_ = 0;
   std::uint64_t next_ = 0, turned_away_ = 0;
   int bell_ = -1;
   std::mutex mutex_;  // over what is posted
   std::vector<std::function<void()>> posted_;
-  std::unique_ptr<Clerk> quick_, slow_;
+  std::unique_ptr<Clerk> quick_, look_, slow_;
 };
 
 }  // namespace weir::control

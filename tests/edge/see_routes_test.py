@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""What weir-control tells of a running dataplane: metrics, flows, events as they happen, the event log.
+"""What weir-control tells of a running dataplane: metrics, by its socket and by TCP, flows, events as they happen, the
+event log.
 
 usage: see_routes_test.py DATAPLANE WEIR CONTROL"""
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -34,6 +37,36 @@ def get(folder, path):
     return answer.status, answer.getheader("Content-Type"), body
 
 
+def by_tcp(folder, method, path, body=None):
+    said = folder.read("control.log").decode()
+    port = int(re.search(r"metrics at http://127.0.0.1:(\d+)/metrics", said).group(1))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    got = answer.status, answer.read().decode()
+    connection.close()
+    return got
+
+
+def metrics_by_tcp(folder):
+    status, text = by_tcp(folder, "GET", "/metrics")
+    assert status == 200 and 'weir_packets_total{reason="no_allow",verdict="drop"} 2' in text, text
+    assert "weir_log_lines_total 5" in text and "weir_log_failing 0" in text, text
+    assert 'weir_log_lost_events_total{why="suppressed"} 0' in text, text
+    if shutil.which("promtool"):
+        checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True,
+                                 timeout=60, check=False)
+        assert checked.returncode == 0 and not checked.stderr, checked
+    for method, path, body in (("GET", "/v1/status", None), ("GET", "/v1/flows", None), ("GET", "/v1/events", None),
+                               ("GET", "/", None), ("POST", "/v1/lockdown", "{}"), ("POST", "/v1/apply", "{}"),
+                               ("POST", "/metrics", "{}"), ("DELETE", "/metrics", None)):
+        status, text = by_tcp(folder, method, path, body)
+        assert status in (400, 404, 405, 501) and "weir_" not in text, (method, path, status, text)
+    for where in ("0.0.0.0:0", "192.0.2.1:0", "[::]:0", "localhost:9477", "127.0.0.1", "127.0.0.1:99999"):
+        refused = folder.call("control", "--socket", "other", "--door", "door", "--state", "else", "--metrics", where)
+        assert refused.returncode == 1 and "metrics: " in refused.stderr, (where, refused)
+
+
 def filtered(path, text):
     return f"{path}?filter={urllib.parse.quote(text)}"
 
@@ -43,7 +76,8 @@ def main(binary, weir, control):
         watched = Watched(folder)
         said = open(folder.file("control.log"), "w+b")
         daemon = subprocess.Popen([folder.programs["control"], "--socket", "asked", "--door", "door",
-                                   "--stats", "stats", "--state", "state", "--events", "eve.json"], cwd=folder.path,
+                                   "--stats", "stats", "--state", "state", "--events", "eve.json",
+                                   "--metrics", "127.0.0.1:0"], cwd=folder.path,
                                   stdin=subprocess.DEVNULL, stdout=said, stderr=said, **folder.user)
         try:
             for _ in range(200):
@@ -76,6 +110,7 @@ def main(binary, weir, control):
                     break
                 time.sleep(0.05)
             assert sorted(json.loads(line)["event_type"] for line in logged) == ["drop"] * 2 + ["flow"] * 3, logged
+            metrics_by_tcp(folder)
             taken = folder.call("weir", "events", "--stats", "stats", "--log", "mine", "--once")
             assert taken.returncode == 1 and "another process takes its events" in taken.stderr, taken
             daemon.terminate()  # while somebody follows

@@ -207,6 +207,14 @@ int run_history(const PublishOptions& options) {
   return exit_done;
 }
 
+void show_events(const Json& events) {
+  fmt::print("event log: {} lines{}\n", as_text(events["lines"]),
+             events["reading"].get<bool>() ? "" : ", and nothing to read: " + harmless(as_text(events["why_not"])));
+  for (const auto& [why, count] : events["not_logged"].items())
+    if (count != 0) fmt::print("event log: {} events are not in it: {}\n", as_text(count), harmless(why));
+  if (!events["fault"].is_null()) fmt::print("event log: FAILS: {}\n", harmless(as_text(events["fault"])));
+}
+
 int run_status(const PublishOptions& options) {
   const auto told = ask(options, "GET", "/v1/status");
   if (!told) return told.error();
@@ -227,6 +235,8 @@ int run_status(const PublishOptions& options) {
   if (const Json& watch = body["watch"]; !watch.is_null())
     fmt::print("watching {}: {}{}\n", harmless(as_text(watch["rules"])), as_text(watch["result"]),
                watch.contains("why") ? ": " + harmless(as_text(watch["why"])) : "");
+  if (!body["under_way"].is_null()) fmt::print("under way: {}\n", harmless(as_text(body["under_way"])));
+  if (const Json& events = body["events"]; !events.is_null()) show_events(events);
   if (!body["problem"].is_null()) fmt::print("problem: {}\n", harmless(as_text(body["problem"])));
   for (const Json& torn : body["torn"]) fmt::print("torn: {}\n", harmless(torn.get<std::string>()));
   return exit_done;
