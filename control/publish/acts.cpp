@@ -108,11 +108,31 @@ Published Publisher::lockdown(std::uint32_t uid, const std::string& user) {
              .when = time_text(std::time(nullptr)),
              .before = told->generation},
             judged.standing};
-  return put_in_force(pair, door::force_trial);
+  Published done = put_in_force(pair, door::force_trial);
+  return done || done.error().status != 507 ? std::move(done) : lock_without_history(pair, done.error().sentence);
+}
+
+// A full disk must not stand between people and a lockdown: it comes into force, and into the history when that can be.
+Published Publisher::lock_without_history(const Pair& pair, const std::string& why) {
+  auto request = *door_request(door::Act::install);
+  request.force = door::force_trial;
+  const std::span<const std::byte> images[] = {pair.made->rules.image()};
+  const auto done = ask(request, images);
+  if (!done) return std::unexpected(done.error());
+  unkept_ = std::make_unique<const Pair>(pair);
+  in_force_ = pair.made;
+  note_status();
+  problem(fmt::format("lockdown is in force as generation {}, and the history does not have it yet: {}",
+                      pair.entry.generation, why));
+  return Json{{"generation", pair.entry.generation},
+              {"policy", pair.entry.policy},
+              {"blocked_us", done->blocked_us},
+              {"warning", problem_}};
 }
 
 bool Publisher::is_locked_down() {
   const Lock lock(mutex_);
+  if (unkept_ != nullptr) return true;
   const HistoryEntry* const found = newest(EntryState::confirmed);
   return found != nullptr && found->kind == "lockdown" && newest(EntryState::on_trial) == nullptr;
 }

@@ -16,8 +16,27 @@ void Publisher::look_after() {
   }
   note(*told);
   if (boot_seconds() < restore_again_s_) return;
+  if (unkept_ != nullptr) return keep_lockdown(*told);
   follow_installing(*told);
   if (!follow_trial(*told)) restore(*told);
+}
+
+// Which the disk did not take when it came into force. While it does not, a dataplane that has lost it gets it again.
+void Publisher::keep_lockdown(const door::Answer& told) {
+  const HistoryEntry& entry = unkept_->entry;
+  if (told.generation > entry.generation) return unkept_.reset();
+  if (told.generation < entry.generation) {
+    auto request = *door_request(door::Act::install);
+    request.force = door::force_trial;
+    const std::span<const std::byte> images[] = {unkept_->made->rules.image()};
+    if (const auto done = ask(request, images); !done) return problem(done.error().sentence);
+    note_status();
+  }
+  if (!history_.add(entry, unkept_->made->bundle, unkept_->made->rules.image())) return;
+  settle(entry.generation);
+  problem_.clear();
+  config_.say(fmt::format("the history has generation {} (lockdown) now", entry.generation));
+  unkept_.reset();
 }
 
 // Only a process that ended in the midst of an install leaves such an entry: the dataplane knows what became of it.

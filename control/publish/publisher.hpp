@@ -114,6 +114,8 @@ class Publisher {
   struct Pair;  // what comes into force, and its fallback
   bool add_fallback(Pair& pair, const std::optional<HistoryEntry>& good);
   Published put_in_force(Pair& pair, std::uint32_t force);
+  Published lock_without_history(const Pair& pair, const std::string& why);
+  void keep_lockdown(const door::Answer& told);
   std::uint64_t usual_blocked_us() const;
   HistoryEntry* newest(EntryState state);
   void move_to(HistoryEntry* entry, EntryState state);
@@ -135,6 +137,7 @@ class Publisher {
   std::string unreachable_;  // why, if so
   std::string problem_;  // what people should know, last
   std::int64_t restore_again_s_ = 0;
+  std::unique_ptr<const Pair> unkept_;  // a lockdown that is in force, and that the disk did not take
   std::string under_way_;  // what somebody waits for now
   std::chrono::steady_clock::time_point told_at_;
   struct Told {

@@ -84,7 +84,14 @@ void EventLog::begin_second(Tick now) {
   if (now / tick_second == second_) return;
   second_ = now / tick_second;
   lines_of_second_ = 0;
+  if (file_ >= 0 && is_elsewhere()) close();
   tell_counts(now);
+}
+
+// Whether what is written to was removed, or renamed by somebody else.
+bool EventLog::is_elsewhere() const {
+  struct stat facts{};
+  return options_.path != "-" && (stat(options_.path.c_str(), &facts) != 0 || facts.st_ino != file_node_);
 }
 
 void EventLog::tell_counts(Tick now) {
@@ -151,6 +158,7 @@ bool EventLog::open(Tick now) {
     return false;
   }
   file_ = file;
+  file_node_ = facts.st_ino;
   file_bytes_ = S_ISREG(facts.st_mode) ? static_cast<u64>(facts.st_size) : 0;
   return true;
 }

@@ -31,7 +31,7 @@ class EventLog {
   // Up to a ring's length of events of each worker, and what the file takes of them. `now` is the wall clock. Returns
   // how many events it took.
   u64 drain(StatsFile& stats, Names& names, Tick now);
-  // SIGHUP: what was renamed is let go.
+  // SIGHUP: what was renamed is let go. A file that no longer stands by its name is, within a second, too.
   void reopen();
   // Since it began, and since the last line about them.
   const LogCounts& counts() const { return counts_; }
@@ -46,13 +46,14 @@ class EventLog {
   void begin_second(Tick now);
   void flush(Tick now);
   bool open(Tick now);
+  bool is_elsewhere() const;
   std::size_t write_some(std::string_view text);
   void turn_over();
   void close();
 
   const EventLogOptions options_;
   int file_ = -1;
-  u64 file_bytes_ = 0;
+  u64 file_bytes_ = 0, file_node_ = 0;
   std::string pending_;  // whole lines, but the first may have begun
   bool has_begun_ = false;  // the first has
   LogCounts counts_, told_;

@@ -72,6 +72,7 @@ void EventPump::run() {
 }
 
 void EventPump::drain() {
+  if (reopens_.exchange(false)) log_.reopen();
   const Tick now = now_us();
   if (open(now)) {
     log_.drain(*stats_, *names_, now);

@@ -37,6 +37,8 @@ class EventPump {
   // False where too many do.
   bool follow(see::Filter filter, std::shared_ptr<Stream> stream);
   EventReport report() const;
+  // The log's file is let go and opened anew. Any thread.
+  void reopen() { reopens_ = true; }
 
  private:
   struct Follower {
@@ -65,7 +67,7 @@ class EventPump {
   std::uint64_t next_ = 0;
   // Everybody's.
   std::atomic<std::size_t> bytes_on_the_way_{0};
-  std::atomic<bool> is_handing_on_{false};
+  std::atomic<bool> is_handing_on_{false}, reopens_{false};
   std::atomic<std::int64_t> began_s_{0};  // of what the thread is at; 0: it rests
   mutable std::mutex mutex_;              // over what follows
   std::condition_variable wakes_;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <optional>
 
 namespace weir::control {
@@ -89,6 +90,10 @@ std::shared_ptr<EventPump> add_see_routes(Server& server, const ServeOptions& op
               .over_tcp = true});
   server.add({"GET", "/v1/flows", Right::read, Where::look,
               [path = options.door](const Call& call) { return tell_flows(path, call); }});
+  // As logrotate has it; without a log it means nothing, and ends nothing.
+  server.when_signalled(SIGHUP, [pump] {
+    if (pump != nullptr) pump->reopen();
+  });
   if (pump == nullptr) return pump;
   server.add(
       {"GET", "/v1/events", Right::read, Where::loop, {}, [pump](const Call& call, std::shared_ptr<Stream> stream) {

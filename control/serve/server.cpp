@@ -163,19 +163,23 @@ void Server::posted() {
 }
 
 void Server::every(std::chrono::milliseconds period, std::function<void()> work) {
-  auto timer = std::make_unique<Timer>(nullptr, std::move(work));
-  const auto rings = [](int, short, void* one) { static_cast<Timer*>(one)->work(); };
-  timer->when = event_new(base_, -1, EV_PERSIST, rings, timer.get());
   const timeval time{period.count() / 1000, period.count() % 1000 * 1000};
-  event_add(timer->when, &time);
-  timers_.push_back(std::move(timer));
+  when(-1, 0, &time, std::move(work));
 }
 
 void Server::when_readable(int descriptor, std::function<void()> work) {
+  when(descriptor, EV_READ, nullptr, std::move(work));
+}
+
+void Server::when_signalled(int signal, std::function<void()> work) {
+  when(signal, EV_SIGNAL, nullptr, std::move(work));
+}
+
+void Server::when(int what, short happens, const timeval* period, std::function<void()> work) {
   auto timer = std::make_unique<Timer>(nullptr, std::move(work));
   const auto rings = [](int, short, void* one) { static_cast<Timer*>(one)->work(); };
-  timer->when = event_new(base_, descriptor, EV_READ | EV_PERSIST, rings, timer.get());
-  event_add(timer->when, nullptr);
+  timer->when = event_new(base_, what, static_cast<short>(happens | EV_PERSIST), rings, timer.get());
+  event_add(timer->when, period);
   timers_.push_back(std::move(timer));
 }
 

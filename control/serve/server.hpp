@@ -20,6 +20,7 @@ struct event;
 struct event_base;
 struct evconnlistener;
 struct sockaddr;
+struct timeval;
 
 namespace weir::control {
 
@@ -42,6 +43,7 @@ class Server {
   void tell_metrics_at(int listener);
   void add(Route route) { routes_.push_back(std::move(route)); }
   void every(std::chrono::milliseconds period, std::function<void()> work);
+  void when_signalled(int signal, std::function<void()> work);
   void when_readable(int descriptor, std::function<void()> work);
 
   // On the loop, as soon as it comes to it.
@@ -72,6 +74,7 @@ class Server {
   void call(const std::shared_ptr<Connection>& connection, HttpRequest request);
   void forget(std::uint64_t number) { connections_.erase(number); }
   void posted();
+  void when(int what, short happens, const timeval* period, std::function<void()> work);
 
   event_base* const base_;
   const std::string path_;

@@ -40,15 +40,18 @@ class Applying:
 
 def agrees(control):
     """What the dataplane has is what history says, once it has been looked after."""
+    known = {}
+
     def holds(told):
         generation = told["dataplane"].get("generation")
         current = [told[key]["generation"] for key in ("on_trial", "last_good") if told[key]]
-        return generation and generation in current and "installing" not in states(control).values()
+        known.clear()
+        known.update(states(control))  # asked after: a trial may have ended in between
+        return (generation and generation in current and "installing" not in known.values()
+                and known.get(generation) in ("confirmed", "on_trial"))
     told = control.wait_until(holds, 20)
     assert not told["torn"], told
     generation = told["dataplane"]["generation"]
-    known = states(control)
-    assert known[generation] in ("confirmed", "on_trial"), (generation, known)
     assert list(known.values()).count("confirmed") == 1 or told["on_trial"], known
     entry = control.get(f"/v1/history/{generation}")
     assert f'policy.name = "{told["dataplane"]["policy"]}"' in "".join(entry["files"].values()), (told, entry)
