@@ -110,6 +110,24 @@ void add_log(Families& families, const LogMetrics& log) {
   families.gauge("weir_log_failing", "1: the event log takes nothing", log.is_failing ? 1 : 0);
 }
 
+void add_hits(Families& families, const RuleCounts& hits, const PolicyNames* names) {
+  families.gauge("weir_rules_dead", "rules of the policy in force that nothing has met since counting began",
+                 static_cast<double>(hits.dead()));
+  if (names == nullptr || names->policy().rules_count() != hits.rows.size()) return;
+  const std::string about = "flows that a rule let begin or kept, and packets that it denied; by rules of this name";
+  u64 others = 0;
+  for (u32 rule = 0; rule < hits.rows.size(); ++rule) {
+    const u64 met = hits.rows[rule].now.sum() + hits.rows[rule].before.sum();
+    const RuleView view = names->policy().rule(rule);
+    if (rule >= rules_named_max) others += met;
+    else
+      families.count("weir_rule_hits_total", about, met,
+                     {{"rule", std::string(view.name)}, {"kind", view.is_forbid ? "forbid" : "allow"}});
+  }
+  if (hits.rows.size() > rules_named_max)
+    families.count("weir_rule_hits_total", about, others, {{"rule", "(others)"}, {"kind", "any"}});
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsSource& source) {
@@ -122,6 +140,7 @@ std::string metrics_text(const MetricsSource& source) {
     add_workers(families, *source.counts);
     add_reasons(families, source.counts->sum());
   }
+  if (source.hits != nullptr && source.hits->generation != 0) add_hits(families, *source.hits, source.names);
   if (source.answer != nullptr) add_door(families, source);
   if (source.log) add_log(families, *source.log);
   return families.text();

@@ -67,10 +67,11 @@ std::expected<void, Failure> StatsFile::check() const {
     return std::unexpected(
         foreign(path_, "its counters have another shape: use the `weir` that came with the dataplane"));
   const bool counts = it.workers >= 1 && it.workers <= workers_max && it.ports <= ports_max;
-  const bool aligned = it.slabs_offset % 64 == 0 && it.rings_offset % 64 == 0;
+  const bool aligned = (it.slabs_offset | it.rings_offset | it.banks_offset | it.bank_bytes) % 64 == 0;
   if (!counts || !aligned || !fits(it.slabs_offset, it.workers, sizeof(WorkerCounters), bytes_) ||
       !fits(it.rings_offset, it.workers, sizeof(EventRing), bytes_) ||
-      !fits(it.ports_offset, it.ports, sizeof(PortName), bytes_))
+      !fits(it.ports_offset, it.ports, sizeof(PortName), bytes_) ||
+      (it.bank_bytes != 0 && !fits(it.banks_offset, rule_banks, it.bank_bytes, bytes_)))
     return std::unexpected(foreign(path_, "it is torn: what its header promises does not lie in it"));
   return {};
 }
@@ -98,6 +99,13 @@ const WorkerCounters& StatsFile::counters(u32 worker) const {
 
 const EventRing& StatsFile::events(u32 worker) const {
   return reinterpret_cast<const EventRing*>(base_ + header().rings_offset)[worker];
+}
+
+std::span<const RuleHits> StatsFile::hits(u32 bank, u64 rules) const {
+  const StatsHeader& it = header();
+  const u64 rows = rules > decisions_max ? 0 : hits_rows(rules, it.workers);
+  if (it.banks_offset == 0 || rows * sizeof(RuleHits) > it.bank_bytes) return {};
+  return {reinterpret_cast<const RuleHits*>(base_ + it.banks_offset + bank * it.bank_bytes), rows};
 }
 
 bool StatsFile::take(u32 worker, Event& event) {

@@ -8,6 +8,7 @@
 #include "dataplane/share/stats.hpp"
 
 #include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,13 @@ class StatsFile {
   u64 generation() const { return header().generation.read(); }
   const WorkerCounters& counters(u32 worker) const;
   const EventRing& events(u32 worker) const;
+  // What rules have met, of one bank; rules of the policy of its generation, or 0 while it is prepared.
+  const RuleBank& bank(u32 bank) const { return header().banks[bank]; }
+  // The rows of that bank as they lie now, for this many rules: before first, then by worker. Empty where the file has
+  // none, or not so many.
+  std::span<const RuleHits> hits(u32 bank, u64 rules) const;
+  bool has_hits() const { return header().banks_offset != 0; }
+  u64 began_us() const { return header().began_us; }
   // Only where it was opened to take.
   bool take(u32 worker, Event& event);
   bool takes() const { return file_ >= 0; }

@@ -36,13 +36,25 @@ std::string fault_of(const EventReport& report) {
 
 HttpAnswer tell_metrics(const ServeOptions& options, const EventPump* pump) {
   std::optional<see::Counts> counts;
+  std::optional<see::RuleCounts> hits;
+  std::vector<std::string> port_names;
   std::optional<DoorAnswer> told;
-  if (auto stats = see::StatsFile::open(options.stats)) counts = see::read_counts(*stats);
-  if (auto door = Door::reach(options.door, metrics_wait_s))
+  std::unique_ptr<see::PolicyNames> names;
+  if (auto stats = see::StatsFile::open(options.stats)) {
+    counts = see::read_counts(*stats);
+    port_names = stats->port_names();
+    if (auto met = see::read_hits(*stats)) hits = std::move(*met);
+  }
+  if (auto door = Door::reach(options.door, metrics_wait_s)) {
     if (const auto request = door_request(door::Act::status))
       if (auto answer = door->ask(*request)) told = std::move(*answer);
+    if (told && hits && hits->generation != 0)
+      if (auto asked = see::ask_names(*door, port_names); asked && (*asked)->generation() == hits->generation)
+        names = std::move(*asked);
+  }
   if (!counts && !told) return error_answer(503, "neither the dataplane's stats file nor its door can be read");
-  see::MetricsSource source{counts ? &*counts : nullptr, {}, nullptr, {}, std::nullopt};
+  see::MetricsSource source{.counts = counts ? &*counts : nullptr};
+  if (hits) source.hits = &*hits, source.names = names.get();
   if (pump != nullptr) {
     const EventReport report = pump->report();
     source.log = see::LogMetrics{report.lines, report.counts, !fault_of(report).empty()};

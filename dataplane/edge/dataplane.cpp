@@ -59,6 +59,8 @@ std::expected<void, Error> Dataplane::make_judges() {
   auto stats = StatsSegment::make(options_.stats_path, options_.workers, config.port_names);
   if (!stats) return std::unexpected(stats.error());
   stats_.emplace(std::move(*stats));
+  tally_.emplace(*stats_);
+  config.tally = &*tally_;
   installer_.emplace(config, slot_, stats_->header());
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
   was_refused_ = !start_policy();

@@ -42,6 +42,7 @@ class Dataplane {
   PolicySlot slot_;
   FlushBell bell_;
   std::optional<StatsSegment> stats_;
+  std::optional<RuleTally> tally_;
   LiveClock clock_ = LiveClock::start();
   std::unique_ptr<Keeper> keeper_;  // on live ports; else:
   std::unique_ptr<CaptureBudgets> capture_budgets_;

@@ -98,6 +98,7 @@ std::expected<ReadyImage, Refusal> Installer::examine(int image) const {
 std::expected<Installed, Refusal> Installer::install(ReadyImage& image, bool force) {
   if (!wait_until(Steady::now() + readers_wait_max, [&] { return spare_is_free(); }))
     return std::unexpected(Refusal{door::Result::busy, "", "workers have not announced the last policy yet"});
+  const InstalledPolicy* const before = slot_.current();
   const auto prepared = prepare(image.memory, force);
   if (!prepared) return std::unexpected(prepared.error());
   const InstalledPolicy* const next = *prepared;
@@ -106,6 +107,8 @@ std::expected<Installed, Refusal> Installer::install(ReadyImage& image, bool for
   const auto announced = [&] { return slot_.all_announced(config_.workers, next); };
   awaiting_ = !wait_until(flipped_at + announce_wait_max, announced);
   const auto blocked = std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - flipped_at);
+  if (config_.tally != nullptr && before != nullptr)
+    config_.tally->carry(current_ ^ 1, before->policy, current_, next->policy);
   header_.generation.set(next->policy.generation());
   if (awaiting_) return std::unexpected(Refusal{door::Result::busy, "", "in force, but not every worker announced it"});
   if (replaced) replaced();
@@ -170,6 +173,7 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(Mapping& memor
   spare.installed->job_gates = spare.job_gates;
   spare.scan = std::move(*scan);
   spare.scan.lend_to(*spare.installed);
+  if (config_.tally != nullptr) spare.installed->hits = config_.tally->open(current_, *policy);
   return &*spare.installed;
 }
 

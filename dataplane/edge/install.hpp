@@ -6,6 +6,7 @@
 #pragma once
 #include "dataplane/edge/error.hpp"
 #include "dataplane/edge/memory.hpp"
+#include "dataplane/edge/rule_tally.hpp"
 #include "dataplane/edge/stats_segment.hpp"
 #include "dataplane/inspect/quarantine.hpp"
 #include "dataplane/pipeline/slot.hpp"
@@ -45,6 +46,7 @@ struct InstallConfig {
   Quarantine* quarantine;
   u32 inspect_reading;  // connections whose first bytes a worker reads at once
   bool strict_ports;  // refuse a policy that attaches to a port that is not there
+  RuleTally* tally = nullptr;  // null: hits of rules are not counted
 };
 
 class Installer {

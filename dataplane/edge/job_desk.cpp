@@ -21,12 +21,6 @@ Refusal refused(std::string section, std::string sentence) {
   return {door::Result::refused, std::move(section), std::move(sentence)};
 }
 
-u64 wall_us() {
-  timespec wall{};
-  clock_gettime(CLOCK_REALTIME, &wall);
-  return static_cast<u64>(wall.tv_sec) * 1'000'000 + static_cast<u64>(wall.tv_nsec) / 1000;
-}
-
 // Only files of which no read or write can wait.
 std::expected<std::size_t, Refusal> size_of(int file) {
   struct stat facts{};

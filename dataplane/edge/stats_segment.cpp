@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <memory>
 #include <new>
 
@@ -15,12 +16,20 @@ static_assert(sizeof(StatsHeader) <= header_room);
 
 }  // namespace
 
+u64 wall_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<u64>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u32 workers,
                                                       const std::vector<std::string>& port_names) {
   static_assert(sizeof(PortName) == 64);
   const std::size_t slabs = header_room + port_names.size() * sizeof(PortName);
   const std::size_t rings = slabs + workers * sizeof(WorkerCounters);
-  const std::size_t bytes = rings + workers * sizeof(EventRing);
+  const std::size_t banks = rings + workers * sizeof(EventRing);
+  // Mostly address space: a page of it is used once one of its rules is hit.
+  const u64 bank_rows = path.empty() ? 0 : hits_rows(decisions_max, workers);
+  const std::size_t bytes = banks + rule_banks * bank_rows * sizeof(RuleHits);
   auto memory = path.empty() ? Mapping::anonymous(bytes) : Mapping::file(path, bytes);
   if (!memory) return std::unexpected(memory.error());
   StatsSegment segment;
@@ -28,6 +37,8 @@ std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u
   std::byte* base = segment.memory_.bytes().data();
   segment.counters_ = reinterpret_cast<WorkerCounters*>(base + slabs);
   segment.events_ = reinterpret_cast<EventRing*>(base + rings);
+  segment.banks_ = reinterpret_cast<RuleHits*>(base + banks);
+  segment.bank_rows_ = bank_rows;
   for (u32 worker = 0; worker < workers; ++worker) {
     new (&segment.counters_[worker]) WorkerCounters;
     new (&segment.events_[worker]) EventRing;
@@ -42,7 +53,10 @@ std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u
                                            .generation = {},
                                            .reasons_table = door::reasons_table_value,
                                            .ports = static_cast<u32>(port_names.size()),
-                                           .ports_offset = header_room};
+                                           .ports_offset = header_room,
+                                           .banks_offset = bank_rows == 0 ? 0 : banks,
+                                           .bank_bytes = bank_rows * sizeof(RuleHits),
+                                           .began_us = wall_us()};
   auto* const names = reinterpret_cast<PortName*>(base + header_room);
   for (std::size_t port = 0; port < port_names.size(); ++port)
     port_names[port].copy(names[port].text, sizeof(PortName::text) - 1);

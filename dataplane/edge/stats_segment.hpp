@@ -10,6 +10,9 @@
 
 namespace weir::edge {
 
+// Microseconds since 1970.
+u64 wall_us();
+
 class StatsSegment {
  public:
   // `path` empty: no file.
@@ -19,6 +22,10 @@ class StatsSegment {
   StatsHeader& header() const { return *header_; }
   WorkerCounters& counters(u32 worker) const { return counters_[worker]; }
   EventRing& events(u32 worker) const { return events_[worker]; }
+  // Rows for the hits of the largest policy; empty where there is no file.
+  std::span<RuleHits> bank(u32 bank) const {
+    return bank_rows_ == 0 ? std::span<RuleHits>{} : std::span(banks_ + bank * bank_rows_, bank_rows_);
+  }
   u32 workers() const { return header_->workers; }
 
   // Sums over all workers, for people: a line per reason that was met.
@@ -29,6 +36,8 @@ class StatsSegment {
   StatsHeader* header_ = nullptr;
   WorkerCounters* counters_ = nullptr;
   EventRing* events_ = nullptr;
+  RuleHits* banks_ = nullptr;
+  u64 bank_rows_ = 0;
 };
 
 }  // namespace weir::edge

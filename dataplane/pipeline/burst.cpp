@@ -208,6 +208,8 @@ inline void Pipeline::count_decided(const Entry& entry, const Outcome& outcome) 
   if (outcome.reason == Reason::flow_established) [[likely]] {
     ++established_packets_;
     established_bytes_ += entry.packet.bytes;
+    if (outcome.flow_is_new) [[unlikely]]  // the first packet of a queue pair that had been announced
+      hits_.count(outcome.rule, true, outcome.verdict, entry.headers.tunnels, now_);
   } else {
     count_outcome(entry, outcome);
   }
@@ -309,6 +311,7 @@ void Pipeline::count_outcome(const Entry& entry, const Outcome& outcome) {
   ReasonCounter& counter = counters_.reasons[static_cast<u8>(outcome.reason)];
   counter.packets.add(1);
   counter.bytes.add(entry.packet.bytes);
+  hits_.count(outcome.rule, outcome.flow_is_new, outcome.verdict, entry.headers.tunnels, now_);
   if (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse")
     emit(EventKind::packet_dropped, entry, outcome);
 }

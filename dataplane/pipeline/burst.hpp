@@ -21,6 +21,7 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/flood.hpp"
+#include "dataplane/pipeline/hits.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/pipeline/sweep.hpp"
 #include "dataplane/rdma/rdma.hpp"
@@ -388,6 +389,7 @@ class Pipeline {
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes
   Misdirected* astray_ = nullptr;  // likewise
   AskedSyns asked_;
+  Hits hits_;
 };
 
 }  // namespace weir

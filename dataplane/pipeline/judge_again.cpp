@@ -130,6 +130,7 @@ Reason Pipeline::allow_again(const InstalledPolicy& installed, u32 flow, const Q
   }
   record.epoch = sweep_.epoch() & (epochs - 1);
   record.decision = judgement.decision;
+  hits_.keep(judgement.rule, now_);
   record.replier_is_spoofed = replier_is_spoofed(installed, question.target_class, question.target);
   table_.set_standing(flow, present_standing(installed.policy, judgement, record));
   return Reason::undecided;
@@ -165,6 +166,7 @@ void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   epoch_ends_ = std::min(installed.policy.next_expiry(now_), installed.charges.next_change(now_));
   const image::Tracking& tracking = installed.policy.tracking();
   idle_ = IdleTimes(tracking.timeout_ms);
+  hits_.begin(installed, config_.self);
   table_.set_idle_times(idle_);
   begin_link(installed.policy.link());
   table_.shares().set(tracking.reserve_share, image::reserve_whole, table_.capacity());

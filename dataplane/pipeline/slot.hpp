@@ -13,6 +13,7 @@
 #include "dataplane/policy/charges.hpp"
 #include "dataplane/policy/policy.hpp"
 #include "dataplane/rdma/job_gate.hpp"
+#include "dataplane/share/stats.hpp"
 
 #include <array>
 #include <atomic>
@@ -48,6 +49,7 @@ struct InstalledPolicy {
   std::span<JobGate* const> job_gates = {};     // by job; without one a job is sealed
   std::span<const WatchWish> wishes = {};       // by rule; where policy inspects, without them no flow begins
   std::span<const Scanner> scanners = {};       // by worker; where the policy has patterns
+  std::span<RuleHits> hits = {};                // by worker, hits_stride() apart, and rule; without, none are counted
   u64 uet_jobs = 0;                             // bit by job: it states its JobID of Ultra Ethernet
 };
 

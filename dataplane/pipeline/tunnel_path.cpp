@@ -38,6 +38,7 @@ bool Pipeline::outsides_allowed(const Entry& entry, const InstalledPolicy& insta
     const Judgement judgement = installed.policy.judge({outside.source, outside.target, classes.source, classes.target,
                                                         outside.protocol, 0, 0, outside.target_port},
                                                        entry.packet.time);
+    hits_.note_outside(depth, judgement.rule);
     if (judgement.reason == Reason::flow_new) continue;
     outcome.reason = judgement.reason;
     outcome.rule = judgement.rule;

@@ -48,8 +48,27 @@ struct alignas(64) WorkerCounters {
   ReasonCounter reasons[reasons_count];
 };
 
+// What has met one rule of a policy, at one worker.
+struct RuleHits {
+  Counter opened;   // flows that the rule let begin
+  Counter kept;     // flows from before that it allowed again, when they were asked about anew
+  Counter dropped;  // packets that a forbid denied, or that an allow covers and something else refused
+  Counter last;     // tick of the last of them; 0: none
+};
+
+// The hits of one policy: a row for each of its rules with what rules of the same name met under the policies before,
+// then a worker's rows each, hits_stride() rows apart. There are two, so that no install mixes two policies' numbers.
+struct RuleBank {
+  Counter generation;  // 0 while it is prepared: look at the other one, or again
+  Counter rules;
+  Counter since;       // microseconds since 1970: when it was prepared
+};
+inline constexpr u32 rule_banks = 2;
+constexpr u64 hits_stride(u64 rules) { return (rules + 1) & ~u64{1}; }  // whole cache lines
+constexpr u64 hits_rows(u64 rules, u64 workers) { return hits_stride(rules) * (workers + 1); }
+
 struct StatsHeader {
-  static constexpr u64 magic_value = 0x3253'5441'5453'5757;  // "WWSTATS2"
+  static constexpr u64 magic_value = 0x3353'5441'5453'5757;  // "WWSTATS3"
   u64 magic;
   u32 workers;
   u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse
@@ -61,6 +80,10 @@ struct StatsHeader {
   u64 reasons_table;   // door::reasons_table_value of the writer
   u32 ports;           // names of ports, in order of Event::port
   u32 ports_offset;    // of the first; they stand sizeof(PortName) apart
+  RuleBank banks[rule_banks] = {};
+  u64 banks_offset = 0;  // of the first; 0: hits are not counted
+  u64 bank_bytes = 0;    // from one to the next
+  u64 began_us = 0;      // microseconds since 1970: when counting began
 };
 
 // NUL-terminated, cut where it is longer.

@@ -34,7 +34,13 @@ def told(folder):
                             ["net_pcap0,rx_pcap=in.pcap,tx_pcap=in.out", "net_pcap1,rx_pcap=out.pcap,tx_pcap=out.out"])
     assert code == 0, said
     without = folder.call("weir", "metrics", "--stats", "stats")
-    run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--stats", "live", "--door", "door"],
+    folder.write("told.toml", b"""version = 1
+segment.trainers.cidr = ["10.0.1.0/24"]
+allow = [{ name = "among", from = "trainers", to = "trainers" }]
+""")
+    assert folder.call("weir", "compile", "told.toml", "-o", "told.img").returncode == 0
+    run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--stats", "live", "--door", "door", "--policy",
+                        "told.img"],
                        ["net_null0,no-rx=1", "net_null1,no-rx=1"])
     try:
         run.wait_for("live")

@@ -8,6 +8,7 @@
 #include "tests/property/choices.hpp"
 #include "tests/property/contract.hpp"
 #include "tests/property/frame_writer.hpp"
+#include "tests/property/hits_watch.hpp"
 #include "tests/property/naive_firewall.hpp"
 #include "tests/property/revocations.hpp"
 #include "tests/property/sequence_policies.hpp"
@@ -32,7 +33,7 @@ class Sequence {
     u32 workers = 1;
   };
   explicit Sequence(const Policies& policies) : Sequence(policies, Wish{}) {}
-  Sequence(const Policies& policies, const Wish& wish) : policies_(policies) {
+  Sequence(const Policies& policies, const Wish& wish) : policies_(policies), hits_(policies, wish.workers) {
     for (u32 self = 0; self < wish.workers; ++self) workers_.push_back(std::make_unique<Worker>(wish, self));
   }
 
@@ -47,15 +48,15 @@ class Sequence {
       act(choices.below(32), choices);
     }
     finish();
-    u64 ended = 0, received = 0, revoked = 0, lost = 0;
+    u64 ended = 0, received = 0, lost = 0;
     for (const auto& worker : workers_) {
       for (const auto& reason : worker->counters.reasons) ended += reason.packets.read();
       received += worker->counters.received.read() - worker->counters.handed_over.read();
-      revoked += worker->counters.flows_revoked.read();
+      due_[static_cast<u8>(EventKind::flow_revoked)] += worker->counters.flows_revoked.read();
       lost += worker->events->lost();
     }
     expect(watch_.inside() == 0, "every packet ends", 0);
-    due_[static_cast<u8>(EventKind::flow_revoked)] = revoked;
+    if (const char* const fault = hits_.fault()) expect(false, fault, 0);
     due_[static_cast<u8>(EventKind::scan_detected)] = twin_.scans_told();
     expect(told_ == due_ && lost == 0, "events tell what happened", 0);
     expect(ended == entered_ && received == entered_, "counters account for every packet", 0);
@@ -133,7 +134,7 @@ class Sequence {
       policy_ = choices.below(Policies::count), ++changes_;
     } else if (act < 8) {
       for (const auto& worker : workers_)  // nothing while packets are inside
-        worker->pipeline.age(now_us_, policies_[policy_].installed.get());
+        worker->pipeline.age(now_us_, hits_.of(policy_));
       take_events();
       expect(revocations_.settle() == nullptr, "revocations are told once", 0);
     }
@@ -318,7 +319,7 @@ class Sequence {
     const bool at_once = !burst.empty() && entered_ % 3 == 0;
     while (at_once && !worker.pipeline.idle()) step(worker, {});
     Pipeline& pipeline = worker.pipeline;
-    const InstalledPolicy* const policy = policies_[policy_].installed.get();
+    const InstalledPolicy* const policy = hits_.of(policy_);
     const auto result = at_once ? pipeline.process_at_once(burst, policy, outcomes, misdirected)
                                 : pipeline.process(burst, policy, outcomes, misdirected);
     for (u32 i = 0; i < result.misdirected; ++i) hand_over(worker, misdirected[i]);
@@ -345,7 +346,7 @@ class Sequence {
 
   // What the ring must hold for an outcome: a drop that is not the parser's, a flow whose rule logs.
   void expect_events(const Outcome& outcome) {
-    const auto& policy = policies_[policy_].installed->policy;
+    const auto& policy = hits_.of(policy_)->policy;
     due_[static_cast<u8>(EventKind::packet_dropped)] +=
         outcome.verdict == Verdict::answer ||
         (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse");
@@ -355,6 +356,7 @@ class Sequence {
   void compare(Worker& worker, const Outcome& outcome) {
     if (const auto broken = watch_.check(outcome)) throw std::runtime_error(*broken);
     expect_events(outcome);
+    hits_.see(policy_, outcome);
     expect(outcome.token == worker.waiting.front().token, "outcomes come in order", outcome.token);
     const naive::MeantPacket meant = worker.waiting.front().meant;
     const std::vector<std::byte> frame = std::move(worker.waiting.front().frame);
@@ -381,6 +383,7 @@ class Sequence {
   }
 
   const Policies& policies_;
+  HitsWatch hits_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::array<u64, event_kinds> told_{}, due_{};  // by EventKind
   naive::Firewall twin_;

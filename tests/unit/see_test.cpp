@@ -46,6 +46,8 @@ TEST_CASE("what is no stats file, or one of another dataplane, is refused with a
   says("torn", [&] { written.header().ports = 17; });
   says("torn", [&] { written.header().ports_offset = ~0u; });
   says("torn", [&] { written.header().slabs_offset = ~63u; });
+  says("torn", [&] { written.header().banks_offset = 64, written.header().bank_bytes = ~u64{63}; });
+  says("torn", [&] { written.header().banks_offset = ~u64{63}, written.header().bank_bytes = 64; });
   says("torn", [&] { written.header().slabs_offset += 8; });
   says("torn", [&] { written.header().rings_offset += 64; });
   says("torn", [&] { written.bytes.resize(written.bytes.size() - 1); });

@@ -23,6 +23,7 @@ void add_report(CLI::App& app, int& exit_code);
 void add_schema(CLI::App& app, int& exit_code);
 void add_thief(CLI::App& app, int& exit_code);
 void add_counters(CLI::App& app, int& exit_code);
+void add_hits(CLI::App& app, int& exit_code);
 void add_drops(CLI::App& app, int& exit_code);
 void add_events(CLI::App& app, int& exit_code);
 void add_metrics(CLI::App& app, int& exit_code);

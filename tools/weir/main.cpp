@@ -122,6 +122,7 @@ int main(int argc, char** argv) {
   weir::add_watch(app, exit_code);
   weir::add_flows(app, exit_code);
   weir::add_counters(app, exit_code);
+  weir::add_hits(app, exit_code);
   weir::add_drops(app, exit_code);
   weir::add_events(app, exit_code);
   weir::add_metrics(app, exit_code);

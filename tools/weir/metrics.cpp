@@ -28,10 +28,12 @@ std::expected<control::DoorAnswer, control::DoorFailure> status_of(const std::st
 int metrics(const MetricsOptions& options) {
   const auto stats = open_stats("metrics", options.see);
   if (!stats) return stats.error();
-  see::Names names(options.see.policies, stats->port_names());
+  see::Names names(options.see.policies, stats->port_names(), names_by_door(options.door));
   const see::Counts counts = see::read_counts(*stats);
   const std::string policy = policy_name(names, counts.generation);
-  see::MetricsSource source{&counts, policy, nullptr, {}};
+  see::MetricsSource source{.counts = &counts, .policy = policy};
+  const auto hits = see::read_hits(*stats);
+  if (hits) source.hits = &*hits, source.names = names.of(static_cast<u32>(hits->generation));
   control::DoorAnswer told{};
   if (!options.door.empty()) {
     auto status = status_of(options.door);
