@@ -123,8 +123,11 @@ def log_on_a_full_disk(folder, disk):
         logging.send(50)
         logging.wait(lambda events: events["lines"] >= 50)
         filler = unkind.fill(disk)
-        for _ in range(12):  # a page may be left; then up to 4 MiB wait for room
+        for _ in range(60):  # a page may be left; then up to 4 MiB wait for room
             logging.send(2000)
+            told = logging.control.get("/v1/status")["events"]
+            if told["not_logged"]["unwritten"] > 0:
+                break
         told = logging.wait(lambda events: events["fault"] and events["not_logged"]["unwritten"] > 0)
         assert "No space left" in told["fault"], told
         said = folder.call("weir", "status", "--control", "control.sock").stdout
