@@ -107,6 +107,7 @@ class Core {
   Till& till() { return charging_.till(); }
   WorkerCounters& counters() { return counters_; }
   u32 self() const { return self_; }
+  u32 live() const { return table_.live(); }  // of its flows
 
  private:
   static std::size_t flood_offset(u32 flows) { return (FlowTable::bytes_needed(flows) + 63) / 64 * 64; }

@@ -41,6 +41,7 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
     return ran;
   }
   door_.reset();
+  if (!captures_) keep();
   ports_.stop();
   if (evidence_) evidence_->close();
   fmt::print(stderr, "weir-dataplane: {}", stats_->summary());
@@ -52,8 +53,11 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
 std::expected<void, Error> Dataplane::make_judges() {
   const auto secrets = new_secrets();
   if (!secrets) return std::unexpected(secrets.error());
+  restart_.emplace(options_, ports_);
   secret_ = secrets->flows;
   cookie_secret_ = secrets->cookies;
+  if (const KeptState* kept = restart_->state())
+    cookie_secret_ = {{kept->head->cookie_secret[0], kept->head->cookie_secret[1]}};
   InstallConfig config{{}, options_.workers, &quarantine_, options_.inspect_reading, options_.strict_ports};
   for (const Port& port : ports_.all()) config.port_names.push_back(port.name);
   auto stats = StatsSegment::make(options_.stats_path, options_.workers, config.port_names);
@@ -62,9 +66,13 @@ std::expected<void, Error> Dataplane::make_judges() {
   tally_.emplace(*stats_);
   config.tally = &*tally_;
   installer_.emplace(config, slot_, stats_->header());
+  fallback_.emplace(*installer_);
+  restart_->restore(*installer_, quarantine_);
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
-  was_refused_ = !start_policy();
-  return make_cores();
+  was_refused_ = !start_kept() && !start_policy();
+  if (auto made = make_cores(); !made) return made;
+  restart_->put_in(cores_, secret_, clock_.now());
+  return {};
 }
 
 void Dataplane::make_keeper(const std::vector<std::string>& port_names) {
@@ -83,6 +91,24 @@ void Dataplane::make_capture_budgets(const std::vector<std::string>& port_names)
     if (seats) return *seats;
     return std::unexpected(Error{seats.error().sentence});
   };
+}
+
+// Whether the policy is in force that the run before has kept, on trial if it was.
+bool Dataplane::start_kept() {
+  const Restart::Beginning kept = restart_->beginning(!options_.door_path.empty());
+  if (kept.image.empty()) return false;
+  std::expected<ReadyImage, Refusal> fallback;
+  if (kept.trial) fallback = installer_->examine(kept.trial->image);
+  const auto installed = fallback ? installer_->start_with(kept.image) : std::unexpected(fallback.error());
+  if (!installed) {
+    say(fmt::format("THE POLICY THAT WAS KEPT IS REFUSED: {}: {}", installed.error().section,
+                    installed.error().sentence));
+    return false;
+  }
+  if (kept.trial) fallback_->await_again(std::move(*fallback), *kept.trial);
+  say(fmt::format("policy `{}`, generation {}, goes on{}", installer_->policy_name(), installed->generation,
+                  kept.trial ? ", on trial" : ""));
+  return true;
 }
 
 // False when a policy was given and is not in force. Either way everything that it does not allow is denied, and where
@@ -174,7 +200,7 @@ std::expected<void, Error> Dataplane::start_ports() {
 std::expected<void, Error> Dataplane::open_door() {
   if (options_.door_path.empty()) return {};
   auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
-                                 ordinary_);
+                                 *restart_, *fallback_, ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};
@@ -190,9 +216,21 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
     all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
   const Supervisor supervisor(*stats_, ordinary_);
-  run_on_lcores(workers, [&](u32 worker) { all[worker]->run(stop); });
+  run_on_lcores(workers, [&](u32 worker) {
+    restart_->worker_begins(workers);
+    all[worker]->run(stop);
+  });
+  Tick last_look = clock_.now();
+  const Tick now = last_look;
+  for (const auto& worker : all) last_look = std::min(last_look, worker->last_look());
+  last_look_us_ = boot_time_us() - (now - last_look);
   for (const auto& core : cores_) keeper_->take_back(core->self(), core->till());
   return {};
+}
+
+void Dataplane::keep() {
+  restart_->keep({*installer_, cores_, fallback_->awaited(), cookie_secret_, quarantine_.ports(), clock_.now(),
+                  last_look_us_});
 }
 
 void Dataplane::run_captures(const std::atomic<bool>& stop) {

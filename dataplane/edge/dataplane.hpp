@@ -28,6 +28,8 @@ class Dataplane {
   void make_keeper(const std::vector<std::string>& port_names);
   void make_capture_budgets(const std::vector<std::string>& port_names);
   bool start_policy();
+  bool start_kept();
+  void keep();
   std::expected<void, Error> start_ports();
   std::expected<void, Error> open_door();
   std::expected<void, Error> run_live(const std::atomic<bool>& stop);
@@ -60,6 +62,9 @@ class Dataplane {
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;
   u64 settled_at_ = 0;  // the door's: frames that an older policy may have judged
+  std::optional<Restart> restart_;
+  std::optional<Fallback> fallback_;
+  u64 last_look_us_ = 0;  // boot_time_us(), of the worker that stopped first
   std::unique_ptr<DoorServer> door_;
 };
 

@@ -61,15 +61,17 @@ std::expected<int, Error> listen_at(const std::string& path) {
 std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::string& path, Installer& installer,
                                                                    FlushBell& bell, const StatsSegment& stats,
                                                                    Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
+                                                                   const Restart& restart, Fallback& fallback,
                                                                    const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
   return std::unique_ptr<DoorServer>(
-      new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, ordinary));
+      new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, restart, fallback, ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-                       Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const OrdinaryCores& ordinary)
+                       Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
+                       const OrdinaryCores& ordinary)
     : listener_(listener),
       path_(std::move(path)),
       installer_(installer),
@@ -78,12 +80,14 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       keeper_(keeper),
       jobs_(jobs),
       flows_(flows),
-      fallback_(installer) {
+      restart_(restart),
+      fallback_(fallback) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
 DoorServer::~DoorServer() {
   stop_.store(true, std::memory_order_relaxed);
+  shutdown(listener_, SHUT_RDWR);  // wakes the thread: a restart does not wait for it
   thread_.join();
   for (const int client : clients_) close(client);
   close(listener_);
@@ -253,6 +257,7 @@ door::Answer DoorServer::answer(door::Result result) const {
   reply.reasons_table = door::reasons_table_value;
   write_text(reply.policy_name, installer_.policy_name());
   fallback_.describe(reply);
+  restart_.describe(reply);
   return reply;
 }
 

@@ -13,6 +13,7 @@
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
+#include "dataplane/edge/restart.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -28,13 +29,15 @@ class DoorServer {
   static std::expected<std::unique_ptr<DoorServer>, Error> open(const std::string& path, Installer& installer,
                                                                 FlushBell& bell, const StatsSegment& stats,
                                                                 Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
+                                                                const Restart& restart, Fallback& fallback,
                                                                 const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
-             Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const OrdinaryCores& ordinary);
+             Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
+             const OrdinaryCores& ordinary);
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
@@ -58,7 +61,8 @@ class DoorServer {
   Keeper* const keeper_;
   JobDesk& jobs_;
   FlowDesk& flows_;
-  Fallback fallback_;
+  const Restart& restart_;
+  Fallback& fallback_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

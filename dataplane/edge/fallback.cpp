@@ -66,6 +66,11 @@ void Fallback::arm(ReadyImage image, u64 awaited_generation, std::chrono::millis
   trial_.emplace(std::move(image), awaited_generation, deadline, deadline, 0, std::string{});
 }
 
+std::optional<AwaitedTrial> Fallback::awaited() const {
+  if (!trial_) return std::nullopt;
+  return AwaitedTrial{trial_->image.memory.bytes(), trial_->awaited_generation, trial_->deadline};
+}
+
 std::expected<void, Refusal> Fallback::confirm(u64 generation) {
   if (!trial_) return std::unexpected(Refusal{door::Result::refused, "confirm", "no policy awaits its confirmation"});
   if (generation != 0 && generation != trial_->awaited_generation)

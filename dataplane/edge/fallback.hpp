@@ -12,6 +12,13 @@
 
 namespace weir::edge {
 
+// A policy that awaits its confirmation, as a planned restart keeps it.
+struct AwaitedTrial {
+  std::span<const std::byte> image;  // of the fallback
+  u64 awaited_generation;
+  std::chrono::nanoseconds ends;     // of CLOCK_BOOTTIME
+};
+
 class Fallback {
  public:
   explicit Fallback(Installer& installer) : installer_(installer) {}
@@ -21,6 +28,13 @@ class Fallback {
   std::expected<Installed, Refusal> install(const door::Request& request, std::span<const int> descriptors);
   // The policy on trial stays. `generation` is the one that is meant, 0 whichever it is.
   std::expected<void, Refusal> confirm(u64 generation);
+
+  // The trial that is on, or none; its image is lent until the next call of anything here.
+  std::optional<AwaitedTrial> awaited() const;
+  // It goes on: its policy is in force, its fallback was examined.
+  void await_again(ReadyImage fallback, const AwaitedTrial& trial) {
+    trial_.emplace(std::move(fallback), trial.awaited_generation, trial.ends, trial.ends, 0, std::string{});
+  }
 
   // Puts the fallback in force when its time has come. Where that fails it says so, and tries again each second.
   void attend();

@@ -56,6 +56,13 @@ std::expected<Mapping, Refusal> copy_image(int image) {
   return std::move(*memory);
 }
 
+std::expected<Mapping, Refusal> copy_image(std::span<const std::byte> image) {
+  auto memory = Mapping::anonymous(image.size());
+  if (!memory) return std::unexpected(refused("request", memory.error().sentence));
+  std::ranges::copy(image, memory->bytes().begin());
+  return std::move(*memory);
+}
+
 bool matches(std::string_view name, std::string_view pattern, bool is_prefix) {
   return is_prefix ? name.starts_with(pattern) : name == pattern;
 }
@@ -68,7 +75,17 @@ std::expected<Installed, Refusal> Installer::start_with(const std::string& path)
   auto memory = copy_image(image);
   close(image);
   if (!memory) return std::unexpected(memory.error());
-  const auto prepared = prepare(*memory, false);
+  return start(*memory);
+}
+
+std::expected<Installed, Refusal> Installer::start_with(std::span<const std::byte> image) {
+  auto memory = copy_image(image);
+  if (!memory) return std::unexpected(memory.error());
+  return start(*memory);
+}
+
+std::expected<Installed, Refusal> Installer::start(Mapping& image) {
+  const auto prepared = prepare(image, false);
   if (!prepared) return std::unexpected(prepared.error());
   flip(*prepared);
   const u64 generation = (*prepared)->policy.generation();
@@ -86,13 +103,23 @@ std::expected<Installed, Refusal> Installer::install(int image, bool force) {
 std::expected<ReadyImage, Refusal> Installer::examine(int image) const {
   auto memory = copy_image(image);
   if (!memory) return std::unexpected(memory.error());
-  const auto policy = verify(memory->bytes());
+  return examine(std::move(*memory));
+}
+
+std::expected<ReadyImage, Refusal> Installer::examine(std::span<const std::byte> image) const {
+  auto memory = copy_image(image);
+  if (!memory) return std::unexpected(memory.error());
+  return examine(std::move(*memory));
+}
+
+std::expected<ReadyImage, Refusal> Installer::examine(Mapping image) const {
+  const auto policy = verify(image.bytes());
   if (!policy)
     return std::unexpected(refused(std::string(policy.error().section), std::string(policy.error().sentence)));
   if (const auto warning = compare_ports(*policy); !warning) return std::unexpected(warning.error());
   const auto scan = InstalledScan::make(*policy, config_.workers, config_.inspect_reading, nullptr);
   if (!scan) return std::unexpected(refused("patterns", scan.error()));
-  return ReadyImage{std::move(*memory), policy->generation()};
+  return ReadyImage{std::move(image), policy->generation()};
 }
 
 std::expected<Installed, Refusal> Installer::install(ReadyImage& image, bool force) {
@@ -169,7 +196,7 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(Mapping& memor
   spare.installed->seats = spare.seats;
   spare.installed->limit_rates = spare.limit_rates;
   spare.job_gates.clear();
-  for (const image::Job& job : policy->jobs()) spare.job_gates.push_back(gate_of(policy->text(job.name)));
+  for (const image::Job& job : policy->jobs()) spare.job_gates.push_back(&gate(policy->text(job.name)));
   spare.installed->job_gates = spare.job_gates;
   spare.scan = std::move(*scan);
   spare.scan.lend_to(*spare.installed);
@@ -182,7 +209,7 @@ bool Installer::seal_job(std::string_view name, bool seals) {
   if (installed == nullptr) return false;
   const auto is_it = [&](const image::Job& job) { return installed->policy.text(job.name) == name; };
   if (std::ranges::none_of(installed->policy.jobs(), is_it)) return false;
-  seals ? gate_of(name)->seal() : gate_of(name)->open();
+  seals ? gate(name).seal() : gate(name).open();
   return true;
 }
 
@@ -209,9 +236,6 @@ std::string Installer::quarantined() const {
       names += (names.empty() ? "" : ", ") + config_.port_names[port];
   return names;
 }
-
-// A job that a new policy has by the same name stays sealed.
-JobGate* Installer::gate_of(std::string_view job) { return &gates_.try_emplace(std::string(job)).first->second; }
 
 // A warning, or with strict_ports a refusal, when a policy attaches to a port that this process does not have.
 std::expected<std::string, Refusal> Installer::compare_ports(const Policy& policy) const {

@@ -56,16 +56,23 @@ class Installer {
 
   // Before any worker runs: nobody is waited for.
   std::expected<Installed, Refusal> start_with(const std::string& path);
+  std::expected<Installed, Refusal> start_with(std::span<const std::byte> image);
   // While workers run. `force` also takes a lower generation, never the current one, by which flows notice a change.
   std::expected<Installed, Refusal> install(int image, bool force);
   // Examined as an install would, to be installed later. Changes nothing.
   std::expected<ReadyImage, Refusal> examine(int image) const;
+  std::expected<ReadyImage, Refusal> examine(std::span<const std::byte> image) const;
   // An image that was examined; it stays whole where this fails.
   std::expected<Installed, Refusal> install(ReadyImage& image, bool force);
 
   // From now on no queue pair of a job of the policy in force opens, or they do for a new start-up window. False where
   // it has no such job.
   bool seal_job(std::string_view name, bool seals);
+
+  // By its name, of every job that was ever in force, and of those that are asked for here.
+  using Gates = std::map<std::string, JobGate, std::less<>>;
+  const Gates& gates() const { return gates_; }
+  JobGate& gate(std::string_view job) { return gates_.try_emplace(std::string(job)).first->second; }
 
   // The policy in force, or null; for who installs, until it installs the next.
   const InstalledPolicy* current() const { return slot_.current(); }
@@ -102,7 +109,8 @@ class Installer {
 
   std::optional<u32> port_named(std::string_view name) const;
   bool spare_is_free();
-  JobGate* gate_of(std::string_view job);
+  std::expected<Installed, Refusal> start(Mapping& image);
+  std::expected<ReadyImage, Refusal> examine(Mapping image) const;
   std::expected<const InstalledPolicy*, Refusal> prepare(Mapping& memory, bool force);
   void flip(const InstalledPolicy* next);
   std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
@@ -111,7 +119,7 @@ class Installer {
   PolicySlot& slot_;
   StatsHeader& header_;
   std::array<Slot, 2> slots_;
-  std::map<std::string, JobGate, std::less<>> gates_;  // of every job that was ever in force, by its name
+  Gates gates_;  // a job that a new policy has by the same name stays sealed
   u32 current_ = 1;  // slot in force, once one is
   u64 installations_ = 0;
   bool awaiting_ = false;  // workers have been too slow to announce the last flip

@@ -58,6 +58,10 @@ int run_on_ports(const Options& options, const OrdinaryCores& ordinary) {
     say("--ledger is for live ports: a capture's bytes left long ago");
     return exit_usage;
   }
+  if (!options.keep_path.empty() && ports->all_file_backed()) {
+    say("--keep is for live ports: a capture's flows end with it");
+    return exit_usage;
+  }
   const auto ran = Dataplane(options, *ports, ordinary).run(stop_wanted);
   return ran ? 0 : fail(ran.error());
 }

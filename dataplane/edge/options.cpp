@@ -72,7 +72,8 @@ void check_paths(const Options& options) {
                                   {"--decisions", options.decisions_path}, {"--stats", options.stats_path},
                                   {"--ledger", options.ledger_path}, {"--ledger-key", options.ledger_key_path},
                                   {"--ledger-anchor", options.ledger_anchor_path},
-                                  {"--evidence", options.evidence_path}}) {
+                                  {"--evidence", options.evidence_path},
+                                  {"--keep", options.keep_path}}) {
     std::error_code ignored;
     if (path.empty()) continue;
     const auto [first, is_first] = uses.emplace(std::filesystem::weakly_canonical(path, ignored), use);
@@ -128,6 +129,8 @@ std::expected<Options, int> read_options(int argc, char** argv) {
       ->expected(1)
       ->take_all();
   app.add_option("--decisions", options.decisions_path, "one JSON line per packet; file-backed ports only");
+  app.add_option("--keep", options.keep_path,
+                 "folder for what the next run goes on with, flows and policy, after a clean stop; live ports only");
   app.add_option("--stats", options.stats_path, "file with the counters, for others to map");
   CLI::Option* ledger = app.add_option("--ledger", options.ledger_path,
                                        "folder of the ledger (weir budgets --begin); without one all that a budget "

@@ -22,6 +22,7 @@ struct Options {
   u32 inspect_rate = 500;  // megabytes a second, of each worker
   std::string door_path, decisions_path, stats_path;  // empty: none
   std::string ledger_path, ledger_key_path, ledger_anchor_path;  // empty: no ledger, and budgets are closed; no anchor
+  std::string keep_path;  // a folder: what is kept for the next run; empty: nothing is
   std::map<std::string, std::string> names;           // device name to the name that `attach` knows
   std::string evidence_path, evidence_whole;  // a folder, or none; why packets are kept whole, or empty
   u32 evidence_mib = 64;  // at most, of one run

@@ -29,14 +29,21 @@ std::string_view arguments_of(const rte_eth_dev_info& info) {
   return devargs != nullptr && devargs->args != nullptr ? devargs->args : "";
 }
 
+// What `key=` says among a device's arguments, or nothing.
+std::string_view argument_of(const rte_eth_dev_info& info, std::string_view key) {
+  std::string_view rest = arguments_of(info);
+  const auto at = rest.find(key);
+  if (at == rest.npos) return "";
+  rest.remove_prefix(at + key.size());
+  return rest.substr(0, rest.find(','));
+}
+
 // net_af_packet hands over frames as long as its ring's, whatever the MTU, and wants mbufs of that length.
 u32 ring_frame_bytes(const rte_eth_dev_info& info) {
-  constexpr std::string_view key = "framesz=";
-  const std::string_view arguments = arguments_of(info);
-  const auto at = arguments.find(key);
+  const std::string_view text = argument_of(info, "framesz=");
   u32 bytes = 0;
-  if (std::string_view(info.driver_name) == "net_af_packet" && at != arguments.npos)
-    std::from_chars(arguments.data() + at + key.size(), arguments.data() + arguments.size(), bytes);
+  if (std::string_view(info.driver_name) == "net_af_packet")
+    std::from_chars(text.data(), text.data() + text.size(), bytes);
   return bytes;
 }
 
@@ -64,7 +71,7 @@ std::string known_devices() {
 }
 
 std::expected<Port, Error> find_port(const std::string& device, u16 index, const Options& options) {
-  Port port{0, index, device, options.name_of(device), 1, 1, 0, 0, false, false, nullptr};
+  Port port{0, index, device, options.name_of(device), {}, 1, 1, 0, 0, false, false, nullptr};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0)
     return std::unexpected(Error{fmt::format("no port `{}`: {}", device, known_devices())});
   rte_eth_dev_info info{};
@@ -73,6 +80,7 @@ std::expected<Port, Error> find_port(const std::string& device, u16 index, const
   if (const int result = rte_eth_dev_get_mtu(port.id, &port.mtu); result != 0)
     return std::unexpected(dpdk_error(port, "has no MTU", result));
   port.frame_bytes = std::max(port.mtu + link_bytes, ring_frame_bytes(info));
+  port.interface = argument_of(info, "iface=");
   port.file_backed = is_file_backed(info);
   port.kernel_backed = is_kernel_backed(info);
   port.rx_queues = std::clamp<u16>(static_cast<u16>(options.workers), 1, std::max<u16>(info.max_rx_queues, 1));

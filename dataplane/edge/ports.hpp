@@ -20,6 +20,7 @@ struct Port {
   u16 index;            // 2 * pair + side
   std::string device;   // DPDK's name
   std::string name;     // what `attach` calls it
+  std::string interface;  // the kernel's, behind it; or empty
   u16 rx_queues;        // queue q is polled by worker q
   u16 tx_queues;        // as many as workers, else one that they take turns at
   u16 mtu;

@@ -40,6 +40,7 @@ void Worker::run(const std::atomic<bool>& stop) {
     idle = round(true) != 0 ? 0 : idle + 1;
     if (idle >= idle_rounds_before_yield) sched_yield();
   }
+  last_look_ = now_;
   round(false);
   settle(handover_.quiet);
   settle(handover_.done);

@@ -47,6 +47,8 @@ class Worker {
 
   // Until `stop`; then what is inside and what others hand over is still judged and sent.
   void run(const std::atomic<bool>& stop);
+  // After run(): when it looked for frames for the last time.
+  Tick last_look() const { return last_look_; }
 
  private:
   u32 round(bool receiving);
@@ -68,7 +70,7 @@ class Worker {
   Transmit transmit_;
   LiveClock clock_;
   const InstalledPolicy* policy_ = nullptr;  // of this round
-  Tick now_ = 0;
+  Tick now_ = 0, last_look_ = 0;
   std::array<Outcome, outcomes_max> outcomes_;  // of one call of the pipeline
   std::array<Misdirected, misdirected_max> misdirected_;
 };

@@ -163,6 +163,7 @@ class Pipeline {
   void flush();
 
  private:
+  friend class Keeping;
   struct Entry {
     Packet packet;
     Headers headers;

@@ -186,6 +186,26 @@ void print_trial(const door::Answer& answer) {
              why.empty() ? "" : ", which has failed: ", why);
 }
 
+// What a planned restart brought along; null where the run before left nothing to speak of.
+nlohmann::ordered_json restart_json(const door::Answer& answer) {
+  const std::string why = door_text(answer.restart_sentence);
+  if (why.empty() && answer.restart_blocked_us == 0) return nullptr;
+  nlohmann::ordered_json made = {{"flows", answer.flows_kept},
+                                 {"not_kept", answer.flows_not_kept},
+                                 {"blocked_us", answer.restart_blocked_us},
+                                 {"started_empty", nullptr}};
+  if (!why.empty()) made["started_empty"] = why;
+  return made;
+}
+
+void print_restart(const door::Answer& answer) {
+  const std::string why = door_text(answer.restart_sentence);
+  if (!why.empty()) return fmt::print("started empty: {}\n", why);
+  if (answer.restart_blocked_us == 0) return;
+  fmt::print("restarted with {} flows of the run before, {} not kept, blocked for {:.1f} ms\n", answer.flows_kept,
+             answer.flows_not_kept, static_cast<double>(answer.restart_blocked_us) / 1e3);
+}
+
 bool says_pairs(const DoorOptions& options) {
   return options.act == DoorOptions::Act::members || options.act == DoorOptions::Act::alarms;
 }
@@ -230,6 +250,7 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["quarantined"] = door_text(status.answer.quarantined);
     json["ledger"] = ledger_json(status);
     json["trial"] = trial_json(status.answer);
+    json["restart"] = restart_json(status.answer);
   }
   fmt::print("{}\n", json.dump());
 }
@@ -245,6 +266,7 @@ void print_status(const Status& status) {
     fmt::print("policy {}, generation {}, up {} s\n", door_text(status.answer.policy_name), status.answer.generation,
                status.answer.uptime_s);
   print_trial(status.answer);
+  print_restart(status.answer);
   u64 packets[reasons_count] = {}, bytes[reasons_count] = {};
   for (const door::WorkerStatus& worker : status.workers) {
     fmt::print("worker {}: {} received, {} handed over, {} unsent; {} flows live, {} opened, {} expired\n",

@@ -123,7 +123,14 @@ void print_policy(const door::Answer& answer) {
   if (answer.generation == 0) line(true, "policy", "NONE: everything is denied");
   else
     line(false, "policy", fmt::format("{}, generation {}", control::door_text(answer.policy_name), answer.generation));
-  line(false, "up", duration(answer.uptime_s));
+  const std::string empty = control::door_text(answer.restart_sentence);
+  line(false, "up",
+       duration(answer.uptime_s) +
+           (!empty.empty() ? fmt::format(", started empty: {}", empty)
+            : answer.restart_blocked_us != 0
+                ? fmt::format(", with {} flows of the run before, {} ms after it", answer.flows_kept,
+                              answer.restart_blocked_us / 1000)
+                : ""));
   if (answer.awaited_generation == 0) return;
   const std::string why = control::door_text(answer.fallback_sentence);
   line(!why.empty(), "trial",
