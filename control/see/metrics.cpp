@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -88,6 +89,9 @@ void add_door(Families& families, const MetricsSource& source) {
   families.gauge("weir_budget_accounts", "accounts in force, shown or not",
                  static_cast<double>(answer.budgets_in_force));
   families.gauge("weir_quarantined", "1: some port is cut off", answer.quarantined[0] == '\0' ? 0 : 1);
+  const std::string down = text_of(answer.links_down);
+  families.gauge("weir_ports_without_link", "ports whose link is down",
+                 down.empty() ? 0.0 : 1.0 + static_cast<double>(std::ranges::count(down, ',')));
   for (const door::BudgetStatus& budget : source.budgets) {
     const std::vector<Label> labels{{"budget", text_of(budget.name)},
                                     {"window_seconds", std::to_string(budget.length_s)}};

@@ -1,5 +1,6 @@
 #include "dataplane/edge/dataplane.hpp"
 
+#include "dataplane/edge/link_watch.hpp"
 #include "dataplane/edge/worker.hpp"
 
 #include <fmt/format.h>
@@ -198,6 +199,7 @@ std::expected<void, Error> Dataplane::start_ports() {
 }
 
 std::expected<void, Error> Dataplane::open_door() {
+  telemetry_.emplace(*stats_);
   if (options_.door_path.empty()) return {};
   auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
                                  *restart_, *fallback_, ordinary_);
@@ -216,6 +218,7 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
     all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
   const Supervisor supervisor(*stats_, ordinary_);
+  const LinkWatch links(ports_, *stats_, ordinary_);
   run_on_lcores(workers, [&](u32 worker) {
     restart_->worker_begins(workers);
     all[worker]->run(stop);

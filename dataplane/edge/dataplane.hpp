@@ -6,6 +6,7 @@
 #include "dataplane/edge/evidence_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/supervisor.hpp"
+#include "dataplane/edge/telemetry.hpp"
 
 #include <optional>
 
@@ -66,6 +67,7 @@ class Dataplane {
   std::optional<Fallback> fallback_;
   u64 last_look_us_ = 0;  // boot_time_us(), of the worker that stopped first
   std::unique_ptr<DoorServer> door_;
+  std::optional<Telemetry> telemetry_;
 };
 
 }  // namespace weir::edge

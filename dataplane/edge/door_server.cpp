@@ -270,6 +270,7 @@ bool DoorServer::send_status(int client) {
   reply.budgets_in_force = ledger.budgets_count;
   write_text(reply.ledger_sentence, ledger.sentence);
   write_text(reply.quarantined, installer_.quarantined());
+  write_text(reply.links_down, stats_.links_down());
   if (!send_message(client, reply) || !send_workers(client)) return false;
   for (const BudgetLine& line : ledger.budgets) {
     door::BudgetStatus status{door::magic_value, 0, line.length_s, line.limit, line.spent, line.leased, {}};

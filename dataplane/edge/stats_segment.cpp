@@ -11,7 +11,7 @@
 namespace weir::edge {
 namespace {
 
-constexpr std::size_t header_room = 128;  // keeps the slabs on cache lines of their own
+constexpr std::size_t header_room = 192;  // keeps the slabs on cache lines of their own
 static_assert(sizeof(StatsHeader) <= header_room);
 
 }  // namespace
@@ -56,13 +56,23 @@ std::expected<StatsSegment, Error> StatsSegment::make(const std::string& path, u
                                            .ports_offset = header_room,
                                            .banks_offset = bank_rows == 0 ? 0 : banks,
                                            .bank_bytes = bank_rows * sizeof(RuleHits),
-                                           .began_us = wall_us()};
+                                           .began_us = wall_us(),
+                                           .links_down = {}};
   auto* const names = reinterpret_cast<PortName*>(base + header_room);
   for (std::size_t port = 0; port < port_names.size(); ++port)
     port_names[port].copy(names[port].text, sizeof(PortName::text) - 1);
   // The magic is what a reader looks for first: it stands when all else does.
   std::atomic_ref<u64>(segment.header_->magic).store(StatsHeader::magic_value, std::memory_order_release);
   return segment;
+}
+
+std::string StatsSegment::links_down() const {
+  const u64 down = header_->links_down.read();
+  const auto* const names = reinterpret_cast<const PortName*>(memory_.bytes().data() + header_->ports_offset);
+  std::string text;
+  for (u32 port = 0; port < header_->ports; ++port)
+    if ((down >> port & 1) != 0) text += (text.empty() ? "" : ", ") + std::string(names[port].text);
+  return text;
 }
 
 std::string StatsSegment::summary() const {

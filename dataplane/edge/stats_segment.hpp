@@ -28,6 +28,9 @@ class StatsSegment {
   }
   u32 workers() const { return header_->workers; }
 
+  // The ports whose link is down, by name, with a comma between.
+  std::string links_down() const;
+
   // Sums over all workers, for people: a line per reason that was met.
   std::string summary() const;
 

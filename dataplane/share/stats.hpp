@@ -68,7 +68,7 @@ constexpr u64 hits_stride(u64 rules) { return (rules + 1) & ~u64{1}; }  // whole
 constexpr u64 hits_rows(u64 rules, u64 workers) { return hits_stride(rules) * (workers + 1); }
 
 struct StatsHeader {
-  static constexpr u64 magic_value = 0x3353'5441'5453'5757;  // "WWSTATS3"
+  static constexpr u64 magic_value = 0x3453'5441'5453'5757;  // "WWSTATS4"
   u64 magic;
   u32 workers;
   u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse
@@ -84,6 +84,7 @@ struct StatsHeader {
   u64 banks_offset = 0;  // of the first; 0: hits are not counted
   u64 bank_bytes = 0;    // from one to the next
   u64 began_us = 0;      // microseconds since 1970: when counting began
+  Counter links_down;    // a bit for each port, by Event::port: its link is down
 };
 
 // NUL-terminated, cut where it is longer.

@@ -15,7 +15,8 @@ from dataplane import frame, pcap
 
 METRIC = re.compile(r"\bweir_[a-z_]+")
 DOOR_ONLY = {"weir_budget_limit_bytes", "weir_budget_spent_bytes", "weir_budget_leased_bytes", "weir_budget_accounts",
-             "weir_ledger_open", "weir_quarantined", "weir_uptime_seconds"}
+             "weir_ledger_open", "weir_quarantined", "weir_uptime_seconds",
+             "weir_ports_without_link"}
 CONTROL_ONLY = {"weir_log_failing"}  # tests/edge/see_routes_test.py
 
 

@@ -25,7 +25,7 @@ struct Written {
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     folder = pattern;
     path = folder / "stats";
-    const u32 ports = 128, slabs = ports + 2 * sizeof(PortName), rings = slabs + workers * sizeof(WorkerCounters);
+    const u32 ports = 192, slabs = ports + 2 * sizeof(PortName), rings = slabs + workers * sizeof(WorkerCounters);
     bytes.resize(rings + workers * sizeof(EventRing));
     new (bytes.data()) StatsHeader{.magic = StatsHeader::magic_value,
                                    .workers = workers,
@@ -37,7 +37,8 @@ struct Written {
                                    .generation = {},
                                    .reasons_table = door::reasons_table_value,
                                    .ports = 2,
-                                   .ports_offset = ports};
+                                   .ports_offset = ports,
+                                   .links_down = {}};
     std::memcpy(bytes.data() + ports, "pf0hpf", 6);
     std::memcpy(bytes.data() + ports + sizeof(PortName), "p0", 2);
     for (u32 worker = 0; worker < workers; ++worker) {

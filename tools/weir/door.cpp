@@ -248,6 +248,7 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["workers"] = nlohmann::ordered_json::array();
     for (const door::WorkerStatus& worker : status.workers) json["workers"].push_back(json_of(worker));
     json["quarantined"] = door_text(status.answer.quarantined);
+    json["links_down"] = door_text(status.answer.links_down);
     json["ledger"] = ledger_json(status);
     json["trial"] = trial_json(status.answer);
     json["restart"] = restart_json(status.answer);
@@ -286,6 +287,7 @@ void print_status(const Status& status) {
     }
   }
   if (status.answer.quarantined[0] != '\0') print_quarantine(status);
+  if (status.answer.links_down[0] != '\0') fmt::print("link down: {}\n", door_text(status.answer.links_down));
   for (std::size_t reason = 0; reason < reasons_count; ++reason)
     if (packets[reason] != 0)
       fmt::print("{:<8} {:<20} {:>12} packets {:>15} bytes\n", verdict_name(reason_rows[reason].verdict),

@@ -96,6 +96,7 @@ bool ledger_fails(const door::Answer& answer) { return answer.ledger == door::Le
 bool needs_somebody(const Health& health) {
   const door::Answer& answer = health.now.answer;
   return answer.generation == 0 || !health.workers_answer || ledger_fails(answer) || answer.quarantined[0] != '\0' ||
+         answer.links_down[0] != '\0' ||
          answer.fallback_sentence[0] != '\0' ||
          std::ranges::any_of(health.budgets, [](const auto& one) { return share_of(one) >= soon_spent; });
 }
@@ -170,6 +171,8 @@ void print_table(const Health& health) {
   print_budgets(health);
   const std::string cut = control::door_text(answer.quarantined);
   line(!cut.empty(), "quarantine", cut.empty() ? "no port" : "PORTS CUT OFF: " + cut);
+  if (const std::string down = control::door_text(answer.links_down); !down.empty())
+    line(true, "links", "DOWN: " + down);
   if (health.drops.empty()) line(false, "drops", "none since the start");
   for (std::size_t at = 0; at < std::min(reasons_shown, health.drops.size()); ++at) {
     const Drop& one = health.drops[at];
@@ -191,7 +194,8 @@ void print_json(const Health& health) {
                {"packets_per_s", static_cast<double>(health.in_sample) / health.seconds},
                {"flows", health.flows},
                {"ledger_closed", ledger_fails(answer)},
-               {"quarantined", control::door_text(answer.quarantined)}};
+               {"quarantined", control::door_text(answer.quarantined)},
+               {"links_down", control::door_text(answer.links_down)}};
   made["budgets"] = Json::array();
   for (const door::BudgetStatus& one : health.budgets)
     made["budgets"].push_back({{"name", control::door_text(one.name)}, {"share", share_of(one)}, {"limit", one.limit}});

@@ -229,6 +229,8 @@ int run_status(const PublishOptions& options) {
   if (dataplane["reachable"] && !dataplane["trial"].is_null())
     fmt::print("on trial for another {:.1f} s: then generation {}\n", dataplane["trial"]["left_s"].get<double>(),
                as_text(dataplane["trial"]["fallback"]));
+  if (dataplane["reachable"] && !dataplane["links_down"].is_null())
+    fmt::print("LINK DOWN: {}\n", harmless(as_text(dataplane["links_down"])));
   if (!body["staged"].is_null())
     fmt::print("staged: {} (`{}`), {}\n", as_text(body["staged"]["generation"]),
                harmless(as_text(body["staged"]["policy"])), as_text(body["staged"]["when"]));
