@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 using namespace weir;
 
@@ -66,8 +68,12 @@ void holds_to_its_form(const door::Request& request, std::span<const std::uint8_
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const std::size_t descriptors = data[0] % 9;
-  const std::span<const std::uint8_t> bytes(data + 1, std::min(size - 1, message_bytes_max));
+  const std::size_t descriptors = (data[0] & 0x7f) % 9;
+  std::vector<std::uint8_t> bytes(data + 1, data + 1 + std::min(size - 1, message_bytes_max));
+  if ((data[0] & 0x80) != 0 && bytes.size() >= 6) {  // so that seeds outlive a version
+    std::memcpy(bytes.data(), &door::magic_value, 4);
+    std::memcpy(bytes.data() + 4, &door::version_value, 2);
+  }
   static Ends socket;
   const int free_one = next_descriptor();
   const edge::DoorMessage nothing = edge::DoorMessage::receive(socket.ends[1]);
