@@ -3,6 +3,7 @@ disk is small. It judges nothing."""
 import contextlib
 import ctypes
 import os
+import shutil
 import struct
 import sys
 
@@ -17,7 +18,9 @@ class Unkind:
         with open(path, "wb") as file:
             file.write(bytes(16))
         os.chmod(path, 0o644)
-        self.environment = {**os.environ, "LD_PRELOAD": library, "WEIR_UNKIND": path, "WEIR_UNKIND_TO": hangs_to,
+        # Beside it: what is preloaded may have no space in its path, and everybody must be able to read it.
+        beside = shutil.copy(library, path + ".so")
+        self.environment = {**os.environ, "LD_PRELOAD": beside, "WEIR_UNKIND": path, "WEIR_UNKIND_TO": hangs_to,
                             # the library is no part of the sanitizer's
                             "ASAN_OPTIONS": "verify_asan_link_order=0"}
 
