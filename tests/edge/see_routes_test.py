@@ -37,15 +37,21 @@ def get(folder, path):
     return answer.status, answer.getheader("Content-Type"), body
 
 
-def by_tcp(folder, method, path, body=None):
+def port_of(folder):
     said = folder.read("control.log").decode()
-    port = int(re.search(r"metrics at http://127.0.0.1:(\d+)/metrics", said).group(1))
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request(method, path, body)
-    answer = connection.getresponse()
-    got = answer.status, answer.read().decode()
-    connection.close()
-    return got
+    return int(re.search(r"metrics at http://127.0.0.1:(\d+)/metrics", said).group(1))
+
+
+def by_tcp(folder, method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(folder), timeout=20)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except (ConnectionResetError, BrokenPipeError):  # turned away before its request was read
+        return 503, ""
+    finally:
+        connection.close()
 
 
 def metrics_by_tcp(folder):
@@ -62,6 +68,14 @@ def metrics_by_tcp(folder):
                                ("POST", "/metrics", "{}"), ("DELETE", "/metrics", None)):
         status, text = by_tcp(folder, method, path, body)
         assert status in (400, 404, 405, 501) and "weir_" not in text, (method, path, status, text)
+    address = ("127.0.0.1", port_of(folder))
+    idle = [socket.create_connection(address, timeout=20) for _ in range(8)]
+    status, _ = by_tcp(folder, "GET", "/metrics")
+    assert status == 503 and get(folder, "/v1/status")[0] == 200, status
+    for one in idle:
+        one.close()
+    while by_tcp(folder, "GET", "/metrics")[0] == 503:  # until their end is seen
+        time.sleep(0.05)
     for where in ("0.0.0.0:0", "192.0.2.1:0", "[::]:0", "localhost:9477", "127.0.0.1", "127.0.0.1:99999"):
         refused = folder.call("control", "--socket", "other", "--door", "door", "--state", "else", "--metrics", where)
         assert refused.returncode == 1 and "metrics: " in refused.stderr, (where, refused)

@@ -12,7 +12,7 @@ import sys
 import time
 
 import unkind
-from control import Control, dataplane, door_status, policy, states, together
+from control import Control, dataplane, door_status, policy, start_dataplane, states, together
 from watched import Watched, packets
 
 
@@ -46,18 +46,28 @@ def history_on_a_full_disk(folder, disk):
 
 def lockdown_on_a_full_disk(folder, disk):
     """It is not refused for want of room: it comes into force, and into the history when it can."""
-    control = Control(folder)
-    with together(folder, control):
+    control, run = Control(folder), start_dataplane(folder)
+    try:
+        control.start()
         first = control.apply(policy("first"))["generation"]
         filler = unkind.fill(disk)
         locked = control.post("/v1/lockdown", {})
         assert "the history does not have it yet" in locked["warning"], locked
         assert door_status(folder)["policy"] == "lockdown" and states(control) == {first: "confirmed"}, states(control)
         control.wait_until(lambda told: "No space left" in (told["problem"] or ""))
+        run.kill()  # and what it forgets meanwhile it gets again, not what was confirmed before
+        control.wait_until(lambda told: not told["dataplane"]["reachable"])
+        run = start_dataplane(folder)
+        control.wait_until(lambda told: told["dataplane"].get("policy") == "lockdown")
+        assert door_status(folder)["generation"] == locked["generation"]
         os.remove(filler)
         told = control.wait_until(lambda told: told["last_good"]["generation"] == locked["generation"])
         assert not told["problem"] and told["dataplane"]["policy"] == "lockdown", told
         assert states(control) == {first: "replaced", locked["generation"]: "confirmed"}, states(control)
+        assert run.process.poll() is None, run.said()
+    finally:
+        control.stop(9)
+        run.kill()
 
 
 def history_that_fills_while_on_trial(folder, disk):
