@@ -247,7 +247,20 @@ Published Publisher::apply(const Proposal& change) {
   return fail(409, "others change the policy at the same time");
 }
 
+void Publisher::is_under_way(std::string what) {
+  under_way_ = std::move(what);
+  tell();
+}
+
 Published Publisher::put_in_force(Pair& pair, std::uint32_t force) {
+  HistoryEntry& entry = pair.entry;
+  is_under_way(fmt::format("generation {} is being written to the history", entry.generation));
+  Published made = write_and_install(pair, force);
+  under_way_.clear();
+  return made;
+}
+
+Published Publisher::write_and_install(Pair& pair, std::uint32_t force) {
   HistoryEntry& entry = pair.entry;
   const bool is_trial = pair.fallback != nullptr;
   const auto kept = history_.add(entry, pair.made->bundle, pair.made->rules.image());
@@ -264,11 +277,9 @@ Published Publisher::put_in_force(Pair& pair, std::uint32_t force) {
   request.confirm_within_ms = static_cast<u32>(is_trial ? entry.confirm_within_ms : 0);
   std::vector<std::span<const std::byte>> images{pair.made->rules.image()};
   if (is_trial) images.push_back(pair.fallback->rules.image());
-  under_way_ = fmt::format("generation {} is being put in force", entry.generation);
-  tell();
+  is_under_way(fmt::format("generation {} is being put in force", entry.generation));
   const auto done = ask(request, images);
   const auto now = done ? done : ask_status();
-  under_way_.clear();
   // Who does not answer may have taken it all the same: look_after() will see.
   if (!now) return std::unexpected(PublishFault{502, "not known whether it came into force: " + now.error().sentence});
   const bool gave_way = is_trial && now->generation == pair.fallback_entry.generation;

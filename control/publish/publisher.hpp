@@ -114,6 +114,8 @@ class Publisher {
   struct Pair;  // what comes into force, and its fallback
   bool add_fallback(Pair& pair, const std::optional<HistoryEntry>& good);
   Published put_in_force(Pair& pair, std::uint32_t force);
+  Published write_and_install(Pair& pair, std::uint32_t force);
+  void is_under_way(std::string what);
   Published lock_without_history(const Pair& pair, const std::string& why);
   void keep_lockdown(const door::Answer& told);
   std::uint64_t usual_blocked_us() const;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A dataplane that is slow, or stands still: weir-control goes on to answer at once what it knows, says what it waits
+"""A dataplane that is slow, or stands still, and a disk that hangs: weir-control goes on to answer at once what it knows, says what it waits
 for and how old its knowledge is, and does what was asked when it can be done.
 
-usage: slow_test.py DATAPLANE WEIR CONTROL"""
+usage: slow_test.py DATAPLANE WEIR CONTROL UNKIND"""
 import signal
 import sys
 import threading
@@ -10,7 +10,7 @@ import time
 
 from control import Control, dataplane, door_status, policy, states
 from standing import standing, thread_named
-from unkind import skip
+from unkind import Unkind, skip
 
 PORTS = ["net_null0,no-rx=1", "net_null1,no-rx=1"]
 
@@ -74,15 +74,37 @@ def the_dataplane_stands_still(control, run):
     print(f"      while the dataplane stood still the slowest status took {slowest * 1e3:.0f} ms")
 
 
-def main(binary, weir, daemon):
+def the_history_hangs(control, machine):
+    before = control.generation()
+    answers = []
+    machine.hang(True)
+    asking = threading.Thread(target=lambda: answers.append(
+        control.ask("POST", "/v1/apply", {"root": "p.toml", "files": {"p.toml": policy("hung", 447)}})))
+    asking.start()
+    try:
+        end = time.monotonic() + 2
+        slowest, told = slowest_answer(control, lambda: time.monotonic() < end)
+        assert "is being written to the history" in told[-1]["under_way"], told[-1]
+        assert slowest < 1 and told[-1]["dataplane"]["generation"] == before and not answers, (slowest, told[-1])
+    finally:
+        machine.hang(False)
+        asking.join()
+    assert answers[0][0] == 200 and control.generation() == answers[0][1]["generation"], answers
+    print(f"      while the history hung the slowest status took {slowest * 1e3:.0f} ms")
+
+
+def main(binary, weir, daemon, library):
     with dataplane.Folder(dataplane=binary, weir=weir, control=daemon) as folder:
-        control = Control(folder)
+        control, machine = Control(folder), Unkind(folder.file("unkind"), library, "entry.json")
         run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--door", "door"], PORTS, 2)
         try:
             run.wait_for("live")
+            folder.user = {**(user := folder.user), "env": machine.environment}
             control.start()
-            for case in (an_install_takes_long, the_dataplane_stands_still):
-                case(control, run)
+            folder.user = user
+            for case, what in ((an_install_takes_long, run), (the_dataplane_stands_still, run),
+                               (the_history_hangs, machine)):
+                case(control, what)
                 print("ok   ", case.__name__)
             assert door_status(folder)["generation"] == control.generation()
             control.stop()
