@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A dataplane that is slow, or stands still, and a disk that hangs: weir-control goes on to answer at once what it knows, says what it waits
-for and how old its knowledge is, and does what was asked when it can be done.
+"""A dataplane that is slow, or stands still, and a disk that hangs: weir-control goes on to answer at once what it
+knows, says what it waits for and how old that is, and does what was asked when it can be done.
 
 usage: slow_test.py DATAPLANE WEIR CONTROL UNKIND"""
 import signal
