@@ -5,91 +5,20 @@
 #include "dataplane/flow/idle_times.hpp"
 #include "dataplane/pipeline/burst.hpp"
 #include "dataplane/policy/verify.hpp"
+#include "tests/bench/frame_source.hpp"
 #include "tests/bench/pages.hpp"
 #include "tests/bench/rounds.hpp"
 
 #include <cstring>
 #include <memory>
-#include <random>
 
 using namespace weir;
 
 namespace {
 
-constexpr u32 packets_per_round = 1 << 20;
+using bench::FrameSource, bench::packets_per_round;
 constexpr HashKey secret{{0x243f'6a88'85a3'08d3, 0x1319'8a2e'0370'7344, 0xa409'3822'299f'31d0, 0x082e'fa98'ec4e'6c89}};
-constexpr Tick start = 1'700'000'000 * tick_second;
-
-// Frames of N flows written into a small ring of hot buffers, as a device would: the four addresses' bytes that change
-// and the ports. Both halves of a pair of addresses add up to the same sum, so one header checksum fits all, and TCP's
-// differs by port and flags alone.
-class FrameSource {
- public:
-  FrameSource(u32 flows, bool is_rdma) : flows_(flows), is_rdma_(is_rdma), frames_(buffers * frame_bytes_max) {
-    for (u32 i = 0; i < buffers; ++i) make_template(&frames_[i * frame_bytes_max]);
-    std::mt19937 random(7);
-    order_.resize(packets_per_round);
-    for (u32& flow : order_) flow = static_cast<u32>(u64{random()} * flows >> 32);
-  }
-
-  u32 frame_bytes() const { return is_rdma_ ? 66 : 64; }
-  Checksum checksum = Checksum::good;  // what the port says
-
-  // The next packets, TCP segments with these flags, from the opener or the replier.
-  std::span<const Packet> next(u8 flags, bool sequential) {
-    for (u32 i = 0; i < burst_packets_max; ++i) {
-      const u32 flow = sequential ? sequence_++ % flows_ : order_[at_++ % packets_per_round];
-      std::byte* frame = &frames_[buffer_++ % buffers * frame_bytes_max];
-      write_flow(frame, flow, flags);
-      burst_[i] = {frame, frame_bytes(), 0, start, flow, {}, 0, checksum};
-    }
-    return burst_;
-  }
-
- private:
-  static constexpr u32 buffers = 128;  // more than are inside the pipeline at once
-  static constexpr u32 frame_bytes_max = 128;
-
-  void make_template(std::byte* at) const {
-    // SEND only, eight bytes.
-    const u8 rdma[] = {2,  0, 0, 0, 0,   2, 2,    0,    0, 0,  0, 1, 8, 0, 0x45, 0,    0, 52, 0, 0, 0x40, 0, 64, 17,
-                       0,  0, 10, 0, 0,  0, 10,   1,    0, 0,  192, 0, 0x12, 0xb7, 0,  32, 0, 0, 4, 0, 0xff, 0xff, 0, 0,
-                       0,  2, 0, 0, 0,   1};
-    const u8 tcp[] = {2, 0,  0, 0, 0, 2,  2, 0, 0, 0, 0, 1, 8,  0, 0x45, 0, 0, 40, 0, 0, 0x40, 0,    64,   6, 0,
-                        0, 10, 0, 0, 0, 10, 1, 0, 0, 0, 0, 0, 80, 0, 0,    0, 1, 0,  0, 0, 1,    0x50, 0x10, 4, 0};
-    is_rdma_ ? std::memcpy(at, rdma, sizeof rdma) : std::memcpy(at, tcp, sizeof tcp);
-    write_flow(at, 0, 0x10);
-    u32 sum = 0;
-    for (u32 i = 14; i < 34; i += 2) sum += load_be16(at + i);
-    sum = (sum & 0xffff) + (sum >> 16);
-    const u16 header_sum = swap(static_cast<u16>(~(sum + (sum >> 16))));
-    std::memcpy(at + 24, &header_sum, 2);
-  }
-  void write_flow(std::byte* at, u32 flow, u8 flags) const {
-    const u16 low = static_cast<u16>(flow), high = static_cast<u16>(~low);
-    const u16 port = swap(static_cast<u16>(1024 + (flow >> 16)));
-    std::memcpy(at + 28, &low, 2);
-    std::memcpy(at + 32, &high, 2);
-    if (is_rdma_) {
-      at[48] = static_cast<std::byte>(flow >> 16), at[49] = std::byte{2};  // the queue pair
-      return;
-    }
-    std::memcpy(at + 34, &port, 2);
-    at[47] = static_cast<std::byte>(flags);
-    // 10.0 + 10.1 + ffff of the addresses, protocol and length, target port, two sequence numbers, offset, window.
-    const u32 fixed = 0x0a00 + 0x0a01 + 0xffff + 6 + 20 + 80 + 1 + 1 + 0x5000 + 0x0400;
-    const u32 sum = fixed + 1024 + (flow >> 16) + flags;
-    const u16 tcp_sum = swap(static_cast<u16>(~((sum & 0xffff) + (sum >> 16))));
-    std::memcpy(at + 50, &tcp_sum, 2);
-  }
-
-  u32 flows_;
-  bool is_rdma_;
-  std::vector<std::byte> frames_;
-  std::vector<u32> order_;
-  Packet burst_[burst_packets_max];
-  u32 at_ = 0, sequence_ = 0, buffer_ = 0;
-};
+constexpr Tick start = FrameSource::start;
 
 // What every packet is charged to.
 enum class Charged { nothing, budget, budget_and_limit, limit_by_source, rdma };
