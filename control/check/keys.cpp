@@ -93,8 +93,8 @@ constexpr KeyRow keys_[] = {
      "directory `policy.d` beside the root file are included without being named."},
 
     {"policy", "name", text, false, true, "", "", "Shown wherever the policy is."},
-    {"policy", "mode", choice, false, true, "enforce|monitor", "monitor", "Monitor counts and logs, and passes."},
-    {"policy", "monitor_until", date, false, false, "", "", "When monitor becomes enforce; at most 30 days."},
+    {"policy", "mode", choice, false, true, "enforce|monitor", "", "Monitor counts and logs, and passes."},
+    {"policy", "monitor_until", date, false, true, "", "", "When monitor becomes enforce; at most 30 days."},
     {"policy", "require", texts, false, true, "", "",
      "Governance keys that every allow must state: `owner`, `why`, `ticket`, `expires`."},
     {"policy", "pins", choice, false, true, "required|optional", "",
@@ -253,7 +253,7 @@ constexpr KeyRow keys_[] = {
     {"limit", "new_connections", frequency, false, true, "", "", "New connections over time."},
     {"limit", "connections", integer, false, true, "", "", "Connections at once."},
     {"limit", "per", choice, false, true, "source|target|pair|rule", "", "What has a bucket of its own."},
-    MODE("limit", "monitor", false),
+    MODE("limit", "", true),
     GOVERNANCE("limit"),
 
     {"budget", "name", text, false, true, "", "", "Shown in decisions and counters."},

@@ -140,9 +140,16 @@ void empty_segments(const Model& model, Diagnostics& out) {
               "statements that name it do nothing");
 }
 
+void watching(const Model& model, Diagnostics& out) {
+  if (model.monitor)
+    out.add("W0425", model.mode_span, "the policy only watches",
+            model.monitor_until_s ? "denies nothing before `monitor_until` is over" : "denies nothing");
+}
+
 }  // namespace
 
 void lint(const Resolved& resolved, const Cells& cells, std::int64_t now_s, Diagnostics& out) {
+  watching(resolved.model, out);
   unused(resolved.names, out);
   expiring(resolved, now_s, out);
   unpinned(resolved.model, out);

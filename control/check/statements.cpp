@@ -65,6 +65,7 @@ void Resolver::policy_and_link() {
     if (const Node* policy = value_of(document.tree, "policy"); policy != nullptr && document.is_root) {
       made_.model.name = text_of(*policy, "name");
       made_.model.monitor = monitors(*policy, made_.model.monitor_until_s);
+      if (made_.model.monitor) made_.model.mode_span = policy->find("mode")->value.span;
       made_.pins_optional = text_of(*policy, "pins") == "optional";
       if (const Node* require = value_of(*policy, "require"))
         each_text(*require, [&](const Node& item) {

@@ -7,7 +7,9 @@
 #include "control/compile/decide.hpp"
 #include "control/compile/covert.hpp"
 #include "control/compile/inspect.hpp"
+#include "control/compile/monitor.hpp"
 #include "control/compile/rdma.hpp"
+#include "control/compile/rows.hpp"
 #include "control/compile/rules.hpp"
 #include "control/compile/trie.hpp"
 #include "control/compile/write.hpp"
@@ -194,10 +196,8 @@ u32 link_bits(const Link& link) {
          (link.dhcp ? image::link_dhcp : 0);
 }
 
-}  // namespace
-
-std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t generation, DecisionForm form,
-                                               std::span<const std::byte> patterns) {
+std::expected<Compiled, CapacityError> compile_as_is(const Model& model, std::uint64_t generation, DecisionForm form,
+                                                     std::span<const std::byte> patterns) {
   if (auto wrong = too_much_looked_for(model)) return std::unexpected(std::move(*wrong));
   if (model.segments.size() >= no_segment) return too_many("E0601", "segments", model.segments.size(), no_segment - 1);
   if (model.statements.size() >= decisions_max)
@@ -241,6 +241,7 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   Contents contents;
   contents.meta.push_back({});
   contents.meta[0].link = link_bits(model.link);
+  contents.meta[0].monitor_until = monitored_until(model.monitor, model.monitor_until_s);
   contents.meta[0].link_kib_a_day = static_cast<u32>(std::min<u64>(model.link.bytes_a_day / 1024, ~u32{0}));
   put_tries(atoms, contents);
   put_ports(model, zones, contents);
@@ -254,6 +255,14 @@ std::expected<Compiled, CapacityError> compile(const Model& model, std::uint64_t
   report.image_bytes = image_bytes(contents);
   if (report.image_bytes > image_bytes_max) return too_many("E0608", "bytes", report.image_bytes, image_bytes_max);
   return Compiled{write_image(contents, generation), report};
+}
+
+}  // namespace
+
+std::expected<Compiled, CapacityError> compile(const Model& stated, std::uint64_t generation, DecisionForm form,
+                                               std::span<const std::byte> patterns) {
+  if (!stated.monitor) return compile_as_is(stated, generation, form, patterns);
+  return compile_as_is(monitored(stated), generation, form, patterns);
 }
 
 }  // namespace weir::control

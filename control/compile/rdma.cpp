@@ -1,6 +1,7 @@
 // One row a rule, a job, a direction of a declared queue pair; and the settings.
 #include "control/compile/rdma.hpp"
 
+#include "control/compile/monitor.hpp"
 #include "control/compile/rows.hpp"
 #include "dataplane/packet/key.hpp"
 #include "dataplane/policy/policy.hpp"
@@ -11,8 +12,9 @@ namespace weir::control {
 
 namespace {
 
+// A forbid has no terms, but for one that only watches (monitored()).
 image::RdmaRule rule_of(const Statement& statement) {
-  if (statement.is_forbid) return {};
+  if (statement.is_forbid && !statement.rdma.operations) return {};
   const RdmaTerms& terms = statement.rdma;
   return {.read_credit = terms.read_credit,
           .read_mtu = terms.read_mtu,
@@ -78,6 +80,9 @@ void put_rdma(const Model& model, std::span<const u32> order, const std::vector<
   row.nak_penalty_ms = model.rdma.nak_penalty_ms;
   row.icrc = static_cast<u8>(model.rdma.check_icrc ? Checksums::check : Checksums::trust);
   row.used = model.opens_rdma();
+  row.reads_handshakes = std::ranges::any_of(model.statements, [](const Statement& one) {
+    return !one.is_forbid && !one.services.rdma.empty() && one.name != monitor_rule;
+  });
   contents.rdma.push_back(row);
 }
 

@@ -1,6 +1,7 @@
 // Sizes of address sets are sums over atoms, so that a list of a million prefixes is counted once.
 #include "control/compile/rules.hpp"
 
+#include "control/compile/monitor.hpp"
 #include "dataplane/policy/policy.hpp"
 
 #include <algorithm>
@@ -93,7 +94,7 @@ std::vector<u128> segment_sizes(const Model& model, const Atoms& atoms) {
 
 std::vector<u32> order_rules(const Model& model, const Atoms& atoms, const Services& services) {
   struct Rank {
-    bool is_allow;
+    bool is_allow, is_monitor;  // policy.mode comes after whatever policy says
     Product pairs;
     u64 points;
     auto operator<=>(const Rank&) const = default;
@@ -103,7 +104,8 @@ std::vector<u32> order_rules(const Model& model, const Atoms& atoms, const Servi
   for (std::size_t i = 0; i < model.statements.size(); ++i) {
     const Statement& statement = model.statements[i];
     const u128 from = unions.of(statement.from, statement.from_any), to = unions.of(statement.to, statement.to_any);
-    ranks.push_back({!statement.is_forbid, product(from, to), services.points[services.set_of[i]]});
+    ranks.push_back({!statement.is_forbid, statement.name == monitor_rule, product(from, to),
+                     services.points[services.set_of[i]]});
   }
   std::vector<u32> order(model.statements.size());
   std::iota(order.begin(), order.end(), 0u);

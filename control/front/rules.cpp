@@ -22,6 +22,12 @@ void add_capacity(const CapacityError& error, Diagnostics& out) {
   if (!error.note.empty()) made.note(error.note);
 }
 
+// What questions are put to: a policy in monitor mode denies nothing, and says all the same what it would deny.
+Model asked_of(Model model) {
+  model.monitor = false;
+  return model;
+}
+
 }  // namespace
 
 std::expected<PolicyFile, std::string> take_image(std::span<const std::byte> image) {
@@ -38,7 +44,7 @@ std::expected<PolicyFile, std::string> take_image(std::span<const std::byte> ima
 }
 
 Rules read_rules(Loaded loaded, std::int64_t now_s, std::uint64_t generation, Purpose purpose, Signatures signatures) {
-  Rules rules{check(std::move(loaded), now_s, purpose), std::nullopt, std::nullopt, now_s};
+  Rules rules{check(std::move(loaded), now_s, purpose), std::nullopt, std::nullopt, {}, now_s};
   if (!rules.checked.ok()) return rules;
   std::vector<std::byte> patterns;
   if (signatures == Signatures::compiled && !rules.checked.model.pattern_sets.empty()) {
@@ -50,7 +56,13 @@ Rules read_rules(Loaded loaded, std::int64_t now_s, std::uint64_t generation, Pu
     }
     patterns = std::move(*made);
   }
-  auto compiled = compile(rules.checked.model, generation, DecisionForm::automatic, patterns);
+  const Model& model = rules.checked.model;
+  auto compiled = compile(asked_of(model), generation, DecisionForm::automatic, patterns);
+  if (compiled && model.monitor) {
+    auto made = compile(model, generation, DecisionForm::automatic, patterns);
+    if (made) rules.monitoring = std::move(made->image);
+    else compiled = std::unexpected(std::move(made.error()));
+  }
   if (!compiled) {
     add_capacity(compiled.error(), rules.checked.diagnostics);
     return rules;

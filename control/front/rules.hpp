@@ -26,12 +26,16 @@ enum class Signatures { named, compiled };
 struct Rules {
   Checked checked;
   std::optional<CompileReport> report;
-  std::optional<PolicyFile> compiled;  // when the rules hold
+  std::optional<PolicyFile> compiled;  // when the rules hold: what they say, for questions
+  std::vector<std::byte> monitoring;   // in monitor mode: the image that passes and tells what they deny
   std::int64_t now_s = 0;
 
   bool ok() const { return compiled.has_value() && checked.ok(); }
-  // When ok.
-  std::span<const std::byte> image() const { return {compiled->image.get(), report->image_bytes}; }
+  // When ok: what a dataplane takes.
+  std::span<const std::byte> image() const {
+    if (!monitoring.empty()) return monitoring;
+    return {compiled->image.get(), report->image_bytes};
+  }
 };
 
 // The dataplane takes only what is above the generation in force, and 0 is none.

@@ -291,6 +291,7 @@ struct Model {
   std::uint32_t instances = 1;        // enforcement points that share every budget and limit
   bool fleet_stated = false;          // [fleet] is there
   bool monitor = false;               // policy.mode: nothing that policy would deny is denied; no bound holds
+  Span mode_span;                     // of policy.mode, when it is monitor
   std::optional<std::int64_t> monitor_until_s;  // first second (Unix) at which it enforces all the same
 
   // Line (from 1) of a span's start, for the image's rule table.

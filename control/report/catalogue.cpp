@@ -328,6 +328,9 @@ constexpr CodeRow rows[] = {
      "What is looked at in a connection says the most specific allow that covers it. This allow is more specific than "
      "another that overlaps it, and lacks an inspection, a protocol or terms of DNS, ICMP or headers that the "
      "other asks for: what both cover passes without it. Where that is meant, say so in `why`; else ask for the same."},
+    {"W0425", "a policy that only watches",
+     "[policy] mode is \"monitor\": what the policy would deny passes, and is told. No bound holds meanwhile. With "
+     "`monitor_until` the dataplane enforces by itself after that day."},
     {"W0410", "a segment without addresses", "`except` takes everything away, or the list is empty."},
 };
 

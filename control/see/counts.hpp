@@ -34,6 +34,7 @@ inline constexpr CounterRow counter_rows[] = {
     {"evicted_idle", &WorkerCounters::evicted_idle, false, "idle flows that made room in a full table"},
     {"rdma_alarms", &WorkerCounters::rdma_alarms, false, "alarms of RDMA"},
     {"job_alarms", &WorkerCounters::job_alarms, false, "alarms of jobs"},
+    {"limits_watched", &WorkerCounters::limits_watched, false, "what a limit in monitor mode let pass beyond it"},
 };
 inline constexpr std::size_t counter_count = std::size(counter_rows);
 

@@ -256,6 +256,7 @@ door::Answer DoorServer::answer(door::Result result) const {
   reply.uptime_s = static_cast<u64>(uptime.count());
   reply.reasons_table = door::reasons_table_value;
   write_text(reply.policy_name, installer_.policy_name());
+  if (const InstalledPolicy* current = installer_.current()) reply.monitor_until = current->policy.monitor_until();
   fallback_.describe(reply);
   restart_.describe(reply);
   return reply;

@@ -150,6 +150,7 @@ Reason Pipeline::open_bill(const InstalledPolicy& installed, const Question& que
     if (answer == LimitCells::Answer::conforms) continue;
     if (now_ < rate.monitor_until) {
       cells.enter(limits[i].cell);
+      counters_.limits_watched.add(1);
       continue;
     }
     while (i != 0) cells.leave(limits[--i].cell);

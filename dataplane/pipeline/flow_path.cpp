@@ -116,7 +116,7 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   if (config_.rdma != nullptr) {
     if (!config_.rdma->handshakes().is_empty()) config_.rdma->handshakes().forget(flow);
     const bool begins = headers.protocol == protocol_tcp && tcp_opens(headers.tcp_flags);
-    if (begins && installed.policy.has_rdma())
+    if (begins && installed.policy.reads_handshakes())
       read_handshake(installed, headers, entry.packet, flow);
   }
   if (watch != Inspector::none) watch_flow(flow, watch);

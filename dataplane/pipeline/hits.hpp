@@ -25,7 +25,7 @@ class Hits {
     if (flow_is_new) {
       add(rule, &RuleHits::opened, now);
       for (u32 depth = 0; depth < tunnels; ++depth) add(outside_rules_[depth], &RuleHits::opened, now);
-    } else if (verdict == Verdict::drop || rule < forbids_) {
+    } else if (verdict == Verdict::drop || (verdict == Verdict::answer && rule < forbids_)) {
       add(rule, &RuleHits::dropped, now);
     }
   }

@@ -49,7 +49,10 @@ inline Reason Pipeline::limit_refusal(const InstalledPolicy& installed, const Li
   LimitCells& cells = config_.bills->limits();
   const LimitCells::Answer answer = counts ? cells.take(use.cell, rate, load.frame_bytes, load.frames, now_)
                                            : cells.would_take(use.cell, rate, load.frame_bytes, load.frames, now_);
-  return answer == LimitCells::Answer::conforms || now_ < rate.monitor_until ? Reason::undecided : reason_of(answer);
+  if (answer == LimitCells::Answer::conforms) return Reason::undecided;
+  if (now_ >= rate.monitor_until) return reason_of(answer);
+  if (counts) counters_.limits_watched.add(load.frames);
+  return Reason::undecided;
 }
 
 // Why what meets these limits and draws on these purses would not leave, all else agreed.

@@ -24,7 +24,7 @@ Sentence check_rules(const View& view) {
     for (const u8 zero : one.zero)
       if (zero != 0) return "has a reserved field that is not zero";
     if (one.operations > rdma_operations_all || one.read_unless_asset > 1) return "has a word that does not exist";
-    if (view.rules[index].is_forbid) {
+    if (view.rules[index].is_forbid && view.meta[0].monitor_until == 0) {
       if ((one.read_credit | one.read_mtu | one.first_use | one.operations | one.read_unless_asset) != 0)
         return "lets a forbid open queue pairs";
       continue;
@@ -78,7 +78,8 @@ Sentence check_settings(const View& view) {
   if (!holds(row.cnp) || !holds(row.cm)) return "has a rate that cannot be kept";
   if (row.nak_penalty_ms == 0 || row.nak_penalty_ms > nak_penalty_ms_max) return "has a penalty out of bounds";
   if (row.icrc > static_cast<u8>(Checksums::trust) || row.used > 1) return "has a word that does not exist";
-  return (row.zero[0] | row.zero[1]) == 0 ? Sentence{} : "has a reserved field that is not zero";
+  if (row.reads_handshakes > row.used) return "learns queue pairs that nothing opens";
+  return row.zero == 0 ? Sentence{} : "has a reserved field that is not zero";
 }
 
 }  // namespace

@@ -5,10 +5,10 @@
 
 namespace weir::image {
 
-inline Judgement judged(const View& view, u32 rule, u32 decision, u16 from, u16 to) {
+inline Judgement judged(const View& view, u32 rule, u32 decision, u16 from, u16 to, Tick now) {
   if (decision == 0) return {Reason::no_allow, 0, no_rule, from, to};
-  const Reason reason = rule < view.forbids_count ? Reason::forbidden : Reason::flow_new;
-  return {reason, static_cast<u16>(decision), rule, from, to};
+  const bool denies = rule < view.forbids_count && now >= view.meta[0].monitor_until;
+  return {denies ? Reason::forbidden : Reason::flow_new, static_cast<u16>(decision), rule, from, to};
 }
 
 // Follows the chain of a matrix cell past decisions that have expired. What expired first is named when nothing
@@ -20,7 +20,7 @@ inline Judgement decide_chain(const View& view, u16 cell, u16 from, u16 to, Tick
     index = view.decisions[index].next;
   }
   if (index == 0 && cell != 0) return {Reason::expired, cell, view.decisions[cell].rule, from, to};
-  return judged(view, view.decisions[index].rule, index, from, to);
+  return judged(view, view.decisions[index].rule, index, from, to, now);
 }
 
 inline const u16& matrix_row(const View& view, u16 from, u16 to) {
@@ -32,7 +32,7 @@ inline const u16& matrix_cell(const View& view, u16 row, u16 service) {
 
 inline Judgement decide_matrix(const View& view, u16 cell, u16 from, u16 to, Tick now) {
   if (!view.expiries.empty()) [[unlikely]] return decide_chain(view, cell, from, to, now);
-  return judged(view, u32{cell} - 1, cell, from, to);
+  return judged(view, u32{cell} - 1, cell, from, to, now);
 }
 
 // Calls seen(word, bits) for every word in which rules may be in all three sets, with those rules.
@@ -84,7 +84,7 @@ inline Judgement decide_expiring(const View& view, u16 from, u16 to, u16 service
   });
   if (best == no_rule && expired != no_rule)
     return {Reason::expired, static_cast<u16>(expired + 1), expired, from, to};
-  return judged(view, best, best + 1, from, to);
+  return judged(view, best, best + 1, from, to, now);
 }
 
 // No branch on whether a word holds a rule of all three, which cannot be foreseen. In a word the
@@ -97,7 +97,7 @@ inline Judgement decide_vectors(const View& view, u16 from, u16 to, u16 service,
     const u32 rule = view.bit_rules[word * 64 + first] | (u32{bits != 0} - 1);
     best = rule < best ? rule : best;
   });
-  return judged(view, best, best + 1, from, to);
+  return judged(view, best, best + 1, from, to, now);
 }
 
 inline Judgement decide(const View& view, u16 from, u16 to, u16 service, Tick now) {

@@ -17,7 +17,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 6;
+inline constexpr u32 version = 7;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -58,6 +58,7 @@ struct Meta {
   u32 charge_services_count;  // services that some budget or limit tells apart
   u32 instances;              // enforcement points that share every budget; amounts are those of one
   u32 link_kib_a_day;         // of each kind of [link], per port
+  u64 monitor_until;          // the first Tick at which a forbid denies; 0: always
 };
 
 // Longest-prefix structure (the construction of "Poptrie", Asai and Ohara 2015): a direct root, then 64-way nodes.

@@ -78,7 +78,8 @@ struct RdmaSettings {
   u32 nak_penalty_ms;   // after a refused READ; doubles
   u8 icrc;              // Checksums
   u8 used;              // some allow opens RDMA
-  u8 zero[2];
+  u8 reads_handshakes;  // and not by monitor mode alone, where nothing need be learned
+  u8 zero;
 };
 
 }  // namespace weir::image

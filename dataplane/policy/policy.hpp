@@ -30,7 +30,7 @@ struct Question {
 };
 
 struct Judgement {
-  Reason reason;       // flow_new when allowed; no_allow, forbidden, expired or spoofed otherwise
+  Reason reason;       // flow_new when it passes, by monitor mode too; no_allow, forbidden, expired or spoofed
   u16 decision;        // index of the decision, also when it denies; 0 where no rule decided
   u32 rule;            // the allow or forbid that decided (the expired allow, for expired), or no_rule
   u32 source_zone, target_zone;  // compiled zones of this image; unknown when spoofed
@@ -62,6 +62,8 @@ struct ImageError;
 class Policy {
  public:
   u64 generation() const { return view_.header->generation; }
+  // The first Tick at which it denies what it says: 0 but in monitor mode.
+  Tick monitor_until() const { return view_.meta[0].monitor_until; }
   std::string_view name() const { return text(view_.meta[0].name); }
   LinkRules link() const;
 
@@ -89,8 +91,12 @@ class Policy {
   // A decision's facts, by index from a Judgement or a flow record of the same generation.
   Log log_of(u16 decision) const { return static_cast<Log>(view_.decisions[decision_checked(decision)].log); }
   u32 rule_of(u16 decision) const { return view_.decisions[decision_checked(decision)].rule; }
-  // First tick at which the decision no longer allows (its rule's `expires`), or the largest Tick.
-  Tick expires_at(u16 decision) const { return view_.decisions[decision_checked(decision)].expires; }
+  // First tick at which the decision no longer allows (its rule's `expires`; of a forbid, where monitor mode ends), or
+  // the largest Tick.
+  Tick expires_at(u16 decision) const {
+    const image::Decision& one = view_.decisions[decision_checked(decision)];
+    return one.allow || decision == 0 ? one.expires : view_.meta[0].monitor_until;
+  }
   // The earliest expires_at() of any decision that is later than `now`, or the largest Tick.
   Tick next_expiry(Tick now) const;
 
@@ -119,6 +125,8 @@ class Policy {
 
   // RDMA and jobs. Zones are those of a Judgement of this policy. Whether some allow opens RDMA:
   bool has_rdma() const { return view_.rdma[0].used; }
+  // Whether what NCCL's connections say of queue pairs is learned.
+  bool reads_handshakes() const { return view_.rdma[0].reads_handshakes; }
   const image::RdmaSettings& rdma() const { return view_.rdma[0]; }
   // What the queue pairs of a rule may do.
   const image::RdmaRule& rdma_rule(u32 rule) const {

@@ -23,7 +23,7 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 8;
+inline constexpr u16 version_value = 9;
 
 enum class Act : u16 {
   install = 1,
@@ -100,12 +100,13 @@ struct Answer {
   u64 confirm_left_ms;      // likewise: the time left for one; 0: it is over
   char links_down[256];         // status: the ports whose link is down, by name, with a comma between
   char fallback_sentence[128];  // likewise: why the fallback is not in force although its time has come
+  u64 monitor_until;        // of the policy in force: the first Tick at which it denies; 0: it does, all ones: never
   u64 flows_kept;           // status: of the run before, by a planned restart; 0 also where nothing was kept
   u64 flows_not_kept;       // likewise: inspected ones, and those that found no room
   u64 restart_blocked_us;   // likewise: from the last look for frames of the run before until the first of this one
   char restart_sentence[256];  // status: why it started empty, where there was something to take up
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1616);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1624);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);

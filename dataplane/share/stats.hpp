@@ -45,6 +45,7 @@ struct alignas(64) WorkerCounters {
   Counter evicted_idle;    // heard both ways, long ago
   Counter rdma_alarms;     // events rdma_*: two hosts of which something was counted too often, once a window each
   Counter job_alarms;      // events job_*: likewise of two members
+  Counter limits_watched;  // packets, and openings, that a limit in monitor mode would have dropped
   ReasonCounter reasons[reasons_count];
 };
 

@@ -17,8 +17,8 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII64sQ")
-ANSWER_BYTES = 1616
-MAGIC, VERSION = 0x524F4F44, 8
+ANSWER_BYTES = 1624
+MAGIC, VERSION = 0x524F4F44, 9
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
 

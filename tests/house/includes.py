@@ -45,6 +45,7 @@ MAY_INCLUDE = {
     "control/serve": CONTROL_ENGINE + ("dataplane/share", "control/model", "control/source", "control/check",
                                        "control/report", "control/front", "control/door", "control/publish",
                                        "control/see"),
+    "control/recommend": CONTROL_ENGINE + ("control/model", "control/source", "control/check", "control/compile"),
     "control/doctor": (),
     "control/see": ENGINE + ("control/source", "control/door"),
     "tools/capture": ("dataplane/base",),
@@ -52,7 +53,7 @@ MAY_INCLUDE = {
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
                             "control/ask", "control/bound", "control/diff", "control/door", "control/see",
-                            "control/front", "control/serve", "control/publish", "control/doctor",
+                            "control/front", "control/serve", "control/publish", "control/doctor", "control/recommend",
                             "dataplane/guard"),
     "tests": ("dataplane", "control", "tools"),
 }

@@ -28,7 +28,8 @@ class HitsWatch {
     if (outcome.rule == no_rule) return;
     Book& book = books_[policy];
     Due& due = book.due.at(outcome.rule);
-    const bool denied = outcome.verdict == Verdict::drop || book.installed.policy.rule(outcome.rule).is_forbid;
+    const bool rejected = outcome.verdict == Verdict::answer && book.installed.policy.rule(outcome.rule).is_forbid;
+    const bool denied = outcome.verdict == Verdict::drop || rejected;
     due.opened += outcome.flow_is_new;
     due.dropped += denied && !outcome.flow_is_new;
   }

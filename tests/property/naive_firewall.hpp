@@ -111,7 +111,9 @@ class Firewall {
   }
 
   static Reason judge(const control::Model& model, const MeantPacket& packet, std::uint64_t now_us) {
-    bool allowed = false, expired = false;
+    const auto is_before = [&](std::int64_t end_s) { return now_us < static_cast<std::uint64_t>(end_s) * 1'000'000; };
+    if (model.monitor && (!model.monitor_until_s || is_before(*model.monitor_until_s))) return Reason::flow_new;
+    bool allowed = false, expired = model.monitor;  // as if by an allow of everything that has ended
     for (const auto& statement : model.statements) {
       if (!covers(statement, model, packet)) continue;
       if (statement.is_forbid) return Reason::forbidden;

@@ -240,6 +240,7 @@ Facts Policy::facts(const Packet& packet, const Answer& answer) const {
   facts.target_assets = assets_among(targets(packet));
   facts.source_jobs = jobs_among(sources(packet));
   facts.target_jobs = jobs_among(targets(packet));
+  if (answer.rule == "policy.mode") facts.terms = {127, 0, 1024, u64{64} << 20, 1 << 20, 0};
   bool asks = false;
   for (const u32 index : sources(packet)) asks |= model_.segments[index].reject;
   for (const control::Statement& statement : model_.statements) {
@@ -303,6 +304,11 @@ Answer Policy::judge(const Packet& packet, Tick now) const {
     answer.reason = reason;
     answer.rule = statement.name;
   }
+  if (answer.reason == Reason::flow_new || !model_.monitor) return answer;
+  const bool over = model_.monitor_until_s && static_cast<std::int64_t>(now / tick_second) >= *model_.monitor_until_s;
+  if (answer.reason == Reason::no_allow || (answer.reason == Reason::expired && !over)) answer.rule = "policy.mode";
+  if (!over) answer.reason = Reason::flow_new;
+  else if (answer.reason == Reason::no_allow) answer.reason = Reason::expired;
   return answer;
 }
 

@@ -2,6 +2,7 @@
 // both decision forms. Default: 60 models and 500 packets each; WEIR_PROPERTY_SCALE multiplies the packets, and
 // WEIR_PROPERTY_MODELS sets the models (100,000 packets x 200 models: SCALE=200 MODELS=200).
 #include "control/compile/compile.hpp"
+#include "control/compile/monitor.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/image_memory.hpp"
 #include "tests/property/random_model.hpp"
@@ -57,7 +58,7 @@ std::string shown(const naive::Packet& packet, const naive::Answer& naive, const
 
 // One burst of packets at one time, asked one by one and all at once.
 void compare(u64 seed, naive::Draw& draw, const control::Model& model, const naive::Policy& twin, const Policy& policy,
-             u64 count, std::map<Reason, u64>& seen, u64& seen_facts) {
+             u64 count, std::map<Reason, u64>& seen, u64& seen_facts, u64& seen_watched) {
   const Tick now = naive::random_time(draw);
   std::vector<Question> questions;
   std::vector<Judgement> judgements(count);
@@ -66,6 +67,7 @@ void compare(u64 seed, naive::Draw& draw, const control::Model& model, const nai
     questions.push_back(naive::question_of(packet, policy));
     const naive::Answer expected = twin.judge(packet, now);
     ++seen[expected.reason];
+    seen_watched += expected.reason == Reason::flow_new && expected.rule == control::monitor_rule;
     judgements[i] = policy.judge(questions[i], now);
     const naive::Answer answer = answer_of(policy, questions[i], judgements[i]);
     if (answer != expected) FAIL("seed " << seed << ": " << shown(packet, expected, answer));
@@ -85,11 +87,13 @@ TEST_CASE("compiled policies answer as their naive twin") {
   const u64 models = from_environment("WEIR_PROPERTY_MODELS", 60);
   const u64 packets = 500 * from_environment("WEIR_PROPERTY_SCALE", 1);
   std::map<Reason, u64> seen;
-  u64 seen_facts = 0;
+  u64 seen_facts = 0, seen_watched = 0;
   bool wide_sources = false, many_groups = false;
   for (u64 seed = 0; seed < models; ++seed) {
     naive::Draw draw(seed);
-    const control::Model model = naive::random_model(draw);
+    control::Model model = naive::random_model(draw);
+    model.monitor = draw.one_in(5);
+    if (draw.one_in(2)) model.monitor_until_s = static_cast<std::int64_t>(naive::random_time(draw) / tick_second);
     const naive::Policy twin(model);
     const ImageMemory matrix(control::compile(model, 1, control::DecisionForm::matrix)->image);
     const ImageMemory vectors(control::compile(model, 1, control::DecisionForm::vectors)->image);
@@ -101,14 +105,15 @@ TEST_CASE("compiled policies answer as their naive twin") {
     many_groups |= view.groups_count > 1;
     for (u64 done = 0; done < packets;) {
       const u64 count = std::min(1 + draw.below(90), packets - done);
-      compare(seed, draw, model, twin, *by_matrix, count, seen, seen_facts);
-      compare(seed, draw, model, twin, *by_vectors, count, seen, seen_facts);
+      compare(seed, draw, model, twin, *by_matrix, count, seen, seen_facts, seen_watched);
+      compare(seed, draw, model, twin, *by_vectors, count, seen, seen_facts, seen_watched);
       done += count;
     }
   }
   CHECK((wide_sources && many_groups));
   CHECK(seen_facts > packets / 20);
   // The draw reaches every answer often enough to mean something.
+  CHECK(seen_watched > packets / 20);
   for (const Reason reason :
        {Reason::flow_new, Reason::forbidden, Reason::no_allow, Reason::spoofed, Reason::expired}) {
     INFO(row(reason).name << " " << seen[reason]);

@@ -350,7 +350,7 @@ class Sequence {
     due_[static_cast<u8>(EventKind::packet_dropped)] +=
         outcome.verdict == Verdict::answer ||
         (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse");
-    due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && policy.rule(outcome.rule).name == "b-in";
+    due_[static_cast<u8>(EventKind::flow_opened)] += outcome.flow_is_new && Policies::logs(policy.rule(outcome.rule));
   }
 
   void compare(Worker& worker, const Outcome& outcome) {

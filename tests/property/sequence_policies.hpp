@@ -11,9 +11,10 @@
 
 namespace weir {
 
-// Four policies over two inside and two outside networks of each family. Compiled once. The second and third state the
+// Five policies over two inside and two outside networks of each family. Compiled once. The second and third state the
 // same generation, as one that was taken back and another that took its number; the second and the fourth pick
-// connections up in mid-stream, the fourth is loose, and as the first otherwise.
+// connections up in mid-stream, the fourth is loose, and as the first otherwise. The fifth says what the second says,
+// and only watches for a time.
 class Policies {
  public:
   struct Installed {
@@ -21,8 +22,8 @@ class Policies {
     std::vector<std::byte> storage;
     std::unique_ptr<InstalledPolicy> installed;
   };
-  static constexpr u32 count = 4;
-  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : policy == 3 ? 3 : 2; }
+  static constexpr u32 count = 5;
+  static constexpr u64 generation_of(u32 policy) { return policy == 0 ? 1 : policy >= 3 ? policy : 2; }
   static constexpr u64 first_expiry_s = 1'700'000'100;
 
   // Without ceilings and idle times of their own, for tests that fill tables, unless asked.
@@ -48,6 +49,10 @@ class Policies {
     }
   }
   const Installed& operator[](u32 index) const { return rows_[index]; }
+  // Whether flows that the rule lets pass are told: by its `log`, or because it only watches.
+  static bool logs(const RuleView& rule) {
+    return rule.name == "b-in" || rule.name == "policy.mode" || rule.is_forbid;
+  }
 
  private:
   static control::Model model(u32 which) {
@@ -75,13 +80,15 @@ class Policies {
       return model.statements.emplace_back(statement);
     };
     model.tracking.loose = which == 3;
+    model.monitor = which == 4;
+    if (model.monitor) model.monitor_until_s = first_expiry_s + 20;
     model.tracking.pick_up = which == 1 || which == 3;
     if (which == 0 || which == 3) {
       auto& out = state("a-out", false, 0, 1).services;
       out.tcp = {{80, 80}, {443, 443}}, out.udp = {{53, 53}}, out.icmp4 = {{0x800, 0x8ff}},
       out.icmp6 = {{0x8000, 0x80ff}};
       out.protocols = {50};
-    } else if (which == 1) {
+    } else if (which == 1 || which == 4) {
       auto& in = state("b-in", false, 1, 0);
       in.services.tcp = {{80, 80}}, in.log = control::Log::opened;
       auto& out = state("b-out", false, 0, 1);

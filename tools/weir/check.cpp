@@ -173,7 +173,7 @@ int run_compile(const CheckOptions& options) {
       read_rules(options.policy, *now_s, options.generation, control::Purpose::enforce, Signatures::compiled);
   print(rules.checked.diagnostics, rules.checked.sources, options.format);
   if (!rules.ok()) return exit_invalid;
-  const std::string fault = write_image(options.image, {rules.compiled->image.get(), rules.report->image_bytes});
+  const std::string fault = write_image(options.image, rules.image());
   if (!fault.empty()) {
     fmt::print(stderr, "weir compile: {}\n", fault);
     return exit_invalid;

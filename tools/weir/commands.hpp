@@ -20,6 +20,7 @@ void add_bound(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
+void add_recommend(CLI::App& app, int& exit_code);
 void add_schema(CLI::App& app, int& exit_code);
 void add_thief(CLI::App& app, int& exit_code);
 void add_counters(CLI::App& app, int& exit_code);

@@ -172,6 +172,7 @@ void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, con
     examples.push_back(made);
   }
   const nlohmann::ordered_json whole = {{"question", question},
+                                        {"monitor", rules.checked.model.monitor},
                                         {"verdict", verdict_of(answer)},
                                         {"asked", answer.asked},
                                         {"allowed", answer.allowed},
@@ -185,6 +186,7 @@ void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, co
   if (answer.allowed != 0 && answer.allowed != answer.asked)
     fmt::print(" ({} of {} combinations are allowed; one example of each kind)", answer.allowed, answer.asked);
   fmt::print("\n");
+  if (rules.checked.model.monitor) fmt::print("  (monitor mode: what is denied here passes, and is told)\n");
   for (const Example& one : answer.examples) {
     const ReasonRow& reason = row(one.judgement.reason);
     fmt::print("\n  packet   {}\n  verdict  {}: {} ({})\n", asker.show(one.question), verdict_name(reason.verdict),

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -93,11 +94,16 @@ std::expected<Health, DoorFailure> examine(const std::string& path) {
 
 bool ledger_fails(const door::Answer& answer) { return answer.ledger == door::LedgerState::closed; }
 
+// Whether the policy in force only watches.
+bool only_watches(const door::Answer& answer) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return answer.monitor_until > static_cast<u64>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 bool needs_somebody(const Health& health) {
   const door::Answer& answer = health.now.answer;
-  return answer.generation == 0 || !health.workers_answer || ledger_fails(answer) || answer.quarantined[0] != '\0' ||
-         answer.links_down[0] != '\0' ||
-         answer.fallback_sentence[0] != '\0' ||
+  return answer.generation == 0 || only_watches(answer) || !health.workers_answer || ledger_fails(answer) ||
+         answer.quarantined[0] != '\0' || answer.links_down[0] != '\0' || answer.fallback_sentence[0] != '\0' ||
          std::ranges::any_of(health.budgets, [](const auto& one) { return share_of(one) >= soon_spent; });
 }
 
@@ -123,7 +129,9 @@ void line(bool needs, std::string_view what, const std::string& text) {
 void print_policy(const door::Answer& answer) {
   if (answer.generation == 0) line(true, "policy", "NONE: everything is denied");
   else
-    line(false, "policy", fmt::format("{}, generation {}", control::door_text(answer.policy_name), answer.generation));
+    line(only_watches(answer), "policy",
+         fmt::format("{}, generation {}{}", control::door_text(answer.policy_name), answer.generation,
+                     only_watches(answer) ? ": MONITOR MODE, nothing is denied" : ""));
   const std::string empty = control::door_text(answer.restart_sentence);
   line(false, "up",
        duration(answer.uptime_s) +
@@ -187,6 +195,7 @@ void print_json(const Health& health) {
   Json made = {{"needs_somebody", needs_somebody(health)},
                {"generation", answer.generation},
                {"policy", control::door_text(answer.policy_name)},
+               {"monitor", only_watches(answer)},
                {"uptime_s", answer.uptime_s},
                {"workers", health.now.workers.size()},
                {"workers_answer", health.workers_answer},

@@ -84,7 +84,10 @@ std::expected<PolicyFile, std::string> open_policy(const std::string& path) {
   Rules rules = read_rules(path, *time_of(""), first_generation, control::Purpose::enforce, Signatures::compiled);
   if (!rules.ok())
     return std::unexpected(control::human(rules.checked.diagnostics, rules.checked.sources, colours_on(STDERR_FILENO)));
-  return std::move(*rules.compiled);
+  if (rules.monitoring.empty()) return std::move(*rules.compiled);
+  auto file = take_image(rules.monitoring);
+  if (file) file->rule_directory = rules.compiled->rule_directory;
+  return file;
 }
 
 std::string text_of(const nlohmann::ordered_json& made, bool one_line) {

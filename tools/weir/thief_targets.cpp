@@ -86,7 +86,6 @@ std::expected<void, std::string> ThiefTargets::read_rules_of(const ThiefOptions&
       read_rules(options.policy, *now_s, first_generation, control::Purpose::enforce, Signatures::compiled);
   if (!rules.ok()) return {};  // an image
   rules_ = std::make_unique<Rules>(std::move(rules));
-  file_ = &*rules_->compiled;
   bounds_ = std::make_unique<control::Bounds>(rules_->checked.model, *now_s);
   return {};
 }
