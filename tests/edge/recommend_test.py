@@ -10,6 +10,7 @@ import sys
 
 import dataplane
 from dataplane import decisions_of, frame, pcap
+from watched import Watched
 
 START = 1_700_000_000 * 10**6
 POLICY = """version = 1
@@ -32,6 +33,13 @@ name = "no-clock"
 from = "trainers"
 to = "store"
 with = ["clock"]
+[[limit]]
+name = "few"
+from = "trainers"
+to = "store"
+with = ["dns"]
+per = "rule"
+new_connections = "1/min"
 """
 
 
@@ -62,12 +70,30 @@ def recommended(folder, *words, code=0):
     return ended
 
 
+def health_says_so(folder):
+    """A running dataplane that only watches is not well; one that enforces the same policy is."""
+    for policy, code in ((POLICY, 1), (POLICY.replace('mode = "monitor"\n', ""), 0)):
+        for name in ("inside", "outside", "door"):
+            if os.path.exists(folder.file(name)):
+                os.remove(folder.file(name))
+        watched = Watched(folder, 1, policy)
+        try:
+            said = folder.call("weir", "health", "door")
+            assert said.returncode == code and ("MONITOR MODE" in said.stdout) == (code == 1), said
+        finally:
+            watched.end()
+
+
 def main(binary, weir):
+    with dataplane.Folder(dataplane=binary, weir=weir) as folder:
+        health_says_so(folder)
     with dataplane.Folder(dataplane=binary, weir=weir) as folder:
         folder.write("policy.toml", POLICY.encode())
         watched = judged(folder, "policy.toml")
         assert watched == {("flow_new", "resolve"): 2, ("flow_new", "no-clock"): 3,
                            ("flow_new", "policy.mode"): 25}, watched
+        counted = json.loads(folder.call("weir", "counters", "--stats", "stats", "-o", "json").stdout)["sum"]
+        assert counted["limits_watched"] == 1, counted  # of two, one a minute
         taken = folder.call("weir", "events", "--stats", "stats", "--log", "eve.json", "--once", "--policy", "seen.img")
         assert taken.returncode == 0, taken
 
@@ -85,7 +111,7 @@ def main(binary, weir):
         folder.write("policy.d/recommended.toml", draft.encode())
         folder.write("policy.toml", POLICY.replace('mode = "monitor"\n', "").encode())
         enforced = judged(folder, "policy.toml")
-        assert enforced == {("flow_new", "resolve"): 2, ("forbidden", "no-clock"): 3,
+        assert enforced == {("flow_new", "resolve"): 1, ("limit_new", "resolve"): 1, ("forbidden", "no-clock"): 3,
                             ("flow_new", "trainers-to-store"): 24, ("no_allow", ""): 1}, enforced
         assert "There is nothing to allow." in recommended(folder, "/dev/null").stdout
         folder.write("odd.json", b'{"event_type": "flow"}\nno line\n' + json.dumps({"weir": []}).encode())

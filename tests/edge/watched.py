@@ -29,9 +29,9 @@ FILLING = b"\0" * 60
 class Watched:
     """A dataplane whose captures are pipes."""
 
-    def __init__(self, folder, workers=2):
+    def __init__(self, folder, workers=2, policy=POLICY):
         self.folder, self.micros, self.sent = folder, 1_700_000_000 * 10**6, 0
-        folder.write("watched.toml", POLICY.encode())
+        folder.write("watched.toml", policy.encode())
         made = folder.call("weir", "compile", "watched.toml", "-o", "watched.img", "--generation", "7")
         assert made.returncode == 0, made
         devices = []
