@@ -88,7 +88,8 @@ void add_door(Families& families, const MetricsSource& source) {
                  answer.ledger == door::LedgerState::open ? 1 : 0);
   families.gauge("weir_budget_accounts", "accounts in force, shown or not",
                  static_cast<double>(answer.budgets_in_force));
-  families.gauge("weir_quarantined", "1: some port is cut off", answer.quarantined[0] == '\0' ? 0 : 1);
+  families.gauge("weir_quarantined", "1: some port, host or flow is cut off",
+                 answer.quarantined[0] == '\0' ? 0 : 1);
   const std::string down = text_of(answer.links_down);
   families.gauge("weir_ports_without_link", "ports whose link is down",
                  down.empty() ? 0.0 : 1.0 + static_cast<double>(std::ranges::count(down, ',')));

@@ -6,6 +6,7 @@
 #include "control/serve/listen.hpp"
 #include "control/serve/options.hpp"
 #include "control/serve/publish_routes.hpp"
+#include "control/serve/quarantine_routes.hpp"
 #include "control/serve/see_routes.hpp"
 #include "control/serve/server.hpp"
 #include "control/serve/watch.hpp"
@@ -100,6 +101,7 @@ int run_program(int argc, char** argv) {
   if (const auto told = tell_metrics(**server, *options); !told) return fail(told.error());
   // The server's routes hold on to it: it ends with them.
   const std::weak_ptr<EventPump> pump = add_see_routes(**server, *options);
+  add_quarantine_routes(**server, *options);
   add_publish_routes(**server, publisher, report, [pump] { return events_json(pump.lock().get()); });
   if (!options->rules.empty() && options->watch != "off") watch.emplace(**server, publisher, report, *options);
   look_after(**server, publisher);

@@ -68,7 +68,7 @@ std::expected<void, Error> Dataplane::make_judges() {
   config.tally = &*tally_;
   installer_.emplace(config, slot_, stats_->header());
   fallback_.emplace(*installer_);
-  restart_->restore(*installer_, quarantine_);
+  restart_->restore(*installer_, quarantine_, clock_.now());
   captures_ ? make_capture_budgets(config.port_names) : make_keeper(config.port_names);
   was_refused_ = !start_kept() && !start_policy();
   if (auto made = make_cores(); !made) return made;
@@ -202,7 +202,7 @@ std::expected<void, Error> Dataplane::open_door() {
   telemetry_.emplace(*stats_);
   if (options_.door_path.empty()) return {};
   auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
-                                 *restart_, *fallback_, ordinary_);
+                                 *restart_, *fallback_, quarantine_, ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};
@@ -232,7 +232,7 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
 }
 
 void Dataplane::keep() {
-  restart_->keep({*installer_, cores_, fallback_->awaited(), cookie_secret_, quarantine_.ports(), clock_.now(),
+  restart_->keep({*installer_, cores_, fallback_->awaited(), cookie_secret_, quarantine_, clock_.now(),
                   last_look_us_});
 }
 

@@ -62,15 +62,18 @@ std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::st
                                                                    FlushBell& bell, const StatsSegment& stats,
                                                                    Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                    const Restart& restart, Fallback& fallback,
+                                                                   Quarantine& quarantine,
                                                                    const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
   return std::unique_ptr<DoorServer>(
-      new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, restart, fallback, ordinary));
+      new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, restart, fallback, quarantine,
+                     ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
                        Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
+                       Quarantine& quarantine,
                        const OrdinaryCores& ordinary)
     : listener_(listener),
       path_(std::move(path)),
@@ -81,7 +84,8 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       jobs_(jobs),
       flows_(flows),
       restart_(restart),
-      fallback_(fallback) {
+      fallback_(fallback),
+      quarantine_(quarantine, stats) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -131,7 +135,10 @@ bool DoorServer::serve_one(int client) {
     case door::Act::seal_job:
     case door::Act::open_job: return send_message(client, seal(request));
     case door::Act::cut_port:
-    case door::Act::release_port: return send_message(client, quarantine(request));
+    case door::Act::release_port: return send_message(client, cut(request));
+    case door::Act::quarantine:
+    case door::Act::let_go:
+    case door::Act::quarantined: return send_message(client, quarantine(request, message.descriptors()));
     case door::Act::export_lessons:
     case door::Act::import_lessons: return send_message(client, teach(request, message.descriptors()));
     case door::Act::flows:
@@ -236,14 +243,39 @@ door::Answer DoorServer::seal(const door::Request& request) {
   return reply;
 }
 
-door::Answer DoorServer::quarantine(const door::Request& request) {
+door::Answer DoorServer::cut(const door::Request& request) {
   const bool cuts = request.act == door::Act::cut_port;
   if (!(cuts ? installer_.cut_port(name_in(request)) : installer_.release_port(name_in(request))))
     return refuse({door::Result::refused, "port",
                    cuts ? "there is no port of this name" : "no port of this name is in quarantine"});
   door::Answer reply = answer(door::Result::done);
-  write_text(reply.quarantined, installer_.quarantined());
+  write_text(reply.quarantined, quarantined());
   return reply;
+}
+
+door::Answer DoorServer::quarantine(const door::Request& request, std::span<const int> descriptors) {
+  if (descriptors.size() != 1)
+    return refuse({door::Result::refused, "request", "hosts and flows come and go by exactly one descriptor"});
+  u32 rows = 0;
+  if (request.act == door::Act::quarantined) {
+    const auto told = quarantine_.write_rows(descriptors[0]);
+    if (!told) return refuse(told.error());
+    rows = *told;
+  } else {
+    const auto done = request.act == door::Act::quarantine ? quarantine_.put(descriptors[0])
+                                                           : quarantine_.let_go(descriptors[0]);
+    if (!done) return refuse(done.error());
+  }
+  door::Answer reply = answer(door::Result::done);
+  reply.pairs = rows;
+  write_text(reply.quarantined, quarantined());
+  return reply;
+}
+
+// Ports by name, hosts and flows by how many.
+std::string DoorServer::quarantined() const {
+  const std::string ports = installer_.quarantined(), others = quarantine_.summary();
+  return ports + (ports.empty() || others.empty() ? "" : ", ") + others;
 }
 
 door::Answer DoorServer::answer(door::Result result) const {
@@ -270,7 +302,7 @@ bool DoorServer::send_status(int client) {
   reply.budgets = static_cast<u32>(ledger.budgets.size());
   reply.budgets_in_force = ledger.budgets_count;
   write_text(reply.ledger_sentence, ledger.sentence);
-  write_text(reply.quarantined, installer_.quarantined());
+  write_text(reply.quarantined, quarantined());
   write_text(reply.links_down, stats_.links_down());
   if (!send_message(client, reply) || !send_workers(client)) return false;
   for (const BudgetLine& line : ledger.budgets) {

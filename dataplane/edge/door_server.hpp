@@ -13,6 +13,7 @@
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
+#include "dataplane/edge/quarantine_desk.hpp"
 #include "dataplane/edge/restart.hpp"
 
 #include <atomic>
@@ -30,21 +31,23 @@ class DoorServer {
                                                                 FlushBell& bell, const StatsSegment& stats,
                                                                 Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                 const Restart& restart, Fallback& fallback,
-                                                                const OrdinaryCores& ordinary);
+                                                                Quarantine& quarantine, const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
              Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
-             const OrdinaryCores& ordinary);
+             Quarantine& quarantine, const OrdinaryCores& ordinary);
   void serve();
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer confirm(const door::Request& request);
   door::Answer flush();
   door::Answer seal(const door::Request& request);
-  door::Answer quarantine(const door::Request& request);
+  door::Answer cut(const door::Request& request);
+  door::Answer quarantine(const door::Request& request, std::span<const int> descriptors);
+  std::string quarantined() const;
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
   door::Answer tell_flows(const door::Request& request, std::span<const int> descriptors);
   door::Answer refuse(const Refusal& refusal) const;
@@ -63,6 +66,7 @@ class DoorServer {
   FlowDesk& flows_;
   const Restart& restart_;
   Fallback& fallback_;
+  QuarantineDesk quarantine_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

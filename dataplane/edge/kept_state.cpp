@@ -38,7 +38,8 @@ std::string doubt_of(const KeptHead& head, u64 bytes, const KeptFor& here) {
 KeptPlaces places_of(const KeptHead& head) {
   KeptPlaces places{};
   places.gates = aligned(sizeof head);
-  places.policy = aligned(places.gates + head.gates * sizeof(KeptGate));
+  places.held = aligned(places.gates + head.gates * sizeof(KeptGate));
+  places.policy = aligned(places.held + head.held * sizeof(door::QuarantineRow));
   places.fallback = aligned(places.policy + head.policy_bytes);
   places.flows = aligned(places.fallback + head.fallback_bytes);
   places.total = places.flows + head.flows * sizeof(KeptFlow);
@@ -58,11 +59,14 @@ std::expected<KeptState, std::string> read_kept(std::span<const std::byte> bytes
   KeptState state{};
   state.head = &head;
   state.gates = {reinterpret_cast<const KeptGate*>(bytes.data() + places.gates), head.gates};
+  state.held = {reinterpret_cast<const door::QuarantineRow*>(bytes.data() + places.held), head.held};
   state.policy = bytes.subspan(places.policy, head.policy_bytes);
   state.fallback = bytes.subspan(places.fallback, head.fallback_bytes);
   state.flows = {reinterpret_cast<const KeptFlow*>(bytes.data() + places.flows), head.flows};
   const auto ends = [](const KeptGate& gate) { return strnlen(gate.job, sizeof gate.job) < sizeof gate.job; };
   if (!std::ranges::all_of(state.gates, ends)) return std::unexpected("a job in it has no end to its name");
+  const auto is_held = [](const door::QuarantineRow& row) { return row.magic == door::quarantine_magic; };
+  if (!std::ranges::all_of(state.held, is_held)) return std::unexpected("somebody in quarantine there is nobody");
   if (!state.fallback.empty() && state.policy.empty()) return std::unexpected("it has a fallback and no policy");
   const auto is_a_flow = [&](const KeptFlow& row) { return is_sound(row, here.pairs); };
   if (!std::ranges::all_of(state.flows, is_a_flow)) return std::unexpected("a flow in it is none");

@@ -1,12 +1,13 @@
-// What a planned restart hands over, as bytes: the policy in force and, where it is on trial, its fallback; ports in
+// What a planned restart hands over, as bytes: the policy in force and, where it is on trial, its fallback; who is in
 // quarantine and jobs that are sealed; the flows. Written by a process that has stopped cleanly, for the next one of
 // this machine, of the same layout, before the machine is started again, once. Whatever is not so is refused whole,
 // with a sentence: then that process starts empty.
 //
-// Layout: KeptHead, then gates, the policy's image, the fallback's, flows, each from a multiple of 64 bytes on. Numbers
-// are in the machine's order: it is the same machine.
+// Layout: KeptHead, then gates, hosts and flows in quarantine, the policy's image, the fallback's, flows, each from a
+// multiple of 64 bytes on. Numbers are in the machine's order: it is the same machine.
 #pragma once
 #include "dataplane/pipeline/keeping.hpp"
+#include "dataplane/share/quarantine_rows.hpp"
 
 #include <expected>
 #include <string>
@@ -23,7 +24,7 @@ struct KeptHead {
   static constexpr u64 magic_value = 0x3130'5350'4545'4b57;  // "WKEEPS01"
   static constexpr u64 mark_value = 0x4c4c'4557'5044'4e45;   // "ENDPWELL"
   // Goes up when anything changes that a flow's row means: the record, its states, the numbers of classes.
-  static constexpr u32 layout_value = 1;
+  static constexpr u32 layout_value = 2;
 
   u64 magic;
   u64 mark;      // mark_value, once all else has been written
@@ -43,7 +44,7 @@ struct KeptHead {
   u32 quarantined;          // bit by port index
   u32 gates;
   u32 workers;              // told, not asked: flows are shared out anew
-  u32 zero;
+  u32 held;                 // hosts and flows in quarantine
 };
 inline constexpr std::size_t kept_checksummed_from = 24;
 static_assert(std::is_trivially_copyable_v<KeptHead> && sizeof(KeptHead) == 208);
@@ -57,7 +58,7 @@ struct KeptGate {
 
 // Where its parts stand; total_bytes is what this says of a head's counts.
 struct KeptPlaces {
-  u64 gates, policy, fallback, flows, total;
+  u64 gates, held, policy, fallback, flows, total;
 };
 KeptPlaces places_of(const KeptHead& head);
 
@@ -74,6 +75,7 @@ struct KeptFor {
 struct KeptState {
   const KeptHead* head;
   std::span<const KeptGate> gates;
+  std::span<const door::QuarantineRow> held;
   std::span<const std::byte> policy, fallback;
   std::span<const KeptFlow> flows;
 };

@@ -1,5 +1,7 @@
 #include "dataplane/edge/restart.hpp"
 
+#include "dataplane/edge/quarantine_desk.hpp"
+
 #include "dataplane/policy/image.hpp"
 
 #include <fcntl.h>
@@ -117,14 +119,18 @@ Restart::Beginning Restart::beginning(bool can_confirm) const {
   return {image, AwaitedTrial{state_->fallback, head.awaited_generation, std::chrono::nanoseconds(head.trial_ends_ns)}};
 }
 
-void Restart::restore(Installer& installer, Quarantine& quarantine) const {
+void Restart::restore(Installer& installer, Quarantine& quarantine, Tick now) const {
   if (!state_) return;
   for (u32 port = 0; port < ports_max; ++port)
     if ((state_->head->quarantined >> port & 1) != 0) quarantine.cut_off(port, ports_max);
+  for (const door::QuarantineRow& row : state_->held) {
+    const auto held = held_of(row, now);
+    if (!held || !quarantine.list().put(*held, now)) say_it("SOMEBODY IN QUARANTINE IS LET GO: no place or no row");
+  }
   for (const KeptGate& gate : state_->gates) {
-    JobGate& now = installer.gate(gate.job);
-    if (gate.is_sealed != 0) now.seal();
-    else now.lets_open(gate.began, 0);
+    JobGate& mine = installer.gate(gate.job);
+    if (gate.is_sealed != 0) mine.seal();
+    else mine.lets_open(gate.began, 0);
   }
 }
 
@@ -163,6 +169,7 @@ void Restart::keep(const Leaving& leaving) {
   most.flows = flows;
   most.policy_bytes = bytes_of(leaving.installer.current()).size();
   most.fallback_bytes = leaving.trial ? leaving.trial->image.size() : 0;
+  most.held = static_cast<u32>(rows_of(leaving.quarantine.list(), leaving.now).size());
   most.gates = static_cast<u32>(leaving.installer.gates().size());
   const auto written =
       folder_->write(places_of(most).total, [&](std::span<std::byte> into) { return write(leaving, into); });
@@ -188,11 +195,14 @@ u64 Restart::write(const Leaving& leaving, std::span<std::byte> into) const {
   }
   head.given_checksum = given_checksum_;
   std::ranges::copy(leaving.cookie_secret.words, head.cookie_secret);
-  head.quarantined = leaving.quarantined;
+  const std::vector<door::QuarantineRow> held = rows_of(leaving.quarantine.list(), leaving.now);
+  head.quarantined = leaving.quarantine.ports();
+  head.held = static_cast<u32>(held.size());
   head.gates = static_cast<u32>(gates.size());
   head.workers = static_cast<u32>(leaving.cores.size());
   const KeptPlaces places = places_of(head);
   copy_into(into, places.gates, std::as_bytes(std::span(gates)));
+  copy_into(into, places.held, std::as_bytes(std::span(held)));
   copy_into(into, places.policy, bytes_of(installed));
   if (leaving.trial) copy_into(into, places.fallback, leaving.trial->image);
   const auto room = into.subspan(places.flows);

@@ -33,8 +33,8 @@ class Restart {
   };
   Beginning beginning(bool can_confirm) const;
 
-  // Ports that were cut off stay so, and jobs that were sealed.
-  void restore(Installer& installer, Quarantine& quarantine) const;
+  // Ports that were cut off stay so, hosts and flows in quarantine, and jobs that were sealed.
+  void restore(Installer& installer, Quarantine& quarantine, Tick now) const;
   // Flows go to the workers that own them now.
   void put_in(const Cores& cores, const HashKey& secret, Tick now);
   // One of so many workers is about to look for frames. The last one says for how long nobody has.
@@ -45,7 +45,7 @@ class Restart {
     const Cores& cores;
     std::optional<AwaitedTrial> trial;
     SipKey cookie_secret;
-    u32 quarantined;
+    const Quarantine& quarantine;
     Tick now;
     u64 stopped_us;  // boot_time_us()
   };

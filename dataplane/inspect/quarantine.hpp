@@ -1,10 +1,11 @@
-// Which ports are cut off, since what their host itself sent was found to be what may not leave. All workers share it:
-// who finds something sets a bit, everybody reads it once a burst. How many may be cut off at once is the caller's to
-// say; who lets them in again is an operator.
+// Which ports are cut off, by hand or since what their host itself sent was found to be what may not leave; and which
+// hosts and flows. All workers share it: who finds something sets a bit, everybody reads it once a burst. How many may
+// be cut off at once is the caller's to say; who lets anybody in again is an operator.
 //
-// Threads: any.
+// Threads: any; of the list as it says.
 #pragma once
 #include "dataplane/base/bytes.hpp"
+#include "dataplane/inspect/quarantine_list.hpp"
 
 #include <atomic>
 #include <bit>
@@ -31,8 +32,13 @@ class Quarantine {
     return (ports_.fetch_and(~bit, std::memory_order_relaxed) & bit) != 0;
   }
 
+  // Hosts and flows that an operator has put here.
+  QuarantineList& list() { return list_; }
+  const QuarantineList& list() const { return list_; }
+
  private:
   std::atomic<u32> ports_{0};
+  QuarantineList list_;
 };
 
 }  // namespace weir

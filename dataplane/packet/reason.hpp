@@ -125,6 +125,7 @@ enum class Verdict : u8 {
   X(job_transport, drop, policy, "a queue pair of a kind that no job of both ends lists in `transport`")           \
   X(job_sealed, drop, policy, "a queue pair of a job that has been sealed")                                        \
   X(job_tag, drop, policy, "a handshake that does not name its job's tag")                                         \
+  X(quarantined_host, drop, policy, "from or to a host, or of a flow, that an operator has put into quarantine")   \
   X(uet_job, drop, policy, "Ultra Ethernet that does not name its job's JobID, of a job that states one")          \
   X(flood_source, drop, flood, "its source opens flows faster than [flood] new_per_source")                        \
   X(flood_target, drop, flood, "flows toward its target open faster than [flood] new_per_target")                  \

@@ -158,6 +158,7 @@ void Pipeline::adopt(const InstalledPolicy* policy) {
 void Pipeline::note_quarantine() {
   const u32 ports = config_.quarantine->ports();
   cut_ports_ = ports | (ports & 0x5555'5555) << 1 | (ports & 0xaaaa'aaaa) >> 1;
+  if (aside_.has_changed(config_.quarantine->list())) epoch_ends_ = wake_ = 0;  // what is open is judged anew
 }
 
 void Pipeline::flush() {
@@ -284,6 +285,8 @@ inline void Pipeline::decide_packet(const Entry& entry, const InstalledPolicy& i
     outcome.depth = headers.tunnels;
   } else if (const Reason doubt = port_doubt(entry, installed); doubt != Reason::undecided) [[unlikely]] {
     outcome.reason = doubt;
+  } else if (!aside_.is_empty() && aside_.holds(headers, now_, outcome.depth)) [[unlikely]] {
+    outcome.reason = Reason::quarantined_host;
   } else if (!is_intact(entry.packet, headers, installed)) {
     const bool is_summed = is_summed_right(entry.packet, headers, installed);
     outcome.reason = is_summed ? Reason::roce_icrc_bad : Reason::l4_checksum_bad;

@@ -20,6 +20,7 @@
 #include "dataplane/inspect/quarantine.hpp"
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
+#include "dataplane/pipeline/aside.hpp"
 #include "dataplane/pipeline/flood.hpp"
 #include "dataplane/pipeline/hits.hpp"
 #include "dataplane/pipeline/slot.hpp"
@@ -391,6 +392,7 @@ class Pipeline {
   Misdirected* astray_ = nullptr;  // likewise
   AskedSyns asked_;
   Hits hits_;
+  Aside aside_;
 };
 
 }  // namespace weir

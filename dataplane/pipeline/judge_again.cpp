@@ -54,7 +54,8 @@ Question Pipeline::question_of(const InstalledPolicy& installed, FlowRecord& rec
 namespace {
 
 Reason denial_of(const Judgement& judgement) {
-  return judgement.reason == Reason::expired ? Reason::expired : Reason::revoked;
+  const bool is_named = judgement.reason == Reason::expired || judgement.reason == Reason::quarantined_host;
+  return is_named ? judgement.reason : Reason::revoked;
 }
 
 // Whether the packet could be the first of a flow that policy has not been asked about yet: one from the opener, of
@@ -99,6 +100,7 @@ Judgement Pipeline::ask_again(const InstalledPolicy& installed, FlowRecord& reco
   counters_.flows_judged_again.add(record.epoch != epoch_stale);
   Judgement judgement = installed.policy.judge(question, now_);
   judge_rights(installed, record, judgement);
+  if (aside_.holds(record.key, now_)) judgement.reason = Reason::quarantined_host;
   return judgement;
 }
 
@@ -207,6 +209,7 @@ void Pipeline::judge_group(const InstalledPolicy& installed, u32 first, u32 coun
   installed.policy.judge({questions, asked}, now_, {judgements, asked});
   for (u32 i = 0; i < asked; ++i) {
     judge_rights(installed, table_.record(flows[i]), judgements[i]);
+    if (aside_.holds(table_.record(flows[i]).key, now_)) judgements[i].reason = Reason::quarantined_host;
     if (judgements[i].reason == Reason::flow_new)
       allow_again(installed, flows[i], questions[i], judgements[i]);
     else

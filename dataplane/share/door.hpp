@@ -10,6 +10,9 @@
 //   request seal_job, open_job       -> answer
 //   request members, alarms          -> answer, then PairStatuses, as many as it takes for its pairs
 //   request cut_port, release_port   -> answer
+//   request quarantine, let_go + one descriptor, of a regular file with a row: dataplane/share/quarantine_rows.hpp
+//                                    -> answer
+//   request quarantined + one descriptor, of a regular file: of all rows -> answer
 //   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
 //   request flows + one descriptor, of a regular file: dataplane/share/flow_rows.hpp -> answer
 //   request image + one descriptor, likewise: of the policy in force -> answer
@@ -40,6 +43,9 @@ enum class Act : u16 {
   flows = 12,
   image = 13,
   cut_port = 14,
+  quarantine = 15,
+  let_go = 16,
+  quarantined = 17,
 };
 
 enum class Result : u16 {
@@ -90,11 +96,12 @@ struct Answer {
   char ledger_sentence[256];   // status, closed: why
   JobState job_state;  // members
   u32 pairs;           // members, alarms: how many follow, at most pairs_shown_max; export, import: how many were
-                       // taken; flows: how many rows
+                       // taken; flows, quarantined: how many rows
   u64 pairs_unnamed;   // members, alarms, flows: how many are not told
   u64 job_began_us;    // members: how long ago its window began; 0: it has not, or an operator has sealed it
   u64 job_seals_us;    // members: in how long the window ends; 0: it does not by time
-  char quarantined[256];  // status, cut_port, release_port: the ports that are cut off, by name, with a comma between
+  char quarantined[256];  // status and acts of quarantine: the ports that are cut off, by name, with a comma between,
+                          // and how many hosts and flows are in quarantine; empty where there is none of them
   u64 awaited_generation;   // status, install, confirm: the policy on trial; 0: none is
   u64 fallback_generation;  // likewise: what comes into force without a confirmation
   u64 confirm_left_ms;      // likewise: the time left for one; 0: it is over

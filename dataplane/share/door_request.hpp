@@ -21,7 +21,8 @@ inline constexpr ActRow act_rows[] = {
     {Act::seal_job, true, false},       {Act::open_job, true, false},      {Act::members, true, false},
     {Act::alarms, false, false},        {Act::export_lessons, true, true}, {Act::import_lessons, true, true},
     {Act::release_port, true, false},   {Act::confirm, false, false},      {Act::flows, false, true},
-    {Act::image, false, true},          {Act::cut_port, true, false},
+    {Act::image, false, true},          {Act::cut_port, true, false},      {Act::quarantine, false, true},
+    {Act::let_go, false, true},         {Act::quarantined, false, true},
 };
 
 constexpr const ActRow* row_of(Act act) {

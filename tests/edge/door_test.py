@@ -184,7 +184,7 @@ transport = ["roce"]
 
 def quarantine(folder, _door):
     listed = folder.call("weir", "quarantine", "door", "list")
-    assert listed.returncode == 0 and "no port is in quarantine" in listed.stdout, listed
+    assert listed.returncode == 0 and "nothing is in quarantine" in listed.stdout, listed
     listed = folder.call("weir", "quarantine", "door", "list", "-o", "json")
     assert json.loads(listed.stdout)["quarantined"] == "", listed
     for name in ("nobody", "net_null0"):

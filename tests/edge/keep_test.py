@@ -115,11 +115,16 @@ def trial_goes_on(world):
 
 def quarantine_goes_on(world):
     world.start()
+    flow = "tcp [2001:db8::1]:5 > [2001:db8::2]:443"
     world.quarantine("cut", "net_null1")
+    world.quarantine("put", "10.0.0.7")
+    world.quarantine("put", flow, "--for", "1h")
     world.stop()
     world.start()
-    assert world.status()["quarantined"] == "net_null1"
+    assert world.status()["quarantined"] == "net_null1, 1 host, 1 flow"
     world.quarantine("release", "net_null1")
+    world.quarantine("free", "10.0.0.7")
+    world.quarantine("free", flow)
     world.stop()
     world.start()
     assert world.status()["quarantined"] == ""

@@ -81,6 +81,34 @@ def metrics_by_tcp(folder):
         assert refused.returncode == 1 and "metrics: " in refused.stderr, (where, refused)
 
 
+def quarantine(folder):
+    """Put and let go over the socket; who did it is written down before."""
+    def ask(method, body=None):
+        connection = Asked(folder.file("asked"))
+        connection.request(method, "/v1/quarantine", body)
+        answer = connection.getresponse()
+        told = answer.status, json.loads(answer.read())
+        connection.close()
+        return told
+
+    flow = "udp 10.0.1.5:2000 > 10.1.1.5:53"
+    status, told = ask("POST", json.dumps({"put": flow, "for_ms": 60_000}))
+    assert status == 200 and [row["flow"] for row in told["flows"]] == [flow], told
+    assert ask("POST", '{"put": "10.0.1.9"}')[0] == 200
+    status, told = ask("GET")
+    assert status == 200 and told["hosts"] == ["10.0.1.9"] and told["quarantined"] == "1 host, 1 flow", told
+    assert ask("POST", json.dumps({"free": flow}))[0] == 200 and ask("POST", '{"free": "10.0.1.9"}')[0] == 200
+    assert ask("POST", '{"free": "10.0.1.9"}')[0] == 409
+    for body in ("", "[]", "{}", '{"put": 5}', '{"put": "10.0.1.9", "free": "10.0.1.9"}', '{"put": "nobody"}',
+                 '{"put": "10.0.1.9", "for_ms": 5}', '{"put": "10.0.1.9", "why": "x"}',
+                 json.dumps({"put": flow, "for_ms": -1})):
+        assert ask("POST", body)[0] == 400, body
+    lines = [json.loads(line) for line in folder.read("state/quarantine.log").decode().splitlines()]
+    assert [(line["act"], line["what"]) for line in lines[:3]] == [
+        ("put", flow), ("put", "10.0.1.9"), ("free", flow)], lines
+    assert lines[0]["for_ms"] == 60_000 and isinstance(lines[0]["uid"], int) and lines[0]["user"], lines
+
+
 def filtered(path, text):
     return f"{path}?filter={urllib.parse.quote(text)}"
 
@@ -125,6 +153,7 @@ def main(binary, weir, control):
                 time.sleep(0.05)
             assert sorted(json.loads(line)["event_type"] for line in logged) == ["drop"] * 2 + ["flow"] * 3, logged
             metrics_by_tcp(folder)
+            quarantine(folder)
             taken = folder.call("weir", "events", "--stats", "stats", "--log", "mine", "--once")
             assert taken.returncode == 1 and "another process takes its events" in taken.stderr, taken
             daemon.terminate()  # while somebody follows

@@ -122,17 +122,17 @@ def run(binary, weir):
             assert tell(net, "harmless"), "one connection's end is another's"
             over_a_change(net, weir)
             install(net, weir, policy("quarantine"), 9)
-            assert "no port is" in door(net, weir, "quarantine", "door", "list")
+            assert "nothing is" in door(net, weir, "quarantine", "door", "list")
             assert not tell(net, MARK) and not tell(net, "harmless"), "who sent a signature is not cut off"
             assert "pf0" in door(net, weir, "quarantine", "door", "list")
             assert "pf0" in door(net, weir, "door", "door", "status")
-            assert "no port is" in door(net, weir, "quarantine", "door", "release", "pf0")
+            assert "nothing is" in door(net, weir, "quarantine", "door", "release", "pf0")
             assert tell(net, "harmless"), "who was let go is cut off"
             install(net, weir, policy(None), 10)
             assert tell(net, MARK), "without an inspection it should come through, or this test shows nothing"
             assert "pf0" in door(net, weir, "quarantine", "door", "cut", "pf0")
             assert not tell(net, "harmless"), "a port that was cut off by hand carries frames"
-            assert "no port is" in door(net, weir, "quarantine", "door", "release", "pf0")
+            assert "nothing is" in door(net, weir, "quarantine", "door", "release", "pf0")
             assert tell(net, "harmless"), "a port that was let go carries none"
         except AssertionError as error:
             dataplane.stop()

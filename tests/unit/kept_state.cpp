@@ -31,7 +31,7 @@ TEST_CASE("a state is read as it was written") {
   const auto read = read_kept(bytes.all(), kept_for());
   REQUIRE(read);
   CHECK((read->flows.size() == 6 && read->policy.size() == 200 && read->fallback.size() == 72));
-  REQUIRE(read->gates.size() == 1);
+  REQUIRE((read->gates.size() == 1 && read->held.size() == 1));
   CHECK(std::string(read->gates[0].job) == "pretrain");
   CHECK(read->flows[5].offset == 12345);
 }
@@ -68,6 +68,7 @@ TEST_CASE("a state of somebody else is named as that") {
   says(refusal([](Bytes& bytes) { bytes.head().flows = (u64{1} << 61) + 6; }), "bytes and should have");
   says(refusal([](Bytes& bytes) { bytes.head().policy_bytes = ~u64{0} - 100; }), "bytes and should have");
   says(refusal([](Bytes& bytes) { bytes.head().gates += 1; }), "bytes and should have");
+  says(refusal([](Bytes& bytes) { bytes.at<u64>(places_of(bytes.head()).held)[0] ^= 1; }), "is nobody");
   says(refusal([](Bytes& bytes) { bytes.head().flows = 5; }, false), "bytes and should have");
   says(refusal([](Bytes& bytes) { std::memset(bytes.at<char>(places_of(bytes.head()).gates), 'x', 64); }), "no end");
 }

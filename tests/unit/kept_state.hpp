@@ -62,11 +62,13 @@ inline Bytes sound_state() {
   head.policy_bytes = 200;
   head.fallback_bytes = 72;
   head.gates = 1;
+  head.held = 1;
   const edge::KeptPlaces places = edge::places_of(head);
   head.total_bytes = places.total;
   Bytes bytes(places.total);
   bytes.head() = head;
   std::memcpy(bytes.at<char>(places.gates), "pretrain", 8);
+  bytes.at<door::QuarantineRow>(places.held)->magic = door::quarantine_magic;
   auto* const rows = bytes.at<KeptFlow>(places.flows);
   for (u32 i = 0; i < 5; ++i) rows[i] = row_of(record_of(1000 + i, FlowClass::tcp, i % 2));
   FlowRecord translated = record_of(2000, FlowClass::tcp, 0);

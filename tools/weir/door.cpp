@@ -55,6 +55,8 @@ door::Act act_of(DoorOptions::Act act) {
     case DoorOptions::Act::cut_port: return door::Act::cut_port;
     case DoorOptions::Act::release_port: return door::Act::release_port;
     case DoorOptions::Act::quarantined:
+    case DoorOptions::Act::put:
+    case DoorOptions::Act::let_go:
     case DoorOptions::Act::status: break;
   }
   return door::Act::status;
@@ -211,8 +213,7 @@ bool says_pairs(const DoorOptions& options) {
 }
 
 bool says_quarantine(const DoorOptions& options) {
-  return options.act == DoorOptions::Act::quarantined || options.act == DoorOptions::Act::cut_port ||
-         options.act == DoorOptions::Act::release_port;
+  return options.act == DoorOptions::Act::cut_port || options.act == DoorOptions::Act::release_port;
 }
 
 bool teaches(const DoorOptions& options) {
@@ -258,7 +259,7 @@ void print_json(const DoorOptions& options, const Status& status) {
 
 void print_quarantine(const Status& status) {
   const std::string names = door_text(status.answer.quarantined);
-  fmt::print("{}{}\n", names.empty() ? "no port is in quarantine" : "in quarantine: ", names);
+  fmt::print("{}{}\n", names.empty() ? "nothing is in quarantine" : "in quarantine: ", names);
 }
 
 void print_status(const Status& status) {

@@ -15,10 +15,10 @@ struct DoorOptions {
   std::string image;            // install
   bool force = false;           // install: also a lower generation
   std::string fallback;         // install: image that comes into force without a confirmation in time
-  std::string within;           // install: that time, "5m"
+  std::string within;           // install: that time, "5m"; put: for how long
   bool replaces_trial = false;  // install: also where a policy awaits its confirmation
   std::uint64_t generation = 0; // confirm: which, 0: whichever is on trial
-  std::string name;             // of a job, or of cut_port, release_port: of a port
+  std::string name;             // of a job, or of cut_port, release_port: of a port, or of put, let_go: a host or flow
   std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
   enum class Act {
@@ -35,6 +35,8 @@ struct DoorOptions {
     quarantined,
     cut_port,
     release_port,
+    put,
+    let_go,
   } act = Act::status;
 };
 
@@ -44,10 +46,12 @@ void add_door_options(CLI::App& command, DoorOptions& options);
 // Declares SOCKET and the acts `seal`, `open`, `members`, `export` and `import` of the `job` command.
 void add_job_options(CLI::App& command, DoorOptions& options);
 
-// Declares SOCKET and the acts `list` and `release` of the `quarantine` command.
+// Declares SOCKET and the acts `list`, `cut`, `release`, `put` and `free` of the `quarantine` command.
 void add_quarantine_options(CLI::App& command, DoorOptions& options);
 
 // Any of them; returns its exit code: 0, 1 refused, 2 usage, 3 nobody answers, 4 not permitted.
 int door_command(const DoorOptions& options);
+// The acts `quarantined`, `put` and `let_go`, likewise.
+int quarantine_command(const DoorOptions& options);
 
 }  // namespace weir

@@ -55,10 +55,11 @@ void add_job_options(CLI::App& command, DoorOptions& options) {
 }
 
 void add_quarantine_options(CLI::App& command, DoorOptions& options) {
-  command.description("ports that are cut off: by an inspection, since what their host sent was found, or by hand");
+  command.description("what is cut off: ports, by hand or since an inspection found what their host sent; hosts and "
+                      "flows, by hand");
   command.add_option("socket", options.socket, "the path given to weir-dataplane --door")->required();
   command.require_subcommand(1);
-  CLI::App* list = command.add_subcommand("list", "which they are");
+  CLI::App* list = command.add_subcommand("list", "who is in quarantine");
   list->callback([&options] { options.act = DoorOptions::Act::quarantined; });
   CLI::App* cut = command.add_subcommand("cut", "nothing comes in by the port any more, and nothing leaves by it");
   cut->add_option("port", options.name, "its name, as `attach` has it, or its device's")->required();
@@ -66,7 +67,14 @@ void add_quarantine_options(CLI::App& command, DoorOptions& options) {
   CLI::App* release = command.add_subcommand("release", "the port carries frames again");
   release->add_option("port", options.name, "its name, as `list` has it")->required();
   release->callback([&options] { options.act = DoorOptions::Act::release_port; });
-  for (CLI::App* act : {list, cut, release})
+  CLI::App* put = command.add_subcommand("put", "what comes from a host or goes to it is dropped; or a flow's packets");
+  put->add_option("what", options.name, "10.0.0.1, 2001:db8::1, or \"tcp 10.0.0.1:40001 > 10.0.0.2:443\"")->required();
+  put->add_option("--for", options.within, "a flow: for how long, 90s, 5m, 2h; without it until it is let go");
+  put->callback([&options] { options.act = DoorOptions::Act::put; });
+  CLI::App* free = command.add_subcommand("free", "a host or a flow is judged by policy again");
+  free->add_option("what", options.name, "as `list` has it")->required();
+  free->callback([&options] { options.act = DoorOptions::Act::let_go; });
+  for (CLI::App* act : {list, cut, release, put, free})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
 }
 

@@ -178,7 +178,7 @@ void print_table(const Health& health) {
   line(false, "flows", fmt::format("{} remembered", health.flows));
   print_budgets(health);
   const std::string cut = control::door_text(answer.quarantined);
-  line(!cut.empty(), "quarantine", cut.empty() ? "no port" : "PORTS CUT OFF: " + cut);
+  line(!cut.empty(), "quarantine", cut.empty() ? "nobody" : "CUT OFF: " + cut);
   if (const std::string down = control::door_text(answer.links_down); !down.empty())
     line(true, "links", "DOWN: " + down);
   if (health.drops.empty()) line(false, "drops", "none since the start");

@@ -42,9 +42,14 @@ void add_job(CLI::App& app, int& exit_code) {
 
 void add_quarantine(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<DoorOptions>();
-  CLI::App* command = app.add_subcommand("quarantine", "Which ports are cut off; cut one off, let one go");
+  CLI::App* command =
+      app.add_subcommand("quarantine", "Ports, hosts and flows that are cut off, by hand or by an inspection");
   add_quarantine_options(*command, *options);
-  command->callback([options, &exit_code] { exit_code = door_command(*options); });
+  command->callback([options, &exit_code] {
+    const bool is_of_port =
+        options->act == DoorOptions::Act::cut_port || options->act == DoorOptions::Act::release_port;
+    exit_code = is_of_port ? door_command(*options) : quarantine_command(*options);
+  });
 }
 
 void add_replay(CLI::App& app, int& exit_code) {
