@@ -152,7 +152,7 @@ def spoiled_states(world):
         world.change(at, bytes([byte ^ 16]))
     altered = "not as they were written"
     for words, spoil in (("no mark of a clean stop", lambda: world.change(MARK, bytes(8))),
-                         ("it is of layout 2", lambda: world.change(LAYOUT, struct.pack("<I", 2))),
+                         ("it is of layout 99", lambda: world.change(LAYOUT, struct.pack("<I", 99))),
                          ("started again since", lambda: world.change(BOOT, b"00000000-0000")),
                          ("no state that Weir has kept", lambda: world.change(0, b"X")),
                          ("and should have", lambda: world.change(LENGTH, struct.pack("<Q", size() + 72))),

@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "dataplane/guard": ENGINE + ("dataplane/ledger",),
     "control/model": (),
     "control/source": ("control/model",),
+    "control/format": ("control/model", "control/source"),
     "control/check": CONTROL_ENGINE + ("control/model", "control/source", "control/compile", "control/inspect"),
     "control/report": ("control/model", "control/source", "control/check"),
     "control/ask": CONTROL_ENGINE + ("control/model", "control/source", "control/check"),
@@ -53,8 +54,8 @@ MAY_INCLUDE = {
     "tools/weir": ENGINE + ("dataplane/ledger", "dataplane/scan", "tools/capture", "tools/thief", "control/inspect",
                             "control/model", "control/source", "control/check", "control/report", "control/compile",
                             "control/ask", "control/bound", "control/diff", "control/door", "control/see",
-                            "control/front", "control/serve", "control/publish", "control/doctor", "control/recommend",
-                            "dataplane/guard"),
+                            "control/front", "control/serve", "control/publish", "control/doctor", "control/format",
+                            "control/recommend", "dataplane/guard"),
     "tests": ("dataplane", "control", "tools"),
 }
 

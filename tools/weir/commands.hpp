@@ -19,6 +19,7 @@ void add_diff(CLI::App& app, int& exit_code);
 void add_bound(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
 void add_dump(CLI::App& app, int& exit_code);
+void add_fmt(CLI::App& app, int& exit_code);
 void add_report(CLI::App& app, int& exit_code);
 void add_recommend(CLI::App& app, int& exit_code);
 void add_schema(CLI::App& app, int& exit_code);

@@ -121,6 +121,7 @@ int main(int argc, char** argv) {
   weir::add_thief(app, exit_code);
   weir::add_report(app, exit_code);
   weir::add_recommend(app, exit_code);
+  weir::add_fmt(app, exit_code);
   weir::add_schema(app, exit_code);
   weir::add_budgets(app, exit_code);
   weir::add_health(app, exit_code);
