@@ -65,14 +65,14 @@ u32 Keeping::take_out(const InstalledPolicy* policy, Tick now, std::span<KeptFlo
   return count;
 }
 
-// One that is attended to because of an inspection has a watch, or gets it with its first bytes; whether it does is
-// known only by the decision of the policy in force.
-bool Keeping::may_keep(const InstalledPolicy* policy, u32 flow) const {
+// One that is attended to because of an inspection has a watch, or gets it with its first bytes: whether it does, the
+// policy in force says, where it has not been asked yet now.
+bool Keeping::may_keep(const InstalledPolicy* policy, u32 flow) {
   const FlowRecord& record = pipeline_.table_.record(flow);
   if (record.attended == 0) return true;
-  if (policy == nullptr || pipeline_.watch_of(flow) != Inspector::none) return false;
-  const bool is_current = record.epoch != epoch_stale && record.epoch == pipeline_.epoch_of(policy);
-  return is_current && pipeline_.wish_of(*policy, record) == nullptr;
+  if (record.epoch == epoch_stale || pipeline_.epoch_of(policy) == epoch_stale) return false;
+  return pipeline_.is_current(*policy, flow) && pipeline_.watch_of(flow) == Inspector::none &&
+         pipeline_.wish_of(*policy, record) == nullptr;
 }
 
 void Keeping::begin(Tick now, Tick cookies_until) {

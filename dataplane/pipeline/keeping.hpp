@@ -40,7 +40,7 @@ class Keeping {
   Fate put_in(const KeptFlow& row, u32 beats_since);
 
  private:
-  bool may_keep(const InstalledPolicy* policy, u32 flow) const;
+  bool may_keep(const InstalledPolicy* policy, u32 flow);
 
   Pipeline& pipeline_;
   u32 next_ = 0;

@@ -53,6 +53,9 @@ class Firewall {
     return packet.quotes ? decide_error(packet, model) : decide_own(packet, model);
   }
   void flush() { flows_.clear(); }
+  void restart() {
+    for (auto& [key, flow] : flows_) flow.tcp.forget_asked();
+  }
   std::uint64_t scans_told() const { return floods_.scans_told; }
 
   // Whether policy denies the flow that this packet opened.

@@ -76,6 +76,9 @@ class Tcp {
     return at <= sides_[from].next && at >= oldest(from);
   }
 
+  // A restart forgets with which SYN the opener has asked whether it may begin anew.
+  void forget_asked() { asked_.reset(); }
+
  private:
   Said hear_connection(int from, const Segment& segment, const TcpRules& rules) {
     if (segment.rst) return {reset_by(from, segment, rules)};

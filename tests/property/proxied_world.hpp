@@ -18,7 +18,7 @@ class OneByOne {
     ideal::Bytes frame, answer;  // what leaves across and back; empty where nothing does
   };
 
-  explicit OneByOne(u32 flows = 64) : lines_(FlowTable::bytes_needed(flows) / 64 + 1), table_(memory(), flows) {}
+  explicit OneByOne(u32 flows = 64) : flows_(flows), engine_(make()) {}
 
   Result judge(const ideal::Bytes& frame, u16 port, Tick now, const InstalledPolicy& policy, u32 growth,
                Checksum checksum = Checksum::unverified) {
@@ -29,8 +29,8 @@ class OneByOne {
                         static_cast<u32>(room.size()), checksum};
     watch_.enter(packet);
     Outcome outcomes[outcomes_max];
-    u32 ended = pipeline_.process({&packet, 1}, &policy, outcomes, {}).outcomes;
-    while (ended == 0) ended = pipeline_.drain(&policy, outcomes);
+    u32 ended = engine_->pipeline.process({&packet, 1}, &policy, outcomes, {}).outcomes;
+    while (ended == 0) ended = engine_->pipeline.drain(&policy, outcomes);
     if (const auto broken = watch_.check(outcomes[0])) throw std::runtime_error(*broken);
     Result result{outcomes[0], {}, {}};
     ++ended_[static_cast<u8>(outcomes[0].reason)];
@@ -47,18 +47,40 @@ class OneByOne {
     for (std::size_t i = 0; i < reasons_count; ++i) sum += reason_rows[i].verdict == Verdict::drop ? ended_[i] : 0;
     return sum;
   }
-  FlowTable& table() { return table_; }
+  FlowTable& table() { return engine_->table; }
+
+  // Another takes up what this one knows.
+  void restart(const InstalledPolicy& policy, Tick now) {
+    const std::unique_ptr<Engine> before = std::exchange(engine_, make());
+    Keeping out(before->pipeline), in(engine_->pipeline);
+    in.begin(now, out.cookies_until());
+    std::vector<KeptFlow> rows(flows_);
+    rows.resize(out.take_out(&policy, now, rows));
+    ideal::expect(out.left_behind() == 0, "nothing is left behind");
+    for (const KeptFlow& row : rows)
+      ideal::expect(is_sound(row, 1) && in.put_in(row, 0) == Keeping::Fate::taken, "all is taken");
+    engine_->pipeline.age(now, &policy);  // as a worker does in each round
+  }
 
  private:
-  struct alignas(64) Line {
-    std::byte bytes[64];
+  struct Engine {
+    struct alignas(64) Line {
+      std::byte bytes[64];
+    };
+    Engine(u32 flows, u64 number)
+        : lines(FlowTable::bytes_needed(flows) / 64 + 1),
+          table(std::as_writable_bytes(std::span(lines)), flows),
+          pipeline({.secret = {{number, 2, 3, 5}}, .cookie_secret = {{7, 11}}}, table, counters) {}
+    std::vector<Line> lines;
+    FlowTable table;
+    WorkerCounters counters;
+    Pipeline pipeline;
   };
-  std::span<std::byte> memory() { return std::as_writable_bytes(std::span(lines_)); }
+  std::unique_ptr<Engine> make() { return std::make_unique<Engine>(flows_, ++engines_); }
 
-  std::vector<Line> lines_;
-  FlowTable table_;
-  WorkerCounters counters_;
-  Pipeline pipeline_{{.secret = {{1, 2, 3, 5}}, .cookie_secret = {{7, 11}}}, table_, counters_};
+  const u32 flows_;
+  u64 engines_ = 0;
+  std::unique_ptr<Engine> engine_;
   ContractWatch watch_;
   std::vector<std::byte> answer_ = std::vector<std::byte>(256);
   u64 token_ = 0;
@@ -106,6 +128,7 @@ struct Conditions {
   bool ipv6 = false, tagged = false, padded = false;
   u32 growth = 128;  // bytes by which a frame may grow
   u32 impaired = 0;  // of 256 frames, so many are lost, and so many repeated, and so many overtaken
+  u32 restarts = 0;  // of 256 steps, so many are restarts
   u32 altered = 0;   // of 256 frames of the client's, so many come once more before, with a byte altered
 };
 
@@ -126,6 +149,7 @@ class ProxiedWorld {
   bool run(u32 steps) {
     client_.open();
     for (u32 step = 0; step < steps && !finished(); ++step) {
+      if (conditions_.restarts != 0 && below_(256) < conditions_.restarts) engine_.restart(policy_, now_);
       send(client_, path_, Wire::from_client);
       send(server_, path_.back(), Wire::from_server);
       const bool quiet = std::ranges::all_of(wires_, [](const auto& wire) { return wire.empty(); });

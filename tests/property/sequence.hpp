@@ -1,6 +1,7 @@
 // Random sequences of packets, policy flips, flushes and jumps in time, through the engine in random bursts and
 // through the naive firewall one by one. Choices come from bytes, so that a random test and a fuzzer share it. With
-// several workers each packet comes in by any of them, and is handed to the one that owns its flow.
+// several workers each packet comes in by any of them, and is handed to the one that owns its flow. Where it is asked
+// for, the engine is restarted now and then, and the twin knows of nothing.
 #pragma once
 #include "control/compile/compile.hpp"
 #include "dataplane/pipeline/burst.hpp"
@@ -10,6 +11,8 @@
 #include "tests/property/frame_writer.hpp"
 #include "tests/property/hits_watch.hpp"
 #include "tests/property/naive_firewall.hpp"
+#include "tests/property/packet_shapes.hpp"
+#include "tests/property/restarts.hpp"
 #include "tests/property/revocations.hpp"
 #include "tests/property/sequence_policies.hpp"
 #include "tests/property/tcp_talk.hpp"
@@ -30,11 +33,13 @@ class Sequence {
  public:
   struct Wish {
     bool names_segments = false;  // as where decisions are told, which takes every packet the whole way
-    u32 workers = 1;
+    u32 workers = 1;               // with restarts: at most
+    bool restarts = false;         // for policies without ceilings, which count anew
   };
   explicit Sequence(const Policies& policies) : Sequence(policies, Wish{}) {}
-  Sequence(const Policies& policies, const Wish& wish) : policies_(policies), hits_(policies, wish.workers) {
-    for (u32 self = 0; self < wish.workers; ++self) workers_.push_back(std::make_unique<Worker>(wish, self));
+  Sequence(const Policies& policies, const Wish& wish)
+      : policies_(policies), wish_(wish), hits_(policies, wish.workers) {
+    make_workers(wish.workers, secret);
   }
 
   void run(Choices choices) {
@@ -49,7 +54,8 @@ class Sequence {
     }
     finish();
     u64 ended = 0, received = 0, lost = 0;
-    for (const auto& worker : workers_) {
+    std::ranges::move(workers_, std::back_inserter(over_));
+    for (const auto& worker : over_) {
       for (const auto& reason : worker->counters.reasons) ended += reason.packets.read();
       received += worker->counters.received.read() - worker->counters.handed_over.read();
       due_[static_cast<u8>(EventKind::flow_revoked)] += worker->counters.flows_revoked.read();
@@ -71,10 +77,11 @@ class Sequence {
   u64 handed_over() const {
     return sum([](const Worker& worker) { return worker.counters.handed_over.read(); });
   }
+  u64 restarts() const { return restarts_; }
   // Whether both first workers' flow tables hold the same, byte for byte.
   bool remembers_what(const Sequence& other) const {
     const std::size_t bytes = FlowTable::bytes_needed(flows_max);
-    return std::memcmp(aligned(workers_[0]->memory.data()), aligned(other.workers_[0]->memory.data()), bytes) == 0;
+    return std::memcmp(aligned(over_[0]->memory.data()), aligned(other.over_[0]->memory.data()), bytes) == 0;
   }
 
  private:
@@ -95,16 +102,19 @@ class Sequence {
   };
 
   struct Worker {
-    Worker(const Wish& wish, u32 self)
+    Worker(const Wish& wish, u32 workers, u32 self, const HashKey& secret)
         : memory(FlowTable::bytes_needed(flows_max) + 64),
           flood_memory(Floods::bytes_needed + 64),
           rdma_memory(Rdma::bytes_needed + 64),
           table({aligned(memory.data()), FlowTable::bytes_needed(flows_max)}, flows_max),
           floods({aligned(flood_memory.data()), Floods::bytes_needed}, secret),
           rdma({aligned(rdma_memory.data()), Rdma::bytes_needed}, secret),
-          pipeline({.secret = secret, .workers = wish.workers, .self = self, .events = events.get(), .floods = &floods,
+          pipeline({.secret = secret, .workers = workers, .self = self, .events = events.get(), .floods = &floods,
                     .rdma = &rdma, .name_segments = wish.names_segments},
                    table, counters) {}
+
+    // One that runs no more: only its counters are asked.
+    void forget() { memory = flood_memory = rdma_memory = {}; }
 
     std::vector<std::byte> memory, flood_memory, rdma_memory;
     FlowTable table;
@@ -121,8 +131,30 @@ class Sequence {
   template <class Count>
   u64 sum(Count count) const {
     u64 all = 0;
-    for (const auto& worker : workers_) all += count(*worker);
+    for (const auto& worker : over_) all += count(*worker);
     return all;
+  }
+
+  void make_workers(u32 count, const HashKey& key) {
+    for (u32 self = 0; self < count; ++self) workers_.push_back(std::make_unique<Worker>(wish_, count, self, key));
+  }
+
+  // Other workers take up what these know, under another secret, after some beats without anybody.
+  void restart(Choices& choices) {
+    finish();
+    take_events();
+    expect(revocations_.settle() == nullptr, "revocations are told once", 0);
+    auto before = std::move(workers_);
+    workers_.clear();
+    HashKey key = secret;
+    key.words[3] += 2 * ++restarts_;
+    make_workers(1 + choices.below(wish_.workers), key);
+    const u32 beats = choices.below(4) == 0 ? choices.below(500) : 0;
+    carry_over(before, workers_, hits_.of(policy_), key, now_us_, beats);
+    now_us_ += beats * beat_us;
+    twin_.restart();
+    for (auto& worker : before) worker->forget();
+    std::ranges::move(before, std::back_inserter(over_));
   }
 
   // Now and then something besides packets.
@@ -137,6 +169,8 @@ class Sequence {
         worker->pipeline.age(now_us_, hits_.of(policy_));
       take_events();
       expect(revocations_.settle() == nullptr, "revocations are told once", 0);
+    } else if (act < 10 && wish_.restarts) {
+      restart(choices);
     }
   }
 
@@ -232,53 +266,10 @@ class Sequence {
     return packet;
   }
 
-  static void shape_packet(naive::MeantPacket& packet, u32 shape, Choices& choices) {
-    constexpr u8 flags[] = {0x02, 0x12, 0x10, 0x18, 0x11, 0x14, 0x04, 0xc2};
-    if (shape < 6) {
-      packet.protocol = 6;
-      const u8 chosen = packet.tcp_flags = flags[choices.below(8)];
-      packet.tcp.fin = chosen & 1, packet.tcp.syn = chosen & 2;
-      packet.tcp.rst = chosen & 4, packet.tcp.ack = chosen & 16;
-      packet.tcp.sequence = 1, packet.tcp.acknowledgement = packet.tcp.ack ? 1 : 0, packet.tcp.window = 1000;
-    } else if (shape < 12) {
-      packet.protocol = 17;
-      packet.payload = choices.below(2) * 60;
-    } else if (shape < 14) {
-      constexpr u8 types4[] = {8, 0, 13, 14}, types6[] = {128, 129, 128, 129};
-      packet.protocol = packet.ipv6 ? 58 : 1;
-      packet.icmp_type = (packet.ipv6 ? types6 : types4)[choices.below(4)];
-      packet.target_port = packet.source_port;
-    } else if (shape == 14) {
-      packet.protocol = 50;
-      packet.source_port = packet.target_port = 0;
-    } else {
-      packet.quotes = true;
-      packet.protocol = packet.ipv6 ? 58 : 1;
-      packet.icmp_type = packet.ipv6 ? 1 : 3;
-      packet.quoted_protocol = choices.below(2) ? 17 : 6;
-      packet.quoted_source = packet.target, packet.quoted_target = packet.source;
-      packet.quoted_source_port = packet.target_port, packet.quoted_target_port = packet.source_port;
-      packet.quoted_sequence = 1;
-      if (choices.below(8) == 0) packet.target += 1;
-    }
-  }
-
   void advance(Choices& choices) {
-    constexpr u64 jumps_us[] = {0,
-                                0,
-                                0,
-                                1,
-                                999,
-                                1'000'000,
-                                9'999'999,
-                                29'999'000,
-                                60'000'000,
-                                241'000'000,
-                                7'440'000'000,
-                                2 * 3'600'000'000,
-                                4 * 3'600'000'000,
-                                17'179'869'184,   // half the round of deadlines
-                                34'359'738'368};  // all of it
+    // The last two are half the round of deadlines, and all of it.
+    constexpr u64 jumps_us[] = {0, 0, 0, 1, 999, 1'000'000, 9'999'999, 29'999'000, 60'000'000, 241'000'000,
+                                7'440'000'000, 2 * 3'600'000'000, 4 * 3'600'000'000, 17'179'869'184, 34'359'738'368};
     const u32 pick = choices.below(256);
     constexpr u32 short_jumps = 6;
     if (pick < short_jumps || (pick < std::size(jumps_us) && choices.below(8) == 0)) now_us_ += jumps_us[pick];
@@ -383,8 +374,9 @@ class Sequence {
   }
 
   const Policies& policies_;
+  const Wish wish_;
   HitsWatch hits_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Worker>> workers_, over_;  // over_: that run no more; in the end, all
   std::array<u64, event_kinds> told_{}, due_{};  // by EventKind
   naive::Firewall twin_;
   ContractWatch watch_;
@@ -394,7 +386,7 @@ class Sequence {
   u32 policy_ = 0;
   u64 changes_ = 0;  // of policy_
   u64 now_us_ = start_us;
-  u64 entered_ = 0;
+  u64 entered_ = 0, restarts_ = 0;
 };
 
 }  // namespace weir

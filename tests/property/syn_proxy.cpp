@@ -90,3 +90,20 @@ TEST_CASE("over bad wires both streams arrive whole") {
   }
   CHECK(translated > 10 * connections());
 }
+
+TEST_CASE("a proxied connection goes on over restarts, from its handshake on") {
+  const InstalledPolicy& policy = proxying().policy();
+  for (u32 seed = 1; seed <= connections(); ++seed) {
+    std::mt19937 random(seed * 104'729);
+    const Conditions conditions{random() % 2 == 0, random() % 4 == 0, random() % 2 == 0, 64, 0, 32};
+    const ideal::Traits client = random_traits(random, true), server = random_traits(random, false);
+    ProxiedWorld world(policy, conditions, client, server, random_below(seed));
+    INFO("seed " << seed << "; client " << told(client) << "; server " << told(server));
+    bool arrived = false;
+    REQUIRE_NOTHROW(arrived = world.run(100'000));
+    INFO(told(world.engine()));
+    CHECK(arrived);
+    CHECK(world.engine().dropped() == world.engine().ended_as(Reason::syn_proxy_pending));
+    CHECK(world.engine().ended_as(Reason::flow_established) == 0);
+  }
+}
