@@ -1,9 +1,10 @@
 // Flows that come, are looked into and go, at random, over policies that inspect, do not, and inspect otherwise, in a
 // table and an inspector that are always short of room: nobody keeps a watch who is no flow, every stream comes back,
-// and no mark opens a flow of datagrams. Under sanitizers it also reads no byte that is not there.
+// no mark opens a flow of datagrams, and a planned restart keeps no flow that is looked into. Under sanitizers it also
+// reads no byte that is not there.
 #include "control/compile/compile.hpp"
 #include "control/inspect/compile_patterns.hpp"
-#include "dataplane/pipeline/burst.hpp"
+#include "dataplane/pipeline/keeping.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "dataplane/scan/installed_scan.hpp"
 #include "tests/property/image_memory.hpp"
@@ -137,6 +138,7 @@ class World {
     if (chance == 0) flip();
     else if (chance == 1 && below(4) == 0) pipeline_.flush();
     else if (chance == 2) now_ += below(90'000'000);
+    else if (chance == 3) keep();
     else send();
     now_ += below(20'000);
     REQUIRE(inspector_.watches().live() <= table_.live());
@@ -148,6 +150,8 @@ class World {
     CHECK(inspector_.watches().reading() == 0);
   }
   const std::set<Reason>& met() const { return met_; }
+  u64 kept() const { return kept_; }
+  u64 left_behind() const { return left_behind_; }
 
  private:
   u32 below(u64 count) { return static_cast<u32>(random_() % count); }
@@ -158,6 +162,30 @@ class World {
     current_ = below(kinds);
     installed_[current_].make(static_cast<Kind>(current_), ++generation_);
     pipeline_.adopt(installed_[current_].policy.get());
+  }
+
+  void keep() {
+    const InstalledPolicy* const policy = installed_[current_].policy.get();
+    KeptFlow rows[capacity];
+    Keeping keeping(pipeline_);
+    const u32 count = keeping.take_out(policy, now_, rows);
+    for (u32 row = 0; row < count; ++row) {
+      FlowKey key{};
+      std::memcpy(static_cast<void*>(&key), rows[row].record, sizeof key);
+      const u32 flow = table_.find(key, hash_of(key, secret), no_flow);
+      const FlowRecord& record = table_.record(flow);
+      REQUIRE(inspector_.watch_of(flow) == Inspector::none);
+      const bool is_judged = record.epoch != epoch_stale && record.epoch == pipeline_.epoch_of(policy);
+      const u16 server_port = swap(record.opener_is_a ? key.b_number : key.a_number);
+      REQUIRE(!(is_judged && is_looked_into(server_port, key.flow_class() == FlowClass::tcp)));
+    }
+    kept_ += count;
+    left_behind_ += keeping.left_behind();
+  }
+  // As model_of() has it.
+  bool is_looked_into(u16 server_port, bool is_tcp) const {
+    if (current_ == inspects) return server_port == 9000 || (is_tcp && server_port == 9002);
+    return current_ == inspects_otherwise && server_port != 9002;
   }
 
   void send() {
@@ -209,6 +237,7 @@ class World {
   Tick now_ = 1'700'000'000 * tick_second;
   Talk talks_[40];
   std::set<Reason> met_;
+  u64 kept_ = 0, left_behind_ = 0;
   Lines table_memory_{FlowTable::bytes_needed(capacity)}, inspecting_{Inspector::bytes_needed(size)};
   FlowTable table_{table_memory_.span(), capacity};
   Inspector inspector_{inspecting_.span(), size, secret, {20'000'000, 200'000}, Lanes::plain};
@@ -225,6 +254,7 @@ TEST_CASE("watches live as long as their flows, and no longer") {
     for (u32 step = 0; step < 15'000; ++step) world.step();
     world.end();
     met.insert(world.met().begin(), world.met().end());
+    CHECK((world.kept() > 100 && world.left_behind() > 100));
   }
   for (const Reason reason : {Reason::inspect_signature, Reason::inspect_protocol, Reason::inspect_full,
                               Reason::stream_ahead, Reason::stream_differs, Reason::flow_established})
