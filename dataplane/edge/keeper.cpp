@@ -43,7 +43,11 @@ Keeper::Keeper(KeeperConfig config, const PolicySlot& slot, const LiveClock& clo
 }
 
 Keeper::~Keeper() {
-  stop_.store(true, std::memory_order_relaxed);
+  {
+    const std::lock_guard turn(pause_mutex_);
+    stop_.store(true, std::memory_order_relaxed);
+  }
+  over_.notify_all();  // a restart waits for no pause
   thread_.join();
 }
 
@@ -73,7 +77,9 @@ void Keeper::run() {
       idle = round() ? 0 : idle + 1;
     }
     const bool may_lend = desk_ != nullptr;  // set before this thread was
-    std::this_thread::sleep_for(!may_lend ? closed_pause : idle > idle_rounds_before_long ? long_pause : pause);
+    std::unique_lock turn(pause_mutex_);
+    over_.wait_for(turn, !may_lend ? closed_pause : idle > idle_rounds_before_long ? long_pause : pause,
+                   [this] { return stop_.load(std::memory_order_relaxed); });
   }
 }
 

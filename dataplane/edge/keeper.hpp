@@ -16,6 +16,7 @@
 #include "dataplane/share/door.hpp"
 
 #include <chrono>
+#include <condition_variable>
 #include <expected>
 #include <functional>
 #include <mutex>
@@ -104,6 +105,8 @@ class Keeper {
   std::vector<u32> leaving_;
   std::mutex mutex_;  // over all of the above but the lines' rings
   std::atomic<bool> stop_{false};
+  std::mutex pause_mutex_;
+  std::condition_variable over_;
   std::thread thread_;
 };
 

@@ -1,6 +1,6 @@
-// What a planned restart reads: the input is a list of patches to a sound state, sealed again after them where its first
-// byte is odd, or (first byte 255) a state itself. Nothing is taken that is not as it was written or, sealed by whoever,
-// could be no state; and what is taken goes into flow tables that hold it, age it and give it out again.
+// What a planned restart reads: the input is a list of patches to a sound state, sealed again after them where its
+// first byte is odd, or (first byte 255) a state itself. Nothing is taken that is not as it was written or, sealed by
+// whoever, could be no state; and what is taken goes into flow tables that hold it, age it and give it out again.
 #include "tests/unit/kept_state.hpp"
 
 #include <cstdlib>

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A budget on a live dataplane, offered several times its bytes over veth: no more arrives; what was spent stays spent
-over another policy, a clean restart and a raised limit; without a ledger, or with an older or a damaged one, nothing
-arrives, and no more when its disk is full.
+over another policy, a planned restart with the flow that spends it, and a raised limit; without a ledger, or with an
+older or a damaged one, nothing arrives, and no more when its disk is full.
 
 usage: budget_live_test.py DATAPLANE WEIR WORKERS
 needs root; says why and exits with 77 where it cannot run."""
@@ -82,7 +82,7 @@ def main():
         world.begin_ledger()
         world.keep_copy("yesterday")
 
-        dataplane = world.start_dataplane(workers=int(workers))
+        dataplane = world.start_dataplane(workers=int(workers), keeps=True)
         sent, passed = offered(world)
         assert sent > 3 * LIMIT and 0.95 * LIMIT <= passed <= LIMIT, f"{passed} of {sent} arrived"
         state = world.status()["ledger"]
@@ -96,8 +96,10 @@ def main():
         assert total <= LIMIT, f"another policy: {total}"
         dataplane.stop()
 
-        dataplane = world.start_dataplane(workers=int(workers))
+        dataplane = world.start_dataplane(workers=int(workers), keeps=True)
+        assert "`two`, generation 2, goes on" in dataplane.said(), dataplane.said()
         total += offered(world)[1]
+        assert "goes on with 1 flows" in dataplane.said(), dataplane.said()
         assert total <= LIMIT, f"a restart: {total}"
         world.weir("door", world.door, "install", world.compile(policy("more", 2 * LIMIT, "1h"), 3, "more.img"))
         time.sleep(0.2)

@@ -163,9 +163,10 @@ class World:
         self.weir("compile", self.folder("policy.toml"), "-o", self.folder(image), "--generation", generation)
         return self.folder(image)
 
-    def start_dataplane(self, has_ledger=True, waits=True, workers=1, has_anchor=True):
+    def start_dataplane(self, has_ledger=True, waits=True, workers=1, has_anchor=True, keeps=False):
         kind = Dataplane if waits else Spawned
         options = ["--door", self.door, *(self.ledger_options(has_anchor) if has_ledger else [])]
+        options += ["--keep", self.folder("keep")] if keeps else []
         self.dataplane = kind(self.net, "mid", self.programs["dataplane"], DEVICES, workers, options)
         return self.dataplane
 

@@ -60,7 +60,8 @@ std::vector<std::unique_ptr<Worker>> workers_of(u32 count, const HashKey& secret
 // A flow of any class, its record filled at random wherever a row may say anything.
 KeptFlow random_row(std::mt19937_64& random) {
   FlowRecord record{};
-  for (u32* word : {&record.end[0], &record.end[1], &record.edge[0], &record.edge[1]}) *word = static_cast<u32>(random());
+  for (u32* word : {&record.end[0], &record.end[1], &record.edge[0], &record.edge[1]})
+    *word = static_cast<u32>(random());
   const auto flow_class = static_cast<FlowClass>(random() % 7);
   const u32 place = random() % 2 ? place_of_vlans(random() & 0xfff, 0) : place_in_network(0, random() & 0xffffff);
   const u32 scope = FlowKey::scope_of(flow_class, random() % 2, place);
