@@ -3,6 +3,7 @@
 prints with the page, numbers apart. With --write the page gets what was printed.
 
 usage: operations.py DATAPLANE WEIR PAGE [--write]"""
+import json
 import os
 import pathlib
 import re
@@ -56,7 +57,8 @@ def started(folder):
                        ["net_pcap0,rx_pcap=in.pcap,tx_pcap=in.out", "net_null0,no-rx=1"], workers=2)
     run.wait_for("live")
     for _ in range(200):
-        if '"no_allow"' in folder.call("weir", "counters", "--stats", "stats", "-o", "json").stdout:
+        met = json.loads(folder.call("weir", "counters", "--stats", "stats", "-o", "json").stdout)["sum"]["reasons"]
+        if sum(one["packets"] for one in met.values()) == len(packets()):
             return run
         time.sleep(0.05)
     raise AssertionError(run.said())
