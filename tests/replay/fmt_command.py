@@ -51,6 +51,8 @@ def main(folder):
         assert refused.returncode == 2 and why in refused.stderr, refused
     assert broken.read_text() == "[[allow\n"
     assert sorted(os.listdir(folder)) == ["broken.toml", "link.toml", "neat.toml", "ugly.toml"], os.listdir(folder)
+    shipped = sorted((pathlib.Path(__file__).resolve().parent.parent.parent / "rules").glob("**/*.toml"))
+    assert len(shipped) > 5 and run("--check", *shipped).returncode == 0, run("--check", *shipped)
     print("files have their layout")
 
 
