@@ -24,23 +24,13 @@ constexpr Tick start = FrameSource::start;
 enum class Charged { nothing, budget, budget_and_limit, limit_by_source, rdma };
 
 control::Model small_policy(Charged charged) {
-  control::Model model;
-  model.name = "bench";
-  model.files = {"bench.toml"};
-  model.line_starts = {{0}};
-  for (u32 i = 0; i < 2; ++i) {
-    control::Segment segment;
-    segment.name = i == 0 ? "inner" : "outer";
-    segment.has_addresses = true;
-    segment.addresses.ipv4 = {{0x0a000000 + (i << 16), 0x0a00ffff + (i << 16)}};
-    model.segments.push_back(segment);
+  control::Model model = bench::model_of_frames();
+  control::Statement& allow = model.statements.front();
+  if (charged == Charged::rdma) {
+    allow.services = {};
+    allow.services.rdma = {{0, 0xffff}};
+    allow.rdma.first_use = 1 << 20;
   }
-  control::Statement allow;
-  allow.name = "web";
-  allow.from = {0}, allow.to = {1};
-  if (charged == Charged::rdma) allow.services.rdma = {{0, 0xffff}}, allow.rdma.first_use = 1 << 20;
-  else allow.services.tcp = {{80, 80}};
-  model.statements = {allow};
   if (charged == Charged::budget || charged == Charged::budget_and_limit) {
     control::Budget budget;
     budget.name = "budget";

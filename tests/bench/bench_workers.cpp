@@ -28,22 +28,7 @@ constexpr auto turn = std::chrono::milliseconds(500);
 class BenchPolicy {
  public:
   explicit BenchPolicy(u64 generation) {
-    control::Model model;
-    model.name = "bench";
-    model.files = {"bench.toml"};
-    model.line_starts = {{0}};
-    for (u32 i = 0; i < 2; ++i) {
-      control::Segment segment;
-      segment.name = i == 0 ? "inner" : "outer";
-      segment.has_addresses = true;
-      segment.addresses.ipv4 = {{0x0a000000 + (i << 16), 0x0a00ffff + (i << 16)}};
-      model.segments.push_back(segment);
-    }
-    control::Statement allow;
-    allow.name = "web";
-    allow.from = {0}, allow.to = {1}, allow.services.tcp = {{80, 80}};
-    model.statements = {allow};
-    const auto compiled = control::compile(model, generation);
+    const auto compiled = control::compile(bench::model_of_frames(), generation);
     if (!compiled || compiled->image.size() > memory_.span().size()) std::exit(1);
     std::memcpy(memory_.span().data(), compiled->image.data(), compiled->image.size());
     const std::string_view names[] = {"inside", "outside"};

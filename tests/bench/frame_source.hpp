@@ -1,5 +1,7 @@
-// Frames for benchmarks of the pipeline, made as they are taken: what a device would have written a moment ago.
+// Frames for benchmarks of the pipeline, made as they are taken: what a device would have written a moment ago; and a
+// policy that allows them.
 #pragma once
+#include "control/model/model.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/burst.hpp"
 
@@ -84,5 +86,24 @@ class FrameSource {
   Packet burst_[burst_packets_max];
   u32 at_ = 0, sequence_ = 0, buffer_ = 0;
 };
+
+inline control::Model model_of_frames() {
+  control::Model model;
+  model.name = "bench";
+  model.files = {"bench.toml"};
+  model.line_starts = {{0}};
+  for (u32 i = 0; i < 2; ++i) {
+    control::Segment segment;
+    segment.name = i == 0 ? "inner" : "outer";
+    segment.has_addresses = true;
+    segment.addresses.ipv4 = {{0x0a000000 + (i << 16), 0x0a00ffff + (i << 16)}};
+    model.segments.push_back(segment);
+  }
+  control::Statement allow;
+  allow.name = "web";
+  allow.from = {0}, allow.to = {1}, allow.services.tcp = {{80, 80}};
+  model.statements = {allow};
+  return model;
+}
 
 }  // namespace weir::bench
