@@ -160,6 +160,8 @@ int main() {
     naive::Draw draw(seed);
     control::Model model = naive::random_model(draw);
     if (draw.one_in(2)) naive::add_budgets(draw, model);
+    model.monitor = draw.one_in(4);
+    if (draw.one_in(2)) model.monitor_until_s = static_cast<std::int64_t>(998 + draw.below(8));
     try_policy(world, seed, draw, model, control::DecisionForm::matrix, packets / 2);
     try_policy(world, seed, draw, model, control::DecisionForm::vectors, packets / 2);
   }
