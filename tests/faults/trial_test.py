@@ -96,10 +96,8 @@ def a_worker_stands(folder, _):
                 assert health.returncode == 1 and "!" in health.stdout, health
         except OSError as error:
             unkind.skip(f"no thread may be stopped here: {error}")
-        began = time.monotonic()
         facts = trial.wait(lambda facts: facts["generation"] == 3)
         assert not facts["trial"] and facts["policy"] == "one", facts
-        assert time.monotonic() - began < 10, "tried each second, and for five"
         trial.run.wait_for("NOT CONFIRMED IN TIME: generation 2 gave way to its fallback, `one`, generation 3")
         assert trial.status()["ledger"]["state"] == "open"
         assert trial.run.stop()[0] == 0, trial.run.said()
