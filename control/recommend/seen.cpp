@@ -52,8 +52,9 @@ void note(std::set<std::string>& addresses, bool& more, std::string address) {
   else more = true;
 }
 
+// What is no time is not repeated: times stand in the draft's comments.
 void note_time(std::string& first, std::string& last, const std::string& time) {
-  if (time.empty()) return;
+  if (time.empty() || time.size() > 40 || time.find_first_not_of("0123456789T:.+-Z") != std::string::npos) return;
   if (first.empty() || time < first) first = time;
   last = std::max(last, time);
 }

@@ -116,6 +116,11 @@ def main(binary, weir):
         assert "There is nothing to allow." in recommended(folder, "/dev/null").stdout
         folder.write("odd.json", b'{"event_type": "flow"}\nno line\n' + json.dumps({"weir": []}).encode())
         assert "3 of 3 lines are no events" in recommended(folder, "odd.json").stderr
+        forged = {"timestamp": "2026\n[[allow]]", "proto": "UDP", "dest_port": 5, "src_ip": "10.0.1.1\n[[allow]]",
+                  "weir": {"event": "packet_dropped", "reason": "no_allow", "from": "trainers", "to": "store"}}
+        nowhere = {**forged, "weir": {**forged["weir"], "from": ""}}
+        folder.write("forged.json", (json.dumps(forged) + "\n" + json.dumps(nowhere)).encode())
+        assert recommended(folder, "forged.json").stdout.count("\n[[allow]]") == 1, "a log writes no rules"
         recommended(folder, "absent.json", code=2)
 
 
