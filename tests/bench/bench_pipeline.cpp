@@ -2,7 +2,6 @@
 // making is part of every contender; the same where every flow has a budget, a limit, or both; and of RDMA.
 // `bench_pipeline [flows] [rounds]`.
 #include "control/compile/compile.hpp"
-#include "dataplane/flow/idle_times.hpp"
 #include "dataplane/pipeline/burst.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/bench/frame_source.hpp"
@@ -106,16 +105,7 @@ struct Bench {
       pipeline->process(source.next(0x02, true), policy.get(), outcomes, {});
     while (!pipeline->idle()) pipeline->drain(policy.get(), outcomes);
     if (table.live() != flows) std::fprintf(stderr, "only %u of %u flows opened\n", table.live(), flows), std::exit(1);
-    // The handshake is taken as done: what is measured is the established packet, within its window.
-    for (u32 flow = 0; flow < table.used() && charged != Charged::rdma; ++flow) {
-      FlowRecord& record = table.record(flow);
-      record.set_state(static_cast<u8>(TcpState::established));
-      record.opener_scale = record.replier_scale = 7;
-      record.replier_window_log2 = 16;
-      record.end[0] = record.end[1] = 1;
-      record.edge[0] = record.edge[1] = 1 << 16;
-      table.set_deadline(flow, static_cast<Beat>(beat_of(start) + IdleTimes().of_tcp[record.state]));
-    }
+    if (charged != Charged::rdma) bench::establish(table);
   }
 
   void parse_only() {

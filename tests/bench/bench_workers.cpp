@@ -2,7 +2,6 @@
 // its rate before. Each worker is a thread with a core, a table and a pipeline of its own, as in the dataplane; frames
 // are made, not received. `bench_workers [flows of a worker] [rounds]`. It needs two cores, with nothing else on them.
 #include "control/compile/compile.hpp"
-#include "dataplane/flow/idle_times.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/policy/verify.hpp"
 #include "tests/bench/frame_source.hpp"
@@ -73,15 +72,7 @@ class Worker {
   void open() {
     while (table_.live() < flows_) pipeline_->process(source_.next(0x02, true), slot_.current(), outcomes_, {});
     while (!pipeline_->idle()) pipeline_->drain(slot_.current(), outcomes_);
-    for (u32 flow = 0; flow < table_.used(); ++flow) {  // their handshakes are taken as done
-      FlowRecord& record = table_.record(flow);
-      record.set_state(static_cast<u8>(TcpState::established));
-      record.opener_scale = record.replier_scale = 7;
-      record.replier_window_log2 = 16;
-      record.end[0] = record.end[1] = 1;
-      record.edge[0] = record.edge[1] = 1 << 16;
-      table_.set_deadline(flow, static_cast<Beat>(beat_of(FrameSource::start) + IdleTimes().of_tcp[record.state]));
-    }
+    bench::establish(table_);
   }
 
   void run() {
