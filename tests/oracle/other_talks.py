@@ -103,6 +103,8 @@ def error_about(random, packet, prefixes):
         error.quoted, error.why = quoted, "error about what was never sent"
         if act == 4:
             quoted.source = End(packet.source.side, packet.source.address, packet.source.port ^ 1)
+            if isinstance(quoted, Message):  # which has an identifier for a port
+                quoted.rest = bytes((quoted.rest[0], quoted.rest[1] ^ 1)) + quoted.rest[2:]
         elif isinstance(quoted, Segment):
             quoted.seq = quoted.seq + random.choice((1 << 31, 1 << 24, 70000, -70000, 1 << 30)) & wire.U32
             error.why = "error about a sequence number never sent"
