@@ -1,7 +1,7 @@
 // P11: a TCP segment that is read in order and scanned, against the same segment uninspected plus Hyperscan alone over
-// its payload. Segments of 1460 bytes with an acknowledgement for each eighth, one flow of 6 MB a round, by the signature
-// sets that Weir ships and by 20, 100 and 500 literals; and what the segment costs once the first bytes are over, with
-// and without the tensor tests.
+// its payload. Segments of 1460 bytes with an acknowledgement for each eighth, one flow of 6 MB a round, by the
+// signature sets that Weir ships and by 20, 100 and 500 literals; and what the segment costs once the first bytes are
+// over, with and without the tensor tests.
 // usage: bench_inspected [ROUNDS]
 #include "control/compile/compile.hpp"
 #include "control/inspect/compile_patterns.hpp"
