@@ -1,5 +1,6 @@
 #include "dataplane/edge/dataplane.hpp"
 
+#include "dataplane/edge/confine.hpp"
 #include "dataplane/edge/link_watch.hpp"
 #include "dataplane/edge/worker.hpp"
 
@@ -32,7 +33,8 @@ std::expected<Secrets, Error> new_secrets() {
 void say(const std::string& sentence) { fmt::print(stderr, "weir-dataplane: {}\n", sentence); }
 
 std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
-  for (const auto step : {&Dataplane::make_judges, &Dataplane::start_ports, &Dataplane::open_door})
+  for (const auto step : {&Dataplane::start_ports, &Dataplane::give_up, &Dataplane::make_judges,
+                          &Dataplane::make_capture_run, &Dataplane::open_door})
     if (auto done = (this->*step)(); !done) return done;
   say(fmt::format("{} pairs, {} workers, {}", options_.pairs.size(), options_.workers,
                   captures_ ? "capture files: their time is the clock" : "live"));
@@ -50,6 +52,14 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
   if (was_refused_ && slot_.current() == nullptr) return std::unexpected(Error{"no policy but a refused one"});
   return {};
 }
+
+// Before anything else is opened: only ports need what the process was started with.
+std::expected<void, Error> Dataplane::start_ports() {
+  const u32 workers = options_.workers;
+  return ports_.start({workers, captures_ ? CaptureRun::frames_inside(workers) : Worker::frames_inside(workers)});
+}
+
+std::expected<void, Error> Dataplane::give_up() { return confine(options_, ports_.any_with_program()); }
 
 std::expected<void, Error> Dataplane::make_judges() {
   const auto secrets = new_secrets();
@@ -174,11 +184,9 @@ std::expected<void, Error> Dataplane::make_cores() {
   return {};
 }
 
-std::expected<void, Error> Dataplane::start_ports() {
-  const u32 workers = options_.workers;
-  const u32 inside = captures_ ? CaptureRun::frames_inside(workers) : Worker::frames_inside(workers);
-  if (auto started = ports_.start({workers, inside}); !started) return started;
+std::expected<void, Error> Dataplane::make_capture_run() {
   if (!captures_) return {};
+  const u32 workers = options_.workers;
   if (!options_.decisions_path.empty()) {
     auto created = Decisions::create(options_.decisions_path, workers, flows_of_worker(options_));
     if (!created) return std::unexpected(created.error());

@@ -24,6 +24,8 @@ class Dataplane {
   std::expected<void, Error> run(const std::atomic<bool>& stop);
 
  private:
+  std::expected<void, Error> start_ports();
+  std::expected<void, Error> give_up();      // privileges, as far as the options ask
   std::expected<void, Error> make_judges();  // policy, tables and counters
   std::expected<void, Error> make_cores();
   void make_keeper(const std::vector<std::string>& port_names);
@@ -31,7 +33,7 @@ class Dataplane {
   bool start_policy();
   bool start_kept();
   void keep();
-  std::expected<void, Error> start_ports();
+  std::expected<void, Error> make_capture_run();
   std::expected<void, Error> open_door();
   std::expected<void, Error> run_live(const std::atomic<bool>& stop);
   void run_captures(const std::atomic<bool>& stop);

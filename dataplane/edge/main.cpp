@@ -1,4 +1,5 @@
 // weir-dataplane: options, EAL, ports, and then the dataplane until it ends. What a step means stands in its own file.
+#include "dataplane/edge/confine.hpp"
 #include "dataplane/edge/dataplane.hpp"
 
 #include <fmt/format.h>
@@ -69,6 +70,8 @@ int run_on_ports(const Options& options, const OrdinaryCores& ordinary) {
 int run_program(int argc, char** argv) {
   const auto options = read_options(argc, argv);
   if (!options) return options.error();
+  if (!options->user.empty())
+    if (const auto known = identity_of(options->user); !known) return fail(known.error());
   const OrdinaryCores ordinary = OrdinaryCores::of_this_thread();
   if (auto started = start_eal(*options); !started) return fail(started.error());
   stop_on_signals();

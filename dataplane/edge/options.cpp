@@ -142,6 +142,11 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_flag("--trust-checksums", options.trust_checksums,
                "take transport checksums as right, of captures made where the network card finishes them; "
                "file-backed ports only");
+  app.add_option("--user", options.user,
+                 "NAME or NAME:GROUP that it becomes once its ports are up, without any capability; what the other "
+                 "options name must be that user's");
+  app.add_flag("--no-seccomp", options.no_seccomp,
+               "forbid no system calls: for a port whose driver needs one of those that a dataplane has no use for");
   app.add_flag("--strict-ports", options.strict_ports, "refuse a policy that attaches to a port that is not there");
 
   const char* const own_name = "weir-dataplane";

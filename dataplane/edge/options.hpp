@@ -29,6 +29,8 @@ struct Options {
   std::map<std::string, std::string> job_keys;        // job to the file of its key
   bool strict_ports = false;
   bool trust_checksums = false;  // of capture files: taken where the network card finishes them
+  std::string user;              // NAME or NAME:GROUP that it becomes once its ports are up; empty: nobody else
+  bool no_seccomp = false;       // no system call is forbidden
   std::vector<std::string> eal;  // EAL's arguments, program name first
 
   const std::string& name_of(const std::string& device) const;

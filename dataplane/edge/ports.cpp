@@ -71,7 +71,7 @@ std::string known_devices() {
 }
 
 std::expected<Port, Error> find_port(const std::string& device, u16 index, const Options& options) {
-  Port port{0, index, device, options.name_of(device), {}, 1, 1, 0, 0, false, false, nullptr};
+  Port port{0, index, device, options.name_of(device), {}, {}, 1, 1, 0, 0, false, false, nullptr};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0)
     return std::unexpected(Error{fmt::format("no port `{}`: {}", device, known_devices())});
   rte_eth_dev_info info{};
@@ -81,6 +81,7 @@ std::expected<Port, Error> find_port(const std::string& device, u16 index, const
     return std::unexpected(dpdk_error(port, "has no MTU", result));
   port.frame_bytes = std::max(port.mtu + link_bytes, ring_frame_bytes(info));
   port.interface = argument_of(info, "iface=");
+  port.driver = info.driver_name;
   port.file_backed = is_file_backed(info);
   port.kernel_backed = is_kernel_backed(info);
   port.rx_queues = std::clamp<u16>(static_cast<u16>(options.workers), 1, std::max<u16>(info.max_rx_queues, 1));
@@ -165,6 +166,10 @@ std::expected<Ports, Error> Ports::open(const Options& options) {
 
 bool Ports::all_file_backed() const {
   return std::all_of(ports_.begin(), ports_.end(), [](const Port& port) { return port.file_backed; });
+}
+
+bool Ports::any_with_program() const {
+  return std::any_of(ports_.begin(), ports_.end(), [](const Port& port) { return port.driver == "net_af_xdp"; });
 }
 
 std::expected<void, Error> Ports::start(const PortNeeds& needs) {

@@ -21,6 +21,7 @@ struct Port {
   std::string device;   // DPDK's name
   std::string name;     // what `attach` calls it
   std::string interface;  // the kernel's, behind it; or empty
+  std::string driver;   // DPDK's name of it
   u16 rx_queues;        // queue q is polled by worker q
   u16 tx_queues;        // as many as workers, else one that they take turns at
   u16 mtu;
@@ -50,6 +51,8 @@ class Ports {
 
   const std::vector<Port>& all() const { return ports_; }
   bool all_file_backed() const;
+  // Some port puts a program of its own into the kernel and takes it off when it stops (bpf(2)).
+  bool any_with_program() const;
   rte_mempool* pool() const { return pool_; }
 
  private:

@@ -68,6 +68,7 @@ FOREIGN = {
     r"bpf/|linux/bpf": ("dataplane/guard", "tests/guard", "tests/bench"),
     r"sodium": ("dataplane/ledger", "control/publish", "tests/fuzz"),
     r"event2?/|event\.h": ("control/serve",),
+    r"seccomp\.h$": ("dataplane/edge", "tests/edge"),
     r"prometheus/": ("control/see",),
     r"(n?curses)\w*\.h": ("tools/weir",),
     r"catch2/": ("tests",),
