@@ -159,6 +159,14 @@ std::string door_text(std::span<const char> room) {
   return text;
 }
 
+nlohmann::ordered_json shadow_json(const door::Answer& answer) {
+  if (answer.shadow_generation == 0) return nullptr;
+  return {{"generation", answer.shadow_generation}, {"policy", door_text(answer.shadow_name)},
+          {"since_s", answer.shadow_s},             {"compared", answer.shadow_compared},
+          {"would_pass", answer.shadow_would_pass}, {"would_deny", answer.shadow_would_deny},
+          {"untold", answer.shadow_untold}};
+}
+
 std::string refusal_text(const door::Answer& answer) {
   const std::string section = door_text(answer.section);
   return fmt::format("{}{}{}{}", answer.result == door::Result::busy ? "busy: " : "refused: ", section,

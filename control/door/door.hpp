@@ -6,6 +6,8 @@
 #include "control/source/descriptor.hpp"
 #include "dataplane/share/door.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <expected>
 #include <span>
 #include <string>
@@ -60,6 +62,9 @@ class Door {
 
 // Text of an answer, of which names in an image are a part: ASCII; what is not, is not repeated.
 std::string door_text(std::span<const char> room);
+
+// What is asked beside the policy in force, and what came of it; null where nothing is.
+nlohmann::ordered_json shadow_json(const door::Answer& answer);
 
 // "busy: workers have not …", "refused: header: …": why an act that is not done is not.
 std::string refusal_text(const door::Answer& answer);

@@ -180,6 +180,7 @@ void Publisher::tell() {
       made["dataplane"]["trial"] = {{"generation", told_->awaited_generation},
                                     {"fallback", told_->fallback_generation},
                                     {"left_s", static_cast<double>(told_->confirm_left_ms) / 1e3}};
+    made["dataplane"]["shadow"] = shadow_json(*told_);
     const std::string down = door_text(told_->links_down);
     made["dataplane"]["links_down"] = down.empty() ? Json() : Json(down);
     if (const std::string why = door_text(told_->fallback_sentence); !why.empty())

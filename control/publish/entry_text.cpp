@@ -8,8 +8,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 7> state_names{"staged",   "installing", "on_trial",   "confirmed",
-                                                      "fallback", "replaced",   "rolled_back"};
+constexpr std::array<std::string_view, 9> state_names{"staged",   "installing",  "on_trial", "confirmed",   "fallback",
+                                                      "replaced", "rolled_back", "shadow",   "was_shadow"};
 
 std::string text_of(const Json& made) { return made.dump(1, ' ', false, Json::error_handler_t::replace); }
 

@@ -137,7 +137,8 @@ void History::prune() {
     const EntryState state = at->second.state;
     const std::uint64_t generation = (at++)->first;
     const bool is_old =
-        state == EntryState::replaced || state == EntryState::rolled_back || state == EntryState::staged;
+        state == EntryState::replaced || state == EntryState::rolled_back || state == EntryState::staged ||
+        state == EntryState::was_shadow;
     if (is_old && generation + 1 < highest_) remove(generation);
   }
 }

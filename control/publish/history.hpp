@@ -25,13 +25,15 @@ enum class EntryState {
   fallback,    // comes into force where the one on trial is not confirmed
   replaced,    // was in force for good, until another came
   rolled_back, // was on trial and gave way
+  shadow,      // asked beside what is in force, and not obeyed
+  was_shadow,
 };
 std::string_view name_of(EntryState state);
 
 struct HistoryEntry {
   std::uint64_t generation = 0;
   EntryState state = EntryState::staged;
-  std::string kind = {};       // "apply", "watch", "rollback", "fallback", "lockdown"
+  std::string kind = {};       // "apply", "watch", "rollback", "fallback", "lockdown", "shadow"
   std::uint64_t of = 0;        // rollback, fallback: whose texts these are
   std::string policy = {}, root = {};
   std::string sources = {};    // digest of the bundle
@@ -42,7 +44,7 @@ struct HistoryEntry {
   std::uint64_t before = 0;    // generation that was in force
   std::uint64_t blocked_us = 0;
   std::uint64_t confirm_within_ms = 0;
-  std::int64_t began_s = 0;    // on_trial: CLOCK_BOOTTIME of its install
+  std::int64_t began_s = 0;    // on_trial, shadow: CLOCK_BOOTTIME of its install
   std::vector<std::string> signed_by = {};
   std::uint64_t signed_generation = 0;
 };

@@ -19,6 +19,7 @@ void Publisher::look_after() {
   if (unkept_ != nullptr) return keep_lockdown(*told);
   follow_installing(*told);
   if (!follow_trial(*told)) restore(*told);
+  if (told_) follow_shadow(*told_);
 }
 
 // Which the disk did not take when it came into force. While it does not, a dataplane that has lost it gets it again.

@@ -68,7 +68,7 @@ std::expected<door::Answer, PublishFault> Publisher::ask_status() const {
 }
 
 std::uint64_t Publisher::next_generation(const door::Answer& told) const {
-  return std::max({history_.highest(), told.generation, told.fallback_generation}) + 1;
+  return std::max({history_.highest(), told.generation, told.fallback_generation, told.shadow_generation}) + 1;
 }
 
 HistoryEntry* Publisher::newest(EntryState state) {

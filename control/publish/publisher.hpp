@@ -63,6 +63,9 @@ class Publisher {
   std::expected<Proposal, PublishFault> take_back(std::uint64_t generation);
   std::expected<Proposal, PublishFault> staged(std::uint64_t generation);
   Published lockdown(std::uint32_t uid, const std::string& user);
+  // Asked beside what is in force, and not obeyed, in place of another that was. It takes no signature.
+  Published shadow(const Proposal& change);
+  Published end_shadow(const std::string& user);
 
   // Compares the dataplane with the history, and puts in force what was confirmed last where it has none, an older one,
   // or lost a trial. Every second or so.
@@ -125,6 +128,9 @@ class Publisher {
   bool follow_trial(const door::Answer& told);
   void follow_installing(const door::Answer& told);
   void restore(const door::Answer& told);
+  Published put_beside(const HistoryEntry& entry, const StandingPtr& made);
+  void end_shadows(std::uint64_t but);
+  void follow_shadow(const door::Answer& told);
   bool reinstall(HistoryEntry& entry, std::uint32_t force);
   void problem(const std::string& sentence);
   void note_status();

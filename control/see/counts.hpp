@@ -35,6 +35,10 @@ inline constexpr CounterRow counter_rows[] = {
     {"rdma_alarms", &WorkerCounters::rdma_alarms, false, "alarms of RDMA"},
     {"job_alarms", &WorkerCounters::job_alarms, false, "alarms of jobs"},
     {"limits_watched", &WorkerCounters::limits_watched, false, "what a limit in monitor mode let pass beyond it"},
+    {"shadow_compared", &WorkerCounters::shadow_compared, false, "questions that the shadow policy was asked as well"},
+    {"shadow_would_pass", &WorkerCounters::shadow_would_pass, false, "of them: denied, and the shadow allows it"},
+    {"shadow_would_deny", &WorkerCounters::shadow_would_deny, false, "of them: allowed, and the shadow denies it"},
+    {"shadow_untold", &WorkerCounters::shadow_untold, false, "of these two: without an event of their own"},
 };
 inline constexpr std::size_t counter_count = std::size(counter_rows);
 

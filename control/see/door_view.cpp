@@ -68,8 +68,10 @@ std::expected<Flows, DoorFailure> read_flows(int file) {
 }
 
 std::expected<std::unique_ptr<PolicyNames>, DoorFailure> ask_names(control::Door& door,
-                                                                   const std::vector<std::string>& port_names) {
-  const auto file = written_by(door, door::Act::image);
+                                                                   const std::vector<std::string>& port_names,
+                                                                   Names::Whose whose) {
+  const bool of_shadow = whose == Names::Whose::shadow;
+  const auto file = written_by(door, of_shadow ? door::Act::shadow_image : door::Act::image);
   if (!file) return std::unexpected(file.error());
   auto names = PolicyNames::read(fmt::format("/proc/self/fd/{}", file->get()), port_names);
   if (!names) return std::unexpected(DoorFailure{Kind::unreachable, names.error()});

@@ -21,9 +21,9 @@ struct Flows {
 std::expected<Flows, control::DoorFailure> ask_flows(control::Door& door);
 // What stands in a file as dataplane/share/flow_rows.hpp has it.
 std::expected<Flows, control::DoorFailure> read_flows(int file);
-// The names of the policy in force; an error also when there is none.
-std::expected<std::unique_ptr<PolicyNames>, control::DoorFailure> ask_names(control::Door& door,
-                                                                            const std::vector<std::string>& port_names);
+// The names of the policy in force, or of its shadow; an error also when there is none.
+std::expected<std::unique_ptr<PolicyNames>, control::DoorFailure> ask_names(
+    control::Door& door, const std::vector<std::string>& port_names, Names::Whose whose = Names::Whose::in_force);
 
 // Those of the flows; null where another policy has come into force since, or none is.
 std::unique_ptr<PolicyNames> names_of(control::Door& door, const Flows& flows);

@@ -37,7 +37,14 @@ std::string eve_protocol(u8 protocol) {
 bool has_address(const Address& address) { return (address.high | address.low) != 0; }
 
 // Alarms count what a host does, not one flow of it.
-bool is_about_flow(EventKind kind) { return kind <= EventKind::packet_dropped || kind == EventKind::inspect_alert; }
+bool is_about_flow(EventKind kind) {
+  return kind <= EventKind::packet_dropped || kind == EventKind::inspect_alert || is_of_shadow(kind);
+}
+
+// How the policy in force decided, of which a shadow that denies is no part.
+Reason reason_of(const Event& event) {
+  return event.kind == EventKind::shadow_would_deny ? Reason::flow_new : event.reason;
+}
 
 std::string_view type_of(EventKind kind) {
   if (kind == EventKind::flow_opened || kind == EventKind::flow_revoked) return "flow";
@@ -53,6 +60,8 @@ std::string sentence_of(const Event& event, const EventNames& names) {
     case EventKind::rdma_requests: return "RDMA: many requests for connections";
     case EventKind::job_burst: return "a member of a job sends much at once to another";
     case EventKind::job_turned: return "traffic between two members of a job goes mostly one way";
+    case EventKind::shadow_would_pass: return "the shadow policy allows what is denied";
+    case EventKind::shadow_would_deny: return "the shadow policy denies what is allowed";
     default: break;
   }
   return names.found.empty() ? std::string(row(event.reason).sentence) : std::string(names.found);
@@ -86,28 +95,42 @@ void add_vlans(Json& line, u32 place) {
 }
 
 Json alert_of(const Event& event, const EventNames& names) {
-  const bool denies = verdict_of(event.reason) == Verdict::drop;
-  const u32 number = event.detail != no_detail ? 1000 + event.detail : 100 + static_cast<u32>(event.kind);
+  const bool denies = verdict_of(reason_of(event)) == Verdict::drop;
+  const bool is_signature = event.detail != no_detail && !is_of_shadow(event.kind);
+  const u32 number = is_signature ? 1000 + event.detail : 100 + static_cast<u32>(event.kind);
   return {{"action", denies ? "blocked" : "allowed"},
           {"gid", generator},
           {"signature_id", number},
           {"rev", 1},
           {"signature", sentence_of(event, names)},
           {"category", kind_name(event.kind)},
-          {"severity", event.kind == EventKind::scan_detected ? 2 : 1}};
+          {"severity", is_of_shadow(event.kind) ? 3 : event.kind == EventKind::scan_detected ? 2 : 1}};
+}
+
+Json shadow_of(const Event& event, const ShadowNames& names) {
+  const bool passes = event.kind == EventKind::shadow_would_pass;
+  const Reason reason = passes ? Reason::flow_new : event.reason;
+  Json made = {{"reason", row(reason).name}, {"verdict", verdict_name(verdict_of(reason))}};
+  if (!names.known && shadow_rule_in(event.detail) != no_shadow_rule)
+    made["rule_number"] = shadow_rule_in(event.detail);
+  if (names.rule.empty()) return made;
+  made["rule"] = names.rule;
+  made["rule_kind"] = names.is_forbid ? "forbid" : "allow";
+  made["at"] = fmt::format("{}:{}", names.file, names.line);
+  return made;
 }
 
 Json weir_of(const Event& event, const EventNames& names) {
   Json made = {{"event", kind_name(event.kind)},
-               {"reason", row(event.reason).name},
-               {"verdict", verdict_name(verdict_of(event.reason))},
+               {"reason", row(reason_of(event)).name},
+               {"verdict", verdict_name(verdict_of(reason_of(event)))},
                {"generation", event.generation}};
   const auto name = [&](const char* key, std::string_view text) {
     if (!text.empty()) made[key] = text;
   };
   if (!names.known) {
     if (event.rule != no_rule) made["rule_number"] = event.rule;
-    if (event.detail != no_detail) made["found_number"] = event.detail;
+    if (event.detail != no_detail && !is_of_shadow(event.kind)) made["found_number"] = event.detail;
   }
   name("rule", names.rule);
   if (!names.rule.empty()) {
@@ -118,6 +141,7 @@ Json weir_of(const Event& event, const EventNames& names) {
   name("to", names.to);
   name("found", names.found);
   if (in_network(event.place)) made["network"] = network_of(event.place);
+  if (is_of_shadow(event.kind)) made["shadow"] = shadow_of(event, names.shadow);
   return made;
 }
 

@@ -90,6 +90,8 @@ void add_door(Families& families, const MetricsSource& source) {
                  static_cast<double>(answer.budgets_in_force));
   families.gauge("weir_quarantined", "1: some port, host or flow is cut off",
                  answer.quarantined[0] == '\0' ? 0 : 1);
+  families.gauge("weir_shadow_generation", "of the policy that is asked beside the one in force; 0: none is",
+                 static_cast<double>(answer.shadow_generation));
   const std::string down = text_of(answer.links_down);
   families.gauge("weir_ports_without_link", "ports whose link is down",
                  down.empty() ? 0.0 : 1.0 + static_cast<double>(std::ranges::count(down, ',')));

@@ -56,7 +56,8 @@ std::string protocol_text(u8 protocol) {
 std::string_view kind_name(EventKind kind) {
   constexpr std::string_view names[] = {"flow_opened",   "flow_revoked", "packet_dropped", "scan_detected",
                                         "inspect_alert", "rdma_refused", "rdma_gaps",      "rdma_unknown",
-                                        "rdma_requests", "job_burst",    "job_turned"};
+                                        "rdma_requests", "job_burst",    "job_turned",
+                                        "shadow_would_pass", "shadow_would_deny"};
   static_assert(std::size(names) == event_kinds);
   return static_cast<u32>(kind) < event_kinds ? names[static_cast<u32>(kind)] : "unknown";
 }
@@ -82,10 +83,20 @@ std::expected<std::unique_ptr<PolicyNames>, std::string> PolicyNames::read(const
   if (!policy)
     return std::unexpected(
         fmt::format("{}: bad policy image: {}: {}", path, policy.error().section, policy.error().sentence));
-  made->policy_ = *policy;
-  for (u32 port = 0; port < std::min<std::size_t>(port_names.size(), ports_max); ++port)
-    made->classes_[port] = policy->port_class(port_names[port]);
+  made->bind(*policy, port_names);
   return made;
+}
+
+std::unique_ptr<PolicyNames> PolicyNames::over(const Policy& policy, const std::vector<std::string>& port_names) {
+  auto made = std::make_unique<PolicyNames>();
+  made->bind(policy, port_names);
+  return made;
+}
+
+void PolicyNames::bind(const Policy& policy, const std::vector<std::string>& port_names) {
+  policy_ = policy;
+  for (u32 port = 0; port < std::min<std::size_t>(port_names.size(), ports_max); ++port)
+    classes_[port] = policy.port_class(port_names[port]);
 }
 
 Segments PolicyNames::segments(const Address& source, const Address& target, u32 port, u32 place) const {
@@ -106,7 +117,18 @@ EventNames PolicyNames::of(const Event& event) const {
   }
   const auto [from, to] = segments(event.source, event.target, event.port, event.place);
   names.from = from, names.to = to;
-  if (event.detail != no_detail) names.found = pattern_name(policy_->patterns(), event.detail);
+  if (event.detail != no_detail && !is_of_shadow(event.kind))
+    names.found = pattern_name(policy_->patterns(), event.detail);
+  return names;
+}
+
+ShadowNames PolicyNames::of_shadow(const Event& event) const {
+  ShadowNames names;
+  names.known = true;
+  if (const u32 number = shadow_rule_in(event.detail); number < policy_->rules_count()) {
+    const RuleView rule = policy_->rule(number);
+    names.rule = rule.name, names.file = rule.file, names.line = rule.line, names.is_forbid = rule.is_forbid;
+  }
   return names;
 }
 
@@ -114,68 +136,103 @@ Names::Names(std::vector<std::string> paths, std::vector<std::string> port_names
     : paths_(std::move(paths)), port_names_(std::move(port_names)), ask_(std::move(ask)) {}
 
 const PolicyNames* Names::of(u32 generation) {
-  const auto found = known_.find(generation);
-  if (found != known_.end()) return found->second.get();
-  if (generation == 0 || empty()) return nullptr;
-  const auto [missed, is_first] = missed_.try_emplace(generation, now_ms());
+  return generation == 0 ? nullptr : find({Whose::in_force, generation, ~u32{0}});
+}
+
+const PolicyNames* Names::of_shadow(u16 generation) { return find({Whose::shadow, generation, 0xffff}); }
+
+const PolicyNames* Names::find(const Wanted& wanted) {
+  const auto at_hand = [&]() -> const PolicyNames* {
+    for (const auto& [key, names] : known_)
+      if (key.first == wanted.whose && wanted.is(key.second)) return names.get();
+    return nullptr;
+  };
+  if (const PolicyNames* const found = at_hand(); found != nullptr || empty()) return found;
+  const Key key{wanted.whose, wanted.generation};
+  const auto [missed, is_first] = missed_.try_emplace(key, now_ms());
   if (!is_first && now_ms() - missed->second < look_again_ms) return nullptr;
-  look_for(generation);
-  const auto made = known_.find(generation);
-  if (made != known_.end()) return made->second.get();
+  look_for(wanted);
+  if (const PolicyNames* const made = at_hand(); made != nullptr) return made;
   if (missed_.size() > generations_missed_most) missed_.clear();
-  missed_[generation] = now_ms();
+  missed_[key] = now_ms();
   return nullptr;
 }
 
 EventNames Names::of(const Event& event) {
   const PolicyNames* const policy = of(event.generation);
-  return policy == nullptr ? EventNames{} : policy->of(event);
+  EventNames names = policy == nullptr ? EventNames{} : policy->of(event);
+  if (!is_of_shadow(event.kind)) return names;
+  if (const PolicyNames* const shadow = of_shadow(shadow_generation_in(event.detail)); shadow != nullptr)
+    names.shadow = shadow->of_shadow(event);
+  return names;
 }
 
-void Names::look_for(u32 generation) {
+// Of a shadow the dataplane is asked first: its number need not be its own for ever.
+void Names::look_for(const Wanted& wanted) {
+  if (wanted.whose == Whose::in_force) {
+    if (!look_in_files(wanted)) ask(wanted);
+  } else if (!ask(wanted)) {
+    look_in_files(wanted);
+  }
+}
+
+bool Names::ask(const Wanted& wanted) {
+  if (!ask_) return false;
+  auto told = ask_(port_names_, wanted.whose);
+  if (!told) {
+    if (wanted.whose == Whose::in_force) complain(told.error());
+    return false;
+  }
+  const bool is_it = wanted.is((*told)->generation());
+  if (is_it || wanted.whose == Whose::in_force) keep(wanted.whose, std::move(*told));
+  return is_it;
+}
+
+bool Names::look_in_files(const Wanted& wanted) {
   for (const std::string& path : paths_) {
     std::error_code fault;
     if (ask_ && !std::filesystem::exists(path, fault)) continue;  // a history that has not begun
     if (!std::filesystem::is_directory(path, fault)) {
-      if (read(path, generation)) return;
+      if (read(path, wanted)) return true;
       continue;
     }
     for (const auto& entry : std::filesystem::directory_iterator(path, fault)) {
       const bool is_folder = entry.is_directory(fault);
       const auto image = is_folder ? entry.path() / "policy.img" : entry.path();
       if (image.extension() != ".img" || !std::filesystem::exists(image, fault)) continue;
-      if (read(image.string(), generation)) return;
+      if (read(image.string(), wanted)) return true;
     }
     if (fault) complain(fmt::format("{}: cannot be listed: {}", path, fault.message()));
   }
-  if (!ask_) return;
-  auto told = ask_(port_names_);
-  told ? keep(std::move(*told)) : complain(told.error());
+  return false;
 }
 
 // Whether it is the one.
-bool Names::read(const std::string& path, u32 generation) {
+bool Names::read(const std::string& path, const Wanted& wanted) {
   image::Header header{};
   std::ifstream file(path, std::ios::binary);
   if (!file.read(reinterpret_cast<char*>(&header), sizeof header)) {
     complain(path + ": cannot be read as a policy image");
     return false;
   }
-  if (header.magic == image::magic && static_cast<u32>(header.generation) != generation) return false;
+  if (header.magic == image::magic && !wanted.is(header.generation)) return false;
   auto made = PolicyNames::read(path, port_names_);
   if (!made) {
     complain(made.error());
     return false;
   }
-  if (static_cast<u32>((*made)->generation()) != generation) return false;
-  keep(std::move(*made));
+  if (!wanted.is((*made)->generation())) return false;
+  keep(wanted.whose, std::move(*made));
   return true;
 }
 
-void Names::keep(std::unique_ptr<PolicyNames> names) {
-  const auto generation = static_cast<u32>(names->generation());
-  while (known_.size() >= images_kept) known_.erase(known_.begin());
-  known_.insert_or_assign(generation, std::move(names));
+void Names::keep(Whose whose, std::unique_ptr<PolicyNames> names) {
+  const Key key{whose, static_cast<u32>(names->generation())};
+  // Of its own kind: views of the other kind's names are in use.
+  const auto is_alike = [&](const auto& one) { return one.first.first == whose; };
+  while (static_cast<std::size_t>(std::ranges::count_if(known_, is_alike)) >= images_kept)
+    known_.erase(std::ranges::find_if(known_, is_alike));
+  known_.insert_or_assign(key, std::move(names));
 }
 
 void Names::complain(const std::string& sentence) {

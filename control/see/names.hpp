@@ -35,11 +35,20 @@ struct Segments {
   std::string_view from, to;  // "" where there is none
 };
 
+// The shadow's side of a disagreement.
+struct ShadowNames {
+  bool known = false;  // its image is at hand
+  std::string_view rule, file;
+  u32 line = 0;
+  bool is_forbid = false;
+};
+
 struct EventNames {
   bool known = false;  // an image of this generation is at hand
   std::string_view rule, file, from, to, found;
   u32 line = 0;
   bool is_forbid = false;
+  ShadowNames shadow = {};
 };
 
 // One policy and the ports that it was bound to.
@@ -47,13 +56,19 @@ class PolicyNames {
  public:
   static std::expected<std::unique_ptr<PolicyNames>, std::string> read(const std::string& path,
                                                                        const std::vector<std::string>& port_names);
+  // Of a policy whose image outlives it.
+  static std::unique_ptr<PolicyNames> over(const Policy& policy, const std::vector<std::string>& port_names);
   u64 generation() const { return policy_->generation(); }
   const Policy& policy() const { return *policy_; }
   EventNames of(const Event& event) const;
+  // Of the shadow that the event names, which this must be.
+  ShadowNames of_shadow(const Event& event) const;
   // By the port that `source` sends by (Event::port).
   Segments segments(const Address& source, const Address& target, u32 port, u32 place) const;
 
  private:
+  void bind(const Policy& policy, const std::vector<std::string>& port_names);
+
   std::unique_ptr<std::byte, void (*)(void*)> image_{nullptr, nullptr};
   std::optional<Policy> policy_;
   std::array<u16, ports_max> classes_{};
@@ -64,27 +79,40 @@ class PolicyNames {
 // after a second.
 class Names {
  public:
-  // Gives the names of the policy in force, or a sentence.
-  using Ask = std::function<std::expected<std::unique_ptr<PolicyNames>, std::string>(const std::vector<std::string>&)>;
+  enum class Whose : u8 { in_force, shadow };
+  // Gives the names of the policy in force or of its shadow, or a sentence.
+  using Ask =
+      std::function<std::expected<std::unique_ptr<PolicyNames>, std::string>(const std::vector<std::string>&, Whose)>;
   Names(std::vector<std::string> paths, std::vector<std::string> port_names, Ask ask = {});
 
   // By the low half of a generation, as events have it; null where no image says.
   const PolicyNames* of(u32 generation);
+  // By the last 16 bits of a shadow's.
+  const PolicyNames* of_shadow(u16 generation);
   EventNames of(const Event& event);
   // Sentences about images that could not be read since the last call, each once.
   std::vector<std::string> complaints() { return std::exchange(complaints_, {}); }
   bool empty() const { return paths_.empty() && !ask_; }
 
  private:
-  void look_for(u32 generation);
-  bool read(const std::string& path, u32 generation);
-  void keep(std::unique_ptr<PolicyNames> names);
+  using Key = std::pair<Whose, u32>;
+  struct Wanted {
+    Whose whose;
+    u32 generation, mask;
+    bool is(u64 other) const { return (static_cast<u32>(other) & mask) == generation; }
+  };
+  const PolicyNames* find(const Wanted& wanted);
+  void look_for(const Wanted& wanted);
+  bool ask(const Wanted& wanted);
+  bool look_in_files(const Wanted& wanted);
+  bool read(const std::string& path, const Wanted& wanted);
+  void keep(Whose whose, std::unique_ptr<PolicyNames> names);
   void complain(const std::string& sentence);
 
   std::vector<std::string> paths_, port_names_;
   Ask ask_;
-  std::map<u32, std::unique_ptr<PolicyNames>> known_;
-  std::map<u32, std::int64_t> missed_;  // when it was looked for last
+  std::map<Key, std::unique_ptr<PolicyNames>> known_;
+  std::map<Key, std::int64_t> missed_;  // when it was looked for last
   std::set<std::string> complained_;
   std::vector<std::string> complaints_;
 };

@@ -32,10 +32,11 @@ std::int64_t steady_s() {
 
 see::Names::Ask names_by(const std::string& path) {
   return
-      [path](const std::vector<std::string>& ports) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
+      [path](const std::vector<std::string>& ports,
+             see::Names::Whose whose) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
         auto door = Door::reach(path, names_wait_s);
         if (!door) return std::unexpected(door.error().sentence);
-        auto names = see::ask_names(*door, ports);
+        auto names = see::ask_names(*door, ports, whose);
         if (!names) return std::unexpected(names.error().sentence);
         return std::move(*names);
       };

@@ -50,6 +50,7 @@ std::expected<Json, std::string> object_of(const std::string& body, std::span<co
 constexpr std::string_view change_keys[] = {"root",          "files", "signatures", "confirm_within_ms",
                                             "replace_trial", "base",  "staged",     "generation"};
 constexpr std::string_view confirm_keys[] = {"generation"};
+constexpr std::string_view shadow_keys[] = {"root", "files", "staged", "off"};
 
 // What was asked, on top of `change`; throws what nlohmann throws where a value is of another type.
 void read_terms(const Json& asked, Proposal& change) {
@@ -132,6 +133,16 @@ class Acts {
     if (!asked) return error_answer(400, asked.error());
     return answer_of(publisher_.confirm(asked->value("generation", std::uint64_t{0})));
   }
+  HttpAnswer shadow(const Call& call) const {
+    const auto asked = object_of(call.request.body, shadow_keys);
+    if (!asked) return error_answer(400, asked.error());
+    if (asked->contains("off")) {
+      if (asked->size() != 1 || !asked->at("off").get<bool>()) return error_answer(400, "`off` is true, and alone");
+      return answer_of(publisher_.end_shadow(user_name(call.peer.uid)));
+    }
+    const auto change = change_of(call);
+    return change ? answer_of(publisher_.shadow(*change)) : answer_of(change.error());
+  }
 
  private:
   Publisher& publisher_;
@@ -164,6 +175,7 @@ void add_publish_routes(Server& server, Publisher& publisher, const WatchReport&
   server.add(changing("/v1/rollback", Where::slow, [acts](const Call& call) { return acts.rollback(call, false); }));
   server.add(
       changing("/v1/rollback/plan", Where::slow, [acts](const Call& call) { return acts.rollback(call, true); }));
+  server.add(changing("/v1/shadow", Where::slow, [acts](const Call& call) { return acts.shadow(call); }));
   server.add(changing("/v1/confirm", Where::quick, [acts](const Call& call) { return acts.confirm(call); }));
   server.add(changing("/v1/lockdown", Where::quick, [&publisher](const Call& call) {
     return answer_of(publisher.lockdown(call.peer.uid, user_name(call.peer.uid)));

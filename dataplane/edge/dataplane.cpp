@@ -91,6 +91,7 @@ void Dataplane::make_keeper(const std::vector<std::string>& port_names) {
   keeper_ = std::make_unique<Keeper>(KeeperConfig{places, options_.workers, port_names}, slot_, clock_, ordinary_);
   installer_->open_accounts = [this](const Policy& policy) { return keeper_->prepare(policy); };
   installer_->flipped = [this](const InstalledPolicy* policy) { keeper_->flipped(policy); };
+  installer_->goes_on_as = [this](const InstalledPolicy* policy) { keeper_->goes_on_as(policy); };
 }
 
 void Dataplane::make_capture_budgets(const std::vector<std::string>& port_names) {

@@ -85,7 +85,8 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       flows_(flows),
       restart_(restart),
       fallback_(fallback),
-      quarantine_(quarantine, stats) {
+      quarantine_(quarantine, stats),
+      shadow_(installer, stats) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -141,8 +142,11 @@ bool DoorServer::serve_one(int client) {
     case door::Act::quarantined: return send_message(client, quarantine(request, message.descriptors()));
     case door::Act::export_lessons:
     case door::Act::import_lessons: return send_message(client, teach(request, message.descriptors()));
+    case door::Act::shadow:
+    case door::Act::end_shadow: return send_message(client, shadow(request, message.descriptors()));
     case door::Act::flows:
-    case door::Act::image: return send_message(client, tell_flows(request, message.descriptors()));
+    case door::Act::image:
+    case door::Act::shadow_image: return send_message(client, tell_flows(request, message.descriptors()));
     case door::Act::members:
     case door::Act::alarms: return send_pairs(client, request);
     case door::Act::status: return send_status(client);
@@ -169,6 +173,16 @@ door::Answer DoorServer::install(const door::Request& request, std::span<const i
   return reply;
 }
 
+door::Answer DoorServer::shadow(const door::Request& request, std::span<const int> descriptors) {
+  std::expected<std::string, Refusal> done;
+  if (request.act == door::Act::shadow) done = shadow_.put(descriptors);
+  else if (const auto ended = shadow_.end(); !ended) done = std::unexpected(ended.error());
+  if (!done) return refuse(done.error());
+  door::Answer reply = answer(door::Result::done);
+  write_text(reply.sentence, *done);
+  return reply;
+}
+
 door::Answer DoorServer::flush() {
   u64 live = 0;
   for (u32 worker = 0; worker < stats_.workers(); ++worker) live += stats_.counters(worker).flows_live.read();
@@ -191,8 +205,9 @@ door::Answer DoorServer::tell_flows(const door::Request& request, std::span<cons
   if (descriptors.size() != 1)
     return refuse({door::Result::refused, "request", "flows and images come by exactly one descriptor"});
   door::Answer reply = answer(door::Result::done);
-  if (request.act == door::Act::image) {
-    const auto told = flows_.write_image(descriptors[0]);
+  if (request.act != door::Act::flows) {
+    const auto told = request.act == door::Act::image ? flows_.write_image(descriptors[0])
+                                                      : flows_.write_shadow_image(descriptors[0]);
     return told ? reply : refuse(told.error());
   }
   const auto told = flows_.write_flows(descriptors[0]);
@@ -291,6 +306,7 @@ door::Answer DoorServer::answer(door::Result result) const {
   if (const InstalledPolicy* current = installer_.current()) reply.monitor_until = current->policy.monitor_until();
   fallback_.describe(reply);
   restart_.describe(reply);
+  shadow_.describe(reply);
   return reply;
 }
 

@@ -15,6 +15,7 @@
 #include "dataplane/edge/launch.hpp"
 #include "dataplane/edge/quarantine_desk.hpp"
 #include "dataplane/edge/restart.hpp"
+#include "dataplane/edge/shadow_desk.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -44,6 +45,7 @@ class DoorServer {
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer confirm(const door::Request& request);
   door::Answer flush();
+  door::Answer shadow(const door::Request& request, std::span<const int> descriptors);
   door::Answer seal(const door::Request& request);
   door::Answer cut(const door::Request& request);
   door::Answer quarantine(const door::Request& request, std::span<const int> descriptors);
@@ -67,6 +69,7 @@ class DoorServer {
   const Restart& restart_;
   Fallback& fallback_;
   QuarantineDesk quarantine_;
+  ShadowDesk shadow_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

@@ -89,14 +89,26 @@ std::expected<FlowDesk::Told, Refusal> FlowDesk::write_flows(int file) {
   return Told{static_cast<u32>(header.rows), header.not_shown};
 }
 
-std::expected<void, Refusal> FlowDesk::write_image(int file) const {
+namespace {
+
+std::expected<void, Refusal> write_policy(int file, const Policy* policy, const char* none) {
   if (!is_regular(file)) return std::unexpected(refused("the descriptor is not a regular file"));
-  const InstalledPolicy* const policy = installer_.current();
-  if (policy == nullptr) return std::unexpected(Refusal{door::Result::refused, "image", "no policy is in force"});
-  const image::Header* const header = policy->policy.view().header;
+  if (policy == nullptr) return std::unexpected(Refusal{door::Result::refused, "image", none});
+  const image::Header* const header = policy->view().header;
   if (!write_at(file, {reinterpret_cast<const std::byte*>(header), header->total_bytes}, 0))
     return std::unexpected(refused("the file takes no more"));
   return {};
+}
+
+}  // namespace
+
+std::expected<void, Refusal> FlowDesk::write_image(int file) const {
+  const InstalledPolicy* const installed = installer_.current();
+  return write_policy(file, installed == nullptr ? nullptr : &installed->policy, "no policy is in force");
+}
+
+std::expected<void, Refusal> FlowDesk::write_shadow_image(int file) const {
+  return write_policy(file, installer_.shadow_policy(), "there is no shadow");
 }
 
 }  // namespace weir::edge

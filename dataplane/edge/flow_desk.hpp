@@ -1,5 +1,5 @@
 // What the door tells of flows: it asks the workers piece by piece and writes rows into a file that the caller sent,
-// and the image of the policy in force, by which the rows' numbers have names. Bounded by door::flow_rows_max.
+// and the image of the policy in force or of its shadow, by which numbers have names. Bounded by door::flow_rows_max.
 //
 // Threads: the door's alone.
 #pragma once
@@ -20,6 +20,8 @@ class FlowDesk {
   // `file` is a regular file of the caller's; it is written from its beginning.
   std::expected<Told, Refusal> write_flows(int file);
   std::expected<void, Refusal> write_image(int file) const;
+  // Likewise, of the shadow.
+  std::expected<void, Refusal> write_shadow_image(int file) const;
 
  private:
   std::expected<void, Refusal> ask(u32 about);

@@ -1,41 +1,21 @@
 #include "dataplane/edge/install.hpp"
 
+#include "dataplane/edge/waiting.hpp"
 #include "dataplane/pipeline/charging.hpp"
 #include "dataplane/policy/verify.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 namespace weir::edge {
 namespace {
 
-using Steady = std::chrono::steady_clock;
-constexpr auto announce_wait_max = std::chrono::seconds(5);
-constexpr auto readers_wait_max = std::chrono::seconds(5);
-
 Refusal refused(std::string section, std::string sentence) {
   return {door::Result::refused, std::move(section), std::move(sentence)};
-}
-
-// Waits, first hot and then easily, until `done` or the time is up; returns whether it came.
-template <class Condition>
-bool wait_until(Steady::time_point deadline, const Condition& done) {
-  for (u32 looks = 0; !done(); ++looks) {
-    if (looks < 1000) {
-      sched_yield();
-      continue;
-    }
-    if (Steady::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
-  return true;
 }
 
 // The file's bytes in memory of our own: whoever sent the descriptor may change the file under a mapping.
@@ -138,7 +118,7 @@ std::expected<Installed, Refusal> Installer::install(ReadyImage& image, bool for
     config_.tally->carry(current_ ^ 1, before->policy, current_, next->policy);
   header_.generation.set(next->policy.generation());
   if (awaiting_) return std::unexpected(Refusal{door::Result::busy, "", "in force, but not every worker announced it"});
-  if (replaced) replaced();
+  settle();
   return Installed{next->policy.generation(), static_cast<u64>(blocked.count()), warning_};
 }
 
@@ -152,11 +132,17 @@ std::string Installer::policy_name() const {
   return policy == nullptr ? std::string{} : std::string(policy->policy.name());
 }
 
+// Every worker has left the policy before, and a shadow that it alone named.
+void Installer::settle() {
+  if (slot_.current()->shadow == nullptr) shadow_.reset();
+  if (replaced) replaced();
+}
+
 bool Installer::spare_is_free() {
   if (awaiting_) {
     if (!slot_.all_announced(config_.workers, slot_.current())) return false;
     awaiting_ = false;
-    if (replaced) replaced();
+    settle();
   }
   return !readers_done || readers_done();
 }
@@ -185,23 +171,32 @@ std::expected<const InstalledPolicy*, Refusal> Installer::prepare(Mapping& memor
   if (const auto budgets = policy->view().budgets.size(); budgets != 0 && seats->empty())
     warning_ += fmt::format("{}NO LEDGER IS OPEN: all that {} budgets cover is denied", warning_.empty() ? "" : "; ",
                             budgets);
-  std::vector<std::string_view> names(config_.port_names.begin(), config_.port_names.end());
   current_ ^= 1;
   Slot& spare = slots_[current_];
-  spare.installed.emplace(bind_ports(*policy, names)).installation = ++installations_;
+  spare.face = 0;
+  InstalledPolicy& installed = spare.faces[0].emplace(bind(*policy));
+  installed.installation = ++installations_;
+  installed.shadow = shadow_beside(*policy);
+  if (shadow_ && installed.shadow == nullptr)
+    warning_ += fmt::format("{}the shadow, generation {}, has ended: what comes into force has its rules or its number",
+                            warning_.empty() ? "" : "; ", shadow_->installed->generation);
   spare.memory = std::move(memory);  // swaps: the old image goes with `memory`
   spare.limit_rates.assign(policy->view().limits.size(), {});
   write_limit_rates(*policy, spare.limit_rates);
   spare.seats.assign(seats->begin(), seats->end());
-  spare.installed->seats = spare.seats;
-  spare.installed->limit_rates = spare.limit_rates;
+  installed.seats = spare.seats;
+  installed.limit_rates = spare.limit_rates;
   spare.job_gates.clear();
   for (const image::Job& job : policy->jobs()) spare.job_gates.push_back(&gate(policy->text(job.name)));
-  spare.installed->job_gates = spare.job_gates;
+  installed.job_gates = spare.job_gates;
   spare.scan = std::move(*scan);
-  spare.scan.lend_to(*spare.installed);
-  if (config_.tally != nullptr) spare.installed->hits = config_.tally->open(current_, *policy);
-  return &*spare.installed;
+  spare.scan.lend_to(installed);
+  if (config_.tally != nullptr) installed.hits = config_.tally->open(current_, *policy);
+  return &installed;
+}
+
+InstalledPolicy Installer::bind(const Policy& policy) const {
+  return bind_ports(policy, std::vector<std::string_view>(config_.port_names.begin(), config_.port_names.end()));
 }
 
 bool Installer::seal_job(std::string_view name, bool seals) {

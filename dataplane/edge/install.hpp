@@ -74,6 +74,19 @@ class Installer {
   const Gates& gates() const { return gates_; }
   JobGate& gate(std::string_view job) { return gates_.try_emplace(std::string(job)).first->second; }
 
+  // Asked beside the policy in force from now on, in place of another that was: an image that an install would take,
+  // but for its generation, which may be any that events can tell from the one in force. Every open flow is judged
+  // again once. The warning is that of an install, or empty. What is refused changes nothing. `begins` is called when
+  // no worker asks another one any more, and none asks this one yet.
+  std::expected<std::string, Refusal> shadow(int image, const std::function<void()>& begins);
+  // None is asked any more, or none was.
+  std::expected<void, Refusal> end_shadow();
+  // The one that is asked, or null.
+  const Policy* shadow_policy() const {
+    const InstalledPolicy* const live = slot_.current();
+    return live == nullptr || live->shadow == nullptr ? nullptr : &live->shadow->policy;
+  }
+
   // The policy in force, or null; for who installs, until it installs the next.
   const InstalledPolicy* current() const { return slot_.current(); }
   // Nothing comes in by the port any more, and nothing leaves by it, whatever policy says. False where there is none.
@@ -96,6 +109,8 @@ class Installer {
   std::function<std::expected<std::span<const AccountSeat>, Error>(const Policy&)> open_accounts;
   // Called when it has come into force, before workers have announced it.
   std::function<void(const InstalledPolicy*)> flipped;
+  // Called when the policy in force goes on as another object of the same image, likewise: the one before is left.
+  std::function<void(const InstalledPolicy*)> goes_on_as;
 
  private:
   struct Slot {
@@ -104,6 +119,13 @@ class Installer {
     std::vector<LimitRate> limit_rates;
     std::vector<JobGate*> job_gates;
     InstalledScan scan;
+    // One is read by workers. The other is for the same policy with another shadow: what workers read never changes.
+    std::array<std::optional<InstalledPolicy>, 2> faces;
+    u32 face = 0;
+    InstalledPolicy& installed() { return *faces[face]; }
+  };
+  struct Shadow {
+    Mapping memory;
     std::optional<InstalledPolicy> installed;
   };
 
@@ -113,12 +135,17 @@ class Installer {
   std::expected<ReadyImage, Refusal> examine(Mapping image) const;
   std::expected<const InstalledPolicy*, Refusal> prepare(Mapping& memory, bool force);
   void flip(const InstalledPolicy* next);
+  std::expected<void, Refusal> flip_face(const InstalledPolicy* shadow);
+  void settle();
+  const InstalledPolicy* shadow_beside(const Policy& next) const;
   std::expected<std::string, Refusal> compare_ports(const Policy& policy) const;
+  InstalledPolicy bind(const Policy& policy) const;
 
   InstallConfig config_;
   PolicySlot& slot_;
   StatsHeader& header_;
   std::array<Slot, 2> slots_;
+  std::optional<Shadow> shadow_;  // stands until no worker has a policy that names it
   Gates gates_;  // a job that a new policy has by the same name stays sealed
   u32 current_ = 1;  // slot in force, once one is
   u64 installations_ = 0;

@@ -182,6 +182,11 @@ void Keeper::flipped(const InstalledPolicy* policy) {
   phase_ = Phase::flipped;
 }
 
+void Keeper::goes_on_as(const InstalledPolicy* policy) {
+  const Lock lock(mutex_);
+  awaited_ = policy;
+}
+
 void Keeper::take_back(u32 worker, Till& till) {
   const Lock lock(mutex_);
   phase_ = Phase::preparing;

@@ -63,6 +63,8 @@ class Keeper {
   std::expected<std::span<const AccountSeat>, Error> prepare(const Policy& policy);
   // It is in force now.
   void flipped(const InstalledPolicy* policy);
+  // The policy in force is another object of the same image from here on: what was awaited of the one is of the other.
+  void goes_on_as(const InstalledPolicy* policy);
 
   LedgerStatus status();
 

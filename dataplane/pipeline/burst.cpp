@@ -29,7 +29,11 @@ static_assert(beats_apart_max + 2 * beat_us < beat_us << 15);
 }  // namespace
 
 Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounters& counters)
-    : config_(config), table_(table), counters_(counters), packets_until_ageing_(packets_per_ageing) {
+    : config_(config),
+      table_(table),
+      counters_(counters),
+      packets_until_ageing_(packets_per_ageing),
+      shadow_(config.events, counters, config.secret) {
   WEIR_CHECK(config.workers >= 1 && config.workers <= workers_max && config.self < config.workers);
   if (config.floods != nullptr) table_.count_with(config.floods->census());
   WEIR_CHECK((config.till == nullptr) == (config.bills == nullptr));

@@ -18,11 +18,12 @@
 #include "dataplane/flow/window.hpp"
 #include "dataplane/inspect/inspector.hpp"
 #include "dataplane/inspect/quarantine.hpp"
-#include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/parse.hpp"
 #include "dataplane/pipeline/aside.hpp"
 #include "dataplane/pipeline/flood.hpp"
 #include "dataplane/pipeline/hits.hpp"
+#include "dataplane/pipeline/outcome.hpp"
+#include "dataplane/pipeline/shadow_watch.hpp"
 #include "dataplane/pipeline/slot.hpp"
 #include "dataplane/pipeline/sweep.hpp"
 #include "dataplane/rdma/rdma.hpp"
@@ -34,48 +35,6 @@
 namespace weir {
 
 class DnsLimits;
-
-// A frame on its way in. The bytes stay the caller's, in place and unchanged but by a rewrite, until an outcome
-// other than hold names the token, or it is misdirected.
-struct Packet {
-  std::byte* data;
-  u32 bytes;        // contiguous bytes present
-  u16 port;         // 2 * pair + side; side 0 inside, 1 outside. A forwarded frame leaves by port ^ 1
-  Tick time;        // never below an earlier packet's
-  u64 token;        // the caller's name for the frame, echoed in its outcome
-  std::span<std::byte> answer;  // lent room for an answer frame; may be empty: then nothing is ever answered
-  u32 room = 0;     // bytes that may be written from data on: a rewritten frame may grow so far; below `bytes`: `bytes`
-  Checksum checksum = Checksum::unverified;  // the transport's, as the port says; unverified: in software
-  bool is_gathered = false;  // a fragment whose datagram was whole at another worker, and is this one's
-};
-
-inline constexpr u16 nothing_found = 0xffff;
-
-// How a packet ended. Every token gets exactly one outcome that is not `hold`, at most once preceded by a `hold`.
-struct Outcome {
-  u64 token = 0;
-  u64 generation = 0;  // of the policy that judged; 0 when there was none
-  u32 rule = no_rule;  // index in that policy
-  u32 flow = no_flow;  // record index in this worker's table
-  u32 frame_bytes = 0; // verdict rewrite only: how long the frame is now, never shorter than it was
-  Verdict verdict = Verdict::drop;
-  Reason reason = Reason::undecided;
-  bool flow_is_new = false;         // this packet created the record
-  u8 depth = 0;                     // how many tunnels deep the packet lies that reason and rule are about
-  u16 answer_bytes = 0;             // length of the frame in the lent answer room, which leaves by the port the packet
-                                    // came from. Verdict answer always has one, rewrite may, no other does
-  u16 source_segment = no_segment;  // filled when PipelineConfig::name_segments
-  u16 target_segment = no_segment;
-  u16 found = nothing_found;  // the pattern of inspect_signature, a number in that policy
-};
-
-// A packet whose flow belongs to another worker: the caller hands its frame over. It has no outcome here, but where it
-// had been held. The fragments of a datagram go to one worker together, in order, once it is whole.
-struct Misdirected {
-  u64 token;
-  u32 owner;
-  bool is_gathered;  // what Packet::is_gathered must say there
-};
 
 // Who is told of queue pairs that were learned here, so that other workers learn of them.
 struct Teaching {
@@ -213,6 +172,12 @@ class Pipeline {
                      Outcome& outcome);
   bool attempts_scan(const Entry& entry, Outcome& outcome);
   void reject(const Entry& entry, Outcome& outcome);
+  void compare_opened(const Entry& entry, const InstalledPolicy& installed, const Judgement& live, bool from_opener);
+  void compare_denied(const Entry& entry, const InstalledPolicy& installed, const Judgement& live);
+  void compare_outside(const Entry& entry, const InstalledPolicy& installed, u8 depth, const Judgement& live);
+  void compare_flows(const InstalledPolicy& installed, std::span<const u32> flows, std::span<const Judgement> live);
+  void compare_offer(const InstalledPolicy& installed, const PairOffer& offer, const Judgement& live);
+  void compare_first_use(const Entry& entry, const InstalledPolicy& installed, const Judgement& live);
   void tcp_rest(const Entry& entry, const InstalledPolicy& installed, u32 flow, TcpFate fate, Outcome& outcome);
   bool answers_asked(const Entry& entry, const InstalledPolicy& installed, u32 flow, Outcome& outcome);
   void pick_up(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
@@ -235,9 +200,9 @@ class Pipeline {
   u32 open_back(u32 known, const Address& source, const Address& target, u32 qp);
   u32 partner_of(u32 flow);
   u32 direction_of(const Address& source, const Address& target, u32 qp, u32 scope) const;
-  Judgement ask_again(const InstalledPolicy& installed, FlowRecord& record, const Question& question);
+  Judgement ask_again(const InstalledPolicy& installed, u32 flow, const Question& question);
   void set_pair_state(u32 flow, QueuePairState state);
-  Judgement judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) const;
+  Judgement judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights);
   bool open_queue_pair(const Entry& entry, const InstalledPolicy& installed, const PairOffer& offer,
                        QueuePairState state, Outcome& outcome);
   u32 open_direction(const InstalledPolicy& installed, const PairOffer& offer, const Judgement& judgement, u32 from,
@@ -393,6 +358,7 @@ class Pipeline {
   AskedSyns asked_;
   Hits hits_;
   Aside aside_;
+  ShadowWatch shadow_;
 };
 
 }  // namespace weir

@@ -38,7 +38,11 @@ void Pipeline::first_packet(const Entry& entry, const InstalledPolicy& installed
   // Where a SYN is answered, floods are asked when the cookie comes back: until then nobody has opened anything.
   const bool is_proxied = judgement.reason == Reason::flow_new && headers.protocol == protocol_tcp &&
                           proxies(installed, headers, judgement.decision);
-  if (!is_proxied && !passes_floods(entry, installed, judgement, outcome)) return;
+  if (!is_proxied && !passes_floods(entry, installed, judgement, outcome)) {
+    const bool is_policys = judgement.reason != Reason::flow_new && outcome.reason != Reason::scan_blocked;
+    if (installed.shadow != nullptr && is_policys) compare_denied(entry, installed, judgement);
+    return;
+  }
   if (headers.protocol == protocol_tcp && headers.payload_bytes != 0 && !installed.tcp.loose) {
     outcome.reason = Reason::tcp_syn_data;
     return;
@@ -128,6 +132,8 @@ void Pipeline::open_flow(const Entry& entry, const InstalledPolicy& installed, c
   outcome.flow = flow;
   outcome.flow_is_new = true;
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
+  if (installed.shadow != nullptr) [[unlikely]]
+    compare_opened(entry, installed, judgement, from_opener);
   if (watch != Inspector::none) inspect_first(entry, installed, flow, from_opener ? 0 : 1, outcome);
 }
 

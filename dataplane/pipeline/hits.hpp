@@ -19,6 +19,7 @@ class Hits {
   }
   // The rule that allows the outside at this depth of the packet being decided.
   void note_outside(u32 depth, u32 rule) { outside_rules_[depth] = rule; }
+  u32 rule_of_outside(u32 depth) const { return outside_rules_[depth]; }
 
   // How a packet ended that this rule decided about. What opens a flow inside a tunnel meets the outsides' rules, too.
   void count(u32 rule, bool flow_is_new, Verdict verdict, u32 tunnels, Tick now) {

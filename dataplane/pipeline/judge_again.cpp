@@ -76,7 +76,7 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   FlowRecord& record = table_.record(flow);
   const Headers& headers = entry.headers;
   const Question question = question_of(installed, record);
-  const Judgement judgement = ask_again(installed, record, question);
+  const Judgement judgement = ask_again(installed, flow, question);
   if (judgement.reason == Reason::flow_new) {
     const Reason no = allow_again(installed, flow, question, judgement);
     if (no == Reason::undecided) return true;
@@ -96,9 +96,12 @@ bool Pipeline::judge_again(const Entry& entry, const InstalledPolicy& installed,
   return false;
 }
 
-Judgement Pipeline::ask_again(const InstalledPolicy& installed, FlowRecord& record, const Question& question) {
+Judgement Pipeline::ask_again(const InstalledPolicy& installed, u32 flow, const Question& question) {
+  FlowRecord& record = table_.record(flow);
   counters_.flows_judged_again.add(record.epoch != epoch_stale);
   Judgement judgement = installed.policy.judge(question, now_);
+  if (installed.shadow != nullptr) [[unlikely]]
+    compare_flows(installed, {&flow, 1}, {&judgement, 1});
   judge_rights(installed, record, judgement);
   if (aside_.holds(record.key, now_)) judgement.reason = Reason::quarantined_host;
   return judgement;
@@ -109,7 +112,7 @@ bool Pipeline::is_current(const InstalledPolicy& installed, u32 flow) {
   FlowRecord& record = table_.record(flow);
   if (record.epoch == sweep_.epoch()) return true;
   const Question question = question_of(installed, record);
-  const Judgement judgement = ask_again(installed, record, question);
+  const Judgement judgement = ask_again(installed, flow, question);
   if (judgement.reason == Reason::flow_new)
     return allow_again(installed, flow, question, judgement) == Reason::undecided;
   revoke(installed, flow, question, judgement);
@@ -166,6 +169,7 @@ void Pipeline::wake(const InstalledPolicy& installed) {
 void Pipeline::begin_epoch(const InstalledPolicy& installed) {
   epoch_installation_ = installed.installation;
   epoch_ends_ = std::min(installed.policy.next_expiry(now_), installed.charges.next_change(now_));
+  if (installed.shadow != nullptr) epoch_ends_ = std::min(epoch_ends_, installed.shadow->policy.next_expiry(now_));
   const image::Tracking& tracking = installed.policy.tracking();
   idle_ = IdleTimes(tracking.timeout_ms);
   hits_.begin(installed, config_.self);
@@ -207,6 +211,7 @@ void Pipeline::judge_group(const InstalledPolicy& installed, u32 first, u32 coun
     flows[asked++] = flow;
   }
   installed.policy.judge({questions, asked}, now_, {judgements, asked});
+  if (installed.shadow != nullptr) compare_flows(installed, {flows, asked}, {judgements, asked});
   for (u32 i = 0; i < asked; ++i) {
     judge_rights(installed, table_.record(flows[i]), judgements[i]);
     if (aside_.holds(table_.record(flows[i]).key, now_)) judgements[i].reason = Reason::quarantined_host;

@@ -67,9 +67,12 @@ RdmaRights rdma_rights(const InstalledPolicy& installed, const Judgement& judgem
 
 // What policy says of a queue pair that somebody offers; its job's window is asked as of when it was learned, and
 // begins where none was yet.
-Judgement Pipeline::judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) const {
+Judgement Pipeline::judge_offer(const InstalledPolicy& installed, const PairOffer& offer, RdmaRights& rights) {
   Judgement judgement = installed.policy.judge(asked_by(installed, offer), now_);
-  if (judgement.reason != Reason::flow_new) return judgement;
+  if (judgement.reason != Reason::flow_new) {
+    if (installed.shadow != nullptr) compare_offer(installed, offer, judgement);
+    return judgement;
+  }
   rights = rdma_rights(installed, judgement, transport_of(offer.service_port, offer.has_tag));
   if (rights.reason == Reason::undecided && rights.job != 0) {
     const image::Job& job = installed.policy.jobs()[rights.job - 1];
@@ -121,6 +124,8 @@ bool Pipeline::open_queue_pair(const Entry& entry, const InstalledPolicy& instal
   }
   outcome.flow = made[0] != no_flow ? made[0] : made[1];
   if (installed.policy.log_of(judgement.decision) != Log::none) emit(EventKind::flow_opened, entry, outcome);
+  if (installed.shadow != nullptr) [[unlikely]]
+    compare_offer(installed, offer, judgement);
   return true;
 }
 

@@ -244,6 +244,8 @@ void Pipeline::first_use(const Entry& entry, const InstalledPolicy& installed, O
   offer.at = now_;
   offer.pair = {headers.source, headers.target, no_queue_pair, qp_of(headers.key), 0, 0};
   const Judgement judgement = installed.policy.judge(question_of(installed, entry, true), now_);
+  if (installed.shadow != nullptr && judgement.reason != Reason::flow_new)
+    compare_first_use(entry, installed, judgement);
   if (judgement.reason == Reason::no_allow) return;  // a connection manager's port may be allowed all the same
   outcome.rule = judgement.rule;
   outcome.reason = judgement.reason;

@@ -51,6 +51,9 @@ struct InstalledPolicy {
   std::span<const Scanner> scanners = {};       // by worker; where the policy has patterns
   std::span<RuleHits> hits = {};                // by worker, hits_stride() apart, and rule; without, none are counted
   u64 uet_jobs = 0;                             // bit by job: it states its JobID of Ultra Ethernet
+  // Asked beside this one, and never obeyed: where the two disagree, it is told. Null, or lent as long as this one is
+  // read; it has none itself.
+  const InstalledPolicy* shadow = nullptr;
 };
 
 // Finds each port's class by its name. `names` are in order of port index, at most ports_max. The installation is the

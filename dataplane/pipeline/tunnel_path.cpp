@@ -40,6 +40,7 @@ bool Pipeline::outsides_allowed(const Entry& entry, const InstalledPolicy& insta
                                                        entry.packet.time);
     hits_.note_outside(depth, judgement.rule);
     if (judgement.reason == Reason::flow_new) continue;
+    if (installed.shadow != nullptr) compare_outside(entry, installed, depth, judgement);
     outcome.reason = judgement.reason;
     outcome.rule = judgement.rule;
     return false;

@@ -16,6 +16,9 @@
 //   request export_lessons, import_lessons + one descriptor, of a regular file -> answer
 //   request flows + one descriptor, of a regular file: dataplane/share/flow_rows.hpp -> answer
 //   request image + one descriptor, likewise: of the policy in force -> answer
+//   request shadow + one descriptor, the image of a policy that is asked beside the one in force -> answer
+//   request end_shadow               -> answer
+//   request shadow_image + one descriptor, of a regular file: of the shadow -> answer
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
@@ -26,7 +29,7 @@
 namespace weir::door {
 
 inline constexpr u32 magic_value = 0x524f'4f44;  // "DOOR"
-inline constexpr u16 version_value = 9;
+inline constexpr u16 version_value = 10;
 
 enum class Act : u16 {
   install = 1,
@@ -46,6 +49,9 @@ enum class Act : u16 {
   quarantine = 15,
   let_go = 16,
   quarantined = 17,
+  shadow = 18,
+  end_shadow = 19,
+  shadow_image = 20,
 };
 
 enum class Result : u16 {
@@ -112,8 +118,15 @@ struct Answer {
   u64 flows_not_kept;       // likewise: inspected ones, and those that found no room
   u64 restart_blocked_us;   // likewise: from the last look for frames of the run before until the first of this one
   char restart_sentence[256];  // status: why it started empty, where there was something to take up
+  u64 shadow_generation;    // of the policy that is asked beside the one in force; 0: none is
+  char shadow_name[64];
+  u64 shadow_s;             // for how long; what follows was counted in that time
+  u64 shadow_compared;      // questions that both were asked
+  u64 shadow_would_pass;    // of them, that were denied and that the shadow allows
+  u64 shadow_would_deny;    // of them, that were allowed and that the shadow denies
+  u64 shadow_untold;        // of these two, without an event of their own
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1624);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1736);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);

@@ -15,7 +15,9 @@
 namespace weir {
 
 // packet_dropped: denied or refused, also where that was answered. inspect_alert: what an inspection found and passed.
-// rdma_*: dataplane/rdma/alarms.hpp. job_*: dataplane/rdma/job_watch.hpp, from who sends to who gets.
+// rdma_*: dataplane/rdma/alarms.hpp. job_*: dataplane/rdma/job_watch.hpp, from who sends to who gets. shadow_*: the
+// policy in force and its shadow disagree, of what source asks of target: `reason` is that of the one which denies, of
+// the other it is flow_new; `rule` is that of the policy in force, `detail` the shadow's (shadow_detail).
 enum class EventKind : u8 {
   flow_opened,
   flow_revoked,
@@ -28,9 +30,23 @@ enum class EventKind : u8 {
   rdma_requests,
   job_burst,
   job_turned,
+  shadow_would_pass,
+  shadow_would_deny,
 };
-inline constexpr u32 event_kinds = 11;
+inline constexpr u32 event_kinds = 13;
 inline constexpr u32 no_detail = ~u32{0};
+constexpr bool is_of_shadow(EventKind kind) {
+  return kind == EventKind::shadow_would_pass || kind == EventKind::shadow_would_deny;
+}
+
+// A rule of the shadow and the last 16 bits of the shadow's generation, which nothing in force shares with it.
+inline constexpr u32 no_shadow_rule = 0xffff;
+constexpr u32 shadow_detail(u32 rule, u64 generation) {
+  return (rule < no_shadow_rule ? rule : no_shadow_rule) | static_cast<u32>(generation & 0xffff) << 16;
+}
+constexpr u32 shadow_rule_in(u32 detail) { return detail & 0xffff; }
+constexpr u16 shadow_generation_in(u32 detail) { return static_cast<u16>(detail >> 16); }
+static_assert(decisions_max <= no_shadow_rule);
 
 struct alignas(64) Event {
   Tick time;
@@ -42,7 +58,7 @@ struct alignas(64) Event {
   Reason reason;
   u8 protocol;
   u8 port;         // 2 * pair + side the packet came in by
-  u32 detail = no_detail;  // of inspect_signature, the pattern's number in that policy
+  u32 detail = no_detail;  // of inspect_signature, the pattern's number in that policy; of shadow_*, see above
   u32 place = 0;           // VLANs or the network, as FlowKey has them
 };
 static_assert(sizeof(Event) == 64);
@@ -89,6 +105,7 @@ class EventRing {
   u64 lost() const { return lost_.read(); }
   u64 pushed() const { return head_.load(std::memory_order_acquire); }
   u64 waiting() const { return pushed() - tail_.load(std::memory_order_relaxed); }
+  bool is_half_full() const { return waiting() >= events_per_ring / 2; }
 
  private:
   alignas(64) std::atomic<u64> head_{0};

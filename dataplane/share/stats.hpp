@@ -46,6 +46,10 @@ struct alignas(64) WorkerCounters {
   Counter rdma_alarms;     // events rdma_*: two hosts of which something was counted too often, once a window each
   Counter job_alarms;      // events job_*: likewise of two members
   Counter limits_watched;  // packets, and openings, that a limit in monitor mode would have dropped
+  Counter shadow_compared;    // questions that the shadow was asked as well as the policy in force
+  Counter shadow_would_pass;  // of them, that were denied and that the shadow allows
+  Counter shadow_would_deny;  // of them, that were allowed and that the shadow denies
+  Counter shadow_untold;      // of these two, without an event: one like it was told lately, or the ring is filling
   ReasonCounter reasons[reasons_count];
 };
 
@@ -69,7 +73,7 @@ constexpr u64 hits_stride(u64 rules) { return (rules + 1) & ~u64{1}; }  // whole
 constexpr u64 hits_rows(u64 rules, u64 workers) { return hits_stride(rules) * (workers + 1); }
 
 struct StatsHeader {
-  static constexpr u64 magic_value = 0x3453'5441'5453'5757;  // "WWSTATS4"
+  static constexpr u64 magic_value = 0x3553'5441'5453'5757;  // "WWSTATS5"
   u64 magic;
   u32 workers;
   u32 reasons;         // reasons_count of the writer: a reader built from another table must refuse

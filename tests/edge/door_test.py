@@ -17,8 +17,8 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII64sQ")
-ANSWER_BYTES = 1624
-MAGIC, VERSION = 0x524F4F44, 9
+ANSWER_BYTES = 1736
+MAGIC, VERSION = 0x524F4F44, 10
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2
 
@@ -114,7 +114,7 @@ def garbage(_, door):
         else:
             data[chance.randrange(8)] ^= 1 << chance.randrange(8)
         was = bytes(data)
-        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 16:
+        if REQUEST.size == len(was) and REQUEST.unpack(was)[:2] == (MAGIC, VERSION) and REQUEST.unpack(was)[2] < 32:
             continue
         answer = door.ask(was)
         assert answer is None or answer[0] in (MALFORMED, REFUSED), (was, answer)

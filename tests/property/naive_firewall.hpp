@@ -58,9 +58,12 @@ class Firewall {
   }
   std::uint64_t scans_told() const { return floods_.scans_told; }
 
-  // Whether policy denies the flow that this packet opened.
+  // What policy says of the flow that this packet opens or opened, and whether it denies it.
+  static Reason asked(const MeantPacket& opening, const control::Model& model) {
+    return judge(model, opening, opening.time_us);
+  }
   static bool is_denied(const MeantPacket& opening, const control::Model& model) {
-    return judge(model, opening, opening.time_us) != Reason::flow_new;
+    return asked(opening, model) != Reason::flow_new;
   }
 
   // The same for both directions.

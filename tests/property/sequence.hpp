@@ -8,6 +8,7 @@
 #include "dataplane/policy/verify.hpp"
 #include "tests/property/choices.hpp"
 #include "tests/property/contract.hpp"
+#include "tests/property/disagreements.hpp"
 #include "tests/property/frame_writer.hpp"
 #include "tests/property/hits_watch.hpp"
 #include "tests/property/naive_firewall.hpp"
@@ -35,10 +36,11 @@ class Sequence {
     bool names_segments = false;  // as where decisions are told, which takes every packet the whole way
     u32 workers = 1;               // with restarts: at most
     bool restarts = false;         // for policies without ceilings, which count anew
+    bool shadows = false;          // now and then a policy is asked beside the one in force
   };
   explicit Sequence(const Policies& policies) : Sequence(policies, Wish{}) {}
   Sequence(const Policies& policies, const Wish& wish)
-      : policies_(policies), wish_(wish), hits_(policies, wish.workers) {
+      : policies_(policies), wish_(wish), hits_(policies, wish.workers), disagreements_(policies) {
     make_workers(wish.workers, secret);
   }
 
@@ -61,8 +63,9 @@ class Sequence {
       due_[static_cast<u8>(EventKind::flow_revoked)] += worker->counters.flows_revoked.read();
       lost += worker->events->lost();
     }
+    holds_to(disagreements_.fault(over_));
     expect(watch_.inside() == 0, "every packet ends", 0);
-    if (const char* const fault = hits_.fault()) expect(false, fault, 0);
+    holds_to(hits_.fault());
     due_[static_cast<u8>(EventKind::scan_detected)] = twin_.scans_told();
     expect(told_ == due_ && lost == 0, "events tell what happened", 0);
     expect(ended == entered_ && received == entered_, "counters account for every packet", 0);
@@ -78,6 +81,7 @@ class Sequence {
     return sum([](const Worker& worker) { return worker.counters.handed_over.read(); });
   }
   u64 restarts() const { return restarts_; }
+  u64 disagreements() const { return disagreements_.told(); }
   // Whether both first workers' flow tables hold the same, byte for byte.
   bool remembers_what(const Sequence& other) const {
     const std::size_t bytes = FlowTable::bytes_needed(flows_max);
@@ -150,7 +154,7 @@ class Sequence {
     key.words[3] += 2 * ++restarts_;
     make_workers(1 + choices.below(wish_.workers), key);
     const u32 beats = choices.below(4) == 0 ? choices.below(500) : 0;
-    carry_over(before, workers_, hits_.of(policy_), key, now_us_, beats);
+    carry_over(before, workers_, in_force(), key, now_us_, beats);
     now_us_ += beats * beat_us;
     twin_.restart();
     for (auto& worker : before) worker->forget();
@@ -166,11 +170,13 @@ class Sequence {
       policy_ = choices.below(Policies::count), ++changes_;
     } else if (act < 8) {
       for (const auto& worker : workers_)  // nothing while packets are inside
-        worker->pipeline.age(now_us_, hits_.of(policy_));
+        worker->pipeline.age(now_us_, in_force());
       take_events();
       expect(revocations_.settle() == nullptr, "revocations are told once", 0);
     } else if (act < 10 && wish_.restarts) {
       restart(choices);
+    } else if (act < 14 && wish_.shadows) {
+      disagreements_.choose(choices);
     }
   }
 
@@ -310,7 +316,7 @@ class Sequence {
     const bool at_once = !burst.empty() && entered_ % 3 == 0;
     while (at_once && !worker.pipeline.idle()) step(worker, {});
     Pipeline& pipeline = worker.pipeline;
-    const InstalledPolicy* const policy = hits_.of(policy_);
+    const InstalledPolicy* const policy = in_force();
     const auto result = at_once ? pipeline.process_at_once(burst, policy, outcomes, misdirected)
                                 : pipeline.process(burst, policy, outcomes, misdirected);
     for (u32 i = 0; i < result.misdirected; ++i) hand_over(worker, misdirected[i]);
@@ -330,7 +336,8 @@ class Sequence {
   void take_events() {
     for (const auto& worker : workers_)
       for (Event event; worker->events->pop(event);) {
-        ++told_[static_cast<u8>(event.kind)];
+        told_[static_cast<u8>(event.kind)] += !is_of_shadow(event.kind);
+        holds_to(disagreements_.tell(event, policy_));
         expect(revocations_.tell(event, policies_[policy_].model, changes_) == nullptr, "revocations are told", 0);
       }
   }
@@ -351,24 +358,24 @@ class Sequence {
     expect(outcome.token == worker.waiting.front().token, "outcomes come in order", outcome.token);
     const naive::MeantPacket meant = worker.waiting.front().meant;
     const std::vector<std::byte> frame = std::move(worker.waiting.front().frame);
-    const std::size_t meant_bytes = frame.size();
     worker.waiting.pop_front();
     expect(revocations_.see(outcome, meant) == nullptr, "what is denied was told", outcome.token);
+    holds_to(disagreements_.see(outcome, meant, policy_), outcome.token);
     const naive::Verdict expected = twin_.decide(meant, policies_[policy_].model);
     const bool is_scrubbed = outcome.reason == Reason::scrubbed && verdict_of(expected.reason) == Verdict::forward;
     expect(!is_scrubbed || is_clean(frame, secret), "what is scrubbed is clean", outcome.token);
     if (outcome.reason != expected.reason && !is_scrubbed)
-      throw std::runtime_error("packet " + std::to_string(outcome.token) + ": engine says " +
-                               std::string(row(outcome.reason).name) + ", twin says " +
-                               std::string(row(expected.reason).name));
-    expect(outcome.generation == Policies::generation_of(policy_), "the generation is that of the policy in force",
-           outcome.token);
-    expect(outcome.answer_bytes <= meant_bytes, "no answer is longer than what it answers", outcome.token);
+      throw std::runtime_error(std::to_string(outcome.token) + ": engine says " + std::string(row(outcome.reason).name)
+                               + ", twin says " + std::string(row(expected.reason).name));
+    expect(outcome.generation == Policies::generation_of(policy_), "the generation is the policy's", outcome.token);
+    expect(outcome.answer_bytes <= frame.size(), "no answer is longer than what it answers", outcome.token);
     expect(outcome.flow_is_new == expected.is_new, "new flows agree", outcome.token);
     if (outcome.flow_is_new) worker.serials[outcome.flow] = expected.flow;
     if (outcome.flow != no_flow) expect(worker.serials[outcome.flow] == expected.flow, "flows agree", outcome.token);
   }
 
+  const InstalledPolicy* in_force() { return disagreements_.beside(hits_.of(policy_), policy_); }
+  static void holds_to(const char* fault, u64 token = 0) { expect(fault == nullptr, fault, token); }
   static void expect(bool holds, const char* what, u64 token) {
     if (!holds) throw std::runtime_error("packet " + std::to_string(token) + ": does not hold: " + what);
   }
@@ -383,6 +390,7 @@ class Sequence {
   std::array<TcpTalk, 8> talks_;
   std::array<naive::MeantPacket, 8> last_spoken_;
   Revocations revocations_;
+  Disagreements disagreements_;
   u32 policy_ = 0;
   u64 changes_ = 0;  // of policy_
   u64 now_us_ = start_us;

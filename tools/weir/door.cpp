@@ -2,6 +2,7 @@
 
 #include "control/door/door.hpp"
 #include "tools/weir/door_pairs.hpp"
+#include "tools/weir/shadow.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -54,6 +55,8 @@ door::Act act_of(DoorOptions::Act act) {
     case DoorOptions::Act::import_lessons: return door::Act::import_lessons;
     case DoorOptions::Act::cut_port: return door::Act::cut_port;
     case DoorOptions::Act::release_port: return door::Act::release_port;
+    case DoorOptions::Act::shadow: return door::Act::shadow;
+    case DoorOptions::Act::end_shadow: return door::Act::end_shadow;
     case DoorOptions::Act::quarantined:
     case DoorOptions::Act::put:
     case DoorOptions::Act::let_go:
@@ -67,7 +70,8 @@ std::expected<std::vector<Descriptor>, Failure> companions_of(const DoorOptions&
   const bool exports = options.act == DoorOptions::Act::export_lessons;
   const bool imports = options.act == DoorOptions::Act::import_lessons;
   std::vector<std::string> paths;
-  if (options.act == DoorOptions::Act::install) paths.push_back(options.image);
+  if (options.act == DoorOptions::Act::install || options.act == DoorOptions::Act::shadow)
+    paths.push_back(options.image);
   if (options.act == DoorOptions::Act::install && !options.fallback.empty()) paths.push_back(options.fallback);
   if (exports || imports) paths.push_back(options.lessons);
   std::vector<Descriptor> companions;
@@ -216,6 +220,10 @@ bool says_quarantine(const DoorOptions& options) {
   return options.act == DoorOptions::Act::cut_port || options.act == DoorOptions::Act::release_port;
 }
 
+bool says_shadow(const DoorOptions& options) {
+  return options.act == DoorOptions::Act::shadow || options.act == DoorOptions::Act::end_shadow;
+}
+
 bool teaches(const DoorOptions& options) {
   return options.act == DoorOptions::Act::export_lessons || options.act == DoorOptions::Act::import_lessons;
 }
@@ -232,6 +240,9 @@ void print_json(const DoorOptions& options, const Status& status) {
   } else if (options.act == DoorOptions::Act::install) {
     json["blocked_us"] = status.answer.blocked_us;
     json["policy"] = door_text(status.answer.policy_name);
+    if (const auto warning = door_text(status.answer.sentence); !warning.empty()) json["warning"] = warning;
+  } else if (says_shadow(options)) {
+    json["shadow"] = control::shadow_json(status.answer);
     if (const auto warning = door_text(status.answer.sentence); !warning.empty()) json["warning"] = warning;
   } else if (options.act == DoorOptions::Act::confirm) {
     json["confirmed"] = true;
@@ -253,6 +264,7 @@ void print_json(const DoorOptions& options, const Status& status) {
     json["ledger"] = ledger_json(status);
     json["trial"] = trial_json(status.answer);
     json["restart"] = restart_json(status.answer);
+    json["shadow"] = control::shadow_json(status.answer);
   }
   fmt::print("{}\n", json.dump());
 }
@@ -262,12 +274,18 @@ void print_quarantine(const Status& status) {
   fmt::print("{}{}\n", names.empty() ? "nothing is in quarantine" : "in quarantine: ", names);
 }
 
+void print_shadow(const door::Answer& answer) {
+  if (answer.shadow_generation == 0) return fmt::print("no shadow is asked\n");
+  fmt::print("shadow {}\n", shadow_text(control::shadow_json(answer)));
+}
+
 void print_status(const Status& status) {
   if (status.answer.generation == 0) fmt::print("no policy: everything is denied; up {} s\n", status.answer.uptime_s);
   else
     fmt::print("policy {}, generation {}, up {} s\n", door_text(status.answer.policy_name), status.answer.generation,
                status.answer.uptime_s);
   print_trial(status.answer);
+  if (status.answer.shadow_generation != 0) print_shadow(status.answer);
   print_restart(status.answer);
   u64 packets[reasons_count] = {}, bytes[reasons_count] = {};
   for (const door::WorkerStatus& worker : status.workers) {
@@ -322,9 +340,13 @@ void print_table(const DoorOptions& options, const Status& status) {
   if (options.act == DoorOptions::Act::confirm)
     return fmt::print("generation {} is confirmed\n", status.answer.generation);
   if (options.act == DoorOptions::Act::flush) return fmt::print("{} flows flushed\n", status.answer.flows_flushed);
-  fmt::print("policy {}, generation {}, in force after {} us\n", door_text(status.answer.policy_name),
-             status.answer.generation, status.answer.blocked_us);
-  print_trial(status.answer);
+  if (says_shadow(options)) {
+    print_shadow(status.answer);
+  } else {
+    fmt::print("policy {}, generation {}, in force after {} us\n", door_text(status.answer.policy_name),
+               status.answer.generation, status.answer.blocked_us);
+    print_trial(status.answer);
+  }
   if (const auto warning = door_text(status.answer.sentence); !warning.empty())
     fmt::print(stderr, "weir door: warning: {}\n", warning);
 }

@@ -12,11 +12,12 @@ namespace weir {
 
 struct DoorOptions {
   std::string socket;
-  std::string image;            // install
+  std::string image;            // install, shadow
   bool force = false;           // install: also a lower generation
   std::string fallback;         // install: image that comes into force without a confirmation in time
   std::string within;           // install: that time, "5m"; put: for how long
   bool replaces_trial = false;  // install: also where a policy awaits its confirmation
+  bool is_off = false;          // shadow: none any more
   std::uint64_t generation = 0; // confirm: which, 0: whichever is on trial
   std::string name;             // of a job, or of cut_port, release_port: of a port, or of put, let_go: a host or flow
   std::string lessons;          // export_lessons, import_lessons: the file
@@ -37,10 +38,12 @@ struct DoorOptions {
     release_port,
     put,
     let_go,
+    shadow,
+    end_shadow,
   } act = Act::status;
 };
 
-// Declares SOCKET and the acts `install`, `confirm`, `status`, `flush` and `alarms` of the `door` command.
+// Declares SOCKET and the acts `install`, `confirm`, `status`, `flush`, `alarms` and `shadow` of the `door` command.
 void add_door_options(CLI::App& command, DoorOptions& options);
 
 // Declares SOCKET and the acts `seal`, `open`, `members`, `export` and `import` of the `job` command.

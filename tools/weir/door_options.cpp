@@ -29,7 +29,16 @@ void add_door_options(CLI::App& command, DoorOptions& options) {
   flush->callback([&options] { options.act = DoorOptions::Act::flush; });
   CLI::App* alarms = command.add_subcommand("alarms", "hosts of which RDMA counts refusals, gaps, unknown queue pairs");
   alarms->callback([&options] { options.act = DoorOptions::Act::alarms; });
-  for (CLI::App* act : {install, confirm, status, flush, alarms})
+  CLI::App* shadow =
+      command.add_subcommand("shadow", "ask an image beside the policy in force, and tell where they disagree");
+  CLI::Option* const beside = shadow->add_option("image", options.image, "from `weir compile`");
+  CLI::Option* const off = shadow->add_flag("--off", options.is_off, "no shadow is asked any more");
+  off->excludes(beside);
+  shadow->callback([&options] {
+    if (options.image.empty() && !options.is_off) throw CLI::RequiredError("an image, or --off,");
+    options.act = options.is_off ? DoorOptions::Act::end_shadow : DoorOptions::Act::shadow;
+  });
+  for (CLI::App* act : {install, confirm, status, flush, alarms, shadow})
     act->add_option("-o,--output", options.output, "table or json")->check(CLI::IsMember({"table", "json"}));
 }
 

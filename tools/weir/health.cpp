@@ -3,6 +3,7 @@
 #include "control/door/door.hpp"
 #include "tools/weir/rules.hpp"
 #include "tools/weir/see.hpp"
+#include "tools/weir/shadow.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -140,6 +141,7 @@ void print_policy(const door::Answer& answer) {
                 ? fmt::format(", with {} flows of the run before, {} ms after it", answer.flows_kept,
                               answer.restart_blocked_us / 1000)
                 : ""));
+  if (answer.shadow_generation != 0) line(false, "shadow", shadow_text(control::shadow_json(answer)));
   if (answer.awaited_generation == 0) return;
   const std::string why = control::door_text(answer.fallback_sentence);
   line(!why.empty(), "trial",
@@ -204,7 +206,8 @@ void print_json(const Health& health) {
                {"flows", health.flows},
                {"ledger_closed", ledger_fails(answer)},
                {"quarantined", control::door_text(answer.quarantined)},
-               {"links_down", control::door_text(answer.links_down)}};
+               {"links_down", control::door_text(answer.links_down)},
+               {"shadow", control::shadow_json(answer)}};
   made["budgets"] = Json::array();
   for (const door::BudgetStatus& one : health.budgets)
     made["budgets"].push_back({{"name", control::door_text(one.name)}, {"share", share_of(one)}, {"limit", one.limit}});

@@ -7,6 +7,7 @@
 #include "tools/weir/door.hpp"
 #include "tools/weir/publish.hpp"
 #include "tools/weir/replay.hpp"
+#include "tools/weir/shadow.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -138,6 +139,7 @@ int main(int argc, char** argv) {
   weir::add_job(app, exit_code);
   weir::add_quarantine(app, exit_code);
   weir::add_publish_commands(app, exit_code);
+  weir::add_shadow(app, exit_code);
   weir::add_completion(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);

@@ -5,6 +5,7 @@
 #include "control/publish/files.hpp"
 #include "control/report/report.hpp"
 #include "control/serve/call.hpp"
+#include "tools/weir/shadow.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -229,6 +230,8 @@ int run_status(const PublishOptions& options) {
   if (dataplane["reachable"] && !dataplane["trial"].is_null())
     fmt::print("on trial for another {:.1f} s: then generation {}\n", dataplane["trial"]["left_s"].get<double>(),
                as_text(dataplane["trial"]["fallback"]));
+  if (dataplane["reachable"] && !dataplane["shadow"].is_null())
+    fmt::print("shadow {}\n", shadow_text(dataplane["shadow"]));
   if (dataplane["reachable"] && !dataplane["links_down"].is_null())
     fmt::print("LINK DOWN: {}\n", harmless(as_text(dataplane["links_down"])));
   if (!body["staged"].is_null())
@@ -271,6 +274,15 @@ void add_terms(CLI::App& one, PublishOptions& options) {
 }
 
 }  // namespace
+
+std::expected<Json, int> ask_control(const std::string& socket, std::string_view method, const std::string& target,
+                                     const Json& body) {
+  PublishOptions options;
+  options.socket = socket;
+  auto told = ask(options, method, target, body);
+  if (!told) return std::unexpected(told.error());
+  return std::move(told->body);
+}
 
 void add_publish_commands(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<PublishOptions>();

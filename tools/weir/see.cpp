@@ -86,11 +86,11 @@ std::optional<see::Filter> filter_of(const std::string& command, const std::vect
 see::Names::Ask names_by_door(const std::string& path) {
   if (path.empty()) return {};
   return
-      [path](
-          const std::vector<std::string>& port_names) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
+      [path](const std::vector<std::string>& port_names,
+             see::Names::Whose whose) -> std::expected<std::unique_ptr<see::PolicyNames>, std::string> {
         auto door = control::Door::reach(path);
         if (!door) return std::unexpected(door.error().sentence);
-        auto names = see::ask_names(*door, port_names);
+        auto names = see::ask_names(*door, port_names, whose);
         if (!names) return std::unexpected(names.error().sentence);
         return std::move(*names);
       };

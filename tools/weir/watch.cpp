@@ -3,6 +3,7 @@
 #include "control/see/door_view.hpp"
 #include "control/see/eve.hpp"
 #include "tools/weir/see.hpp"
+#include "tools/weir/shadow.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -26,6 +27,10 @@ struct WatchOptions {
 void say(const std::string& sentence) { fmt::print(stderr, "weir watch: {}\n", sentence); }
 
 void print_event(const Event& event, const see::EventNames& names) {
+  if (is_of_shadow(event.kind)) {
+    const auto line = nlohmann::ordered_json::parse(see::eve_line(event, names, ""));
+    return fmt::print("{} {}\n", see::eve_time(event.time).substr(11, 15), disagreement_text(line));
+  }
   const bool is_icmp = event.protocol == 1 || event.protocol == 58;
   std::string rule = names.rule.empty() ? std::string()
                                         : fmt::format("  {} {} {}:{}", names.is_forbid ? "forbid" : "allow", names.rule,
