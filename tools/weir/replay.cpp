@@ -2,6 +2,7 @@
 
 #include "tools/weir/policy_file.hpp"
 #include "tools/weir/replay_files.hpp"
+#include "tools/weir/replay_shadow.hpp"
 #include "tools/weir/replay_summary.hpp"
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ std::string usage_fault(const ReplayOptions& options) {
   if (has_pair && !options.in.empty()) return "--in takes one capture for both ports; --inside and --outside one each";
   if (!has_pair && options.in.empty()) return "no capture: give --inside and --outside, or --in";
   if (!options.inside_prefixes.empty() && options.in.empty()) return "--inside-prefix goes with --in";
+  if (!options.shadow.empty() && options.output == "jsonl") return "--shadow goes with a summary: table or json";
   return {};
 }
 
@@ -76,12 +78,32 @@ void print_decision(const Decided& decided, const Policy* policy) {
   std::fwrite(line, 1, decision_line(line, decided, policy), stdout);
 }
 
-void print_summary(const ReplayOptions& options, const ReplaySummary& summary) {
+void print_summary(const ReplayOptions& options, const ReplaySummary& summary, const ReplayRun& run,
+                   const ReplayShadow* shadow) {
   const char* const no_colour = std::getenv("NO_COLOR");
   const bool colour = isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
   if (options.output == "jsonl") return;
-  const std::string text = options.output == "json" ? summary.json().dump(2) + '\n' : summary.table(colour);
-  fmt::print("{}", text);
+  if (options.output == "json") {
+    auto made = summary.json();
+    if (shadow != nullptr) made["shadow"] = shadow->json(run);
+    return fmt::print("{}\n", made.dump(2));
+  }
+  fmt::print("{}", summary.table(colour));
+  if (shadow != nullptr) shadow->print_counts(run);
+}
+
+// Lent to the policy; null where none is wanted. What does not hold was said.
+std::expected<std::unique_ptr<ReplayShadow>, int> open_shadow(const ReplayOptions& options,
+                                                              const std::array<std::string, 2>& names,
+                                                              InstalledPolicy& live) {
+  if (options.shadow.empty()) return nullptr;
+  auto made = ReplayShadow::open(options.shadow, names);
+  if (!made) {
+    fmt::print(stderr, "{}\n", made.error());
+    return std::unexpected(usage_error);
+  }
+  (*made)->lend_to(live);
+  return std::move(*made);
 }
 
 }  // namespace
@@ -109,6 +131,8 @@ int replay(const ReplayOptions& options) {
   const auto scan = InstalledScan::make(file->policy, 1, replay_reading, nullptr);
   if (!scan) return fail(options.policy + ": " + scan.error());
   scan->lend_to(installed);
+  const auto shadow = open_shadow(options, *names, installed);
+  if (!shadow) return usage_error;
   auto files = ReplayFiles::create(options.write_directory, options.annotated);
   if (!files) return fail(files.error());
 
@@ -128,10 +152,13 @@ int replay(const ReplayOptions& options) {
     if (options.output == "jsonl") print_decision(decided, &file->policy);
     summary.add(decided, &file->policy);
   });
-  for (; more && *more; more = input->next(packet)) run.take(packet);
-  run.finish();
+  const auto tell = [&] {
+    if (*shadow) (*shadow)->tell(run, options.output == "table");
+  };
+  for (; more && *more; more = input->next(packet)) run.take(packet), tell();
+  run.finish(), tell();
   const auto closed = files->close();
-  print_summary(options, summary);
+  print_summary(options, summary, run, shadow->get());
   if (!closed) return fail(closed.error());
   if (!more) return fail(more.error().text());
   return 0;
@@ -139,6 +166,7 @@ int replay(const ReplayOptions& options) {
 
 void add_replay_options(CLI::App& command, ReplayOptions& options) {
   command.add_option("policy", options.policy, "A rule file or a compiled image")->required();
+  command.add_option("--shadow", options.shadow, "Another policy that is asked beside it: where the two disagree");
   command.add_option("--inside", options.inside, "Capture of the inside port (pcap or pcapng)");
   command.add_option("--outside", options.outside, "Capture of the outside port; merged with --inside by time");
   command.add_option("--in", options.in, "One capture of both: in pcapng interface 0 is inside, 1 outside");

@@ -14,6 +14,7 @@ namespace weir {
 
 struct ReplayOptions {
   std::string policy;                        // a rule file, or a compiled image
+  std::string shadow;                        // another that is asked beside it, and not obeyed
   std::string inside, outside;               // one capture per port, merged by time
   std::string in;                            // or one for both
   std::vector<std::string> inside_prefixes;  // ... told apart by source address

@@ -52,11 +52,13 @@ ReplayRun::ReplayRun(const InstalledPolicy* policy, ledger::CaptureAccounts* acc
       dns_(aligned(dns_memory_.get(), DnsLimits::bytes_needed), replay_secret),
       fragments_(std::make_unique<Reassembly>(replay_secret)),
       counters_{},
+      events_(policy != nullptr && policy->shadow != nullptr ? std::make_unique<EventRing>() : nullptr),
       pipeline_(config_of(), table_, counters_) {}
 
 PipelineConfig ReplayRun::config_of() {
   PipelineConfig config{.secret = replay_secret,
                         .cookie_secret = replay_cookie_secret,
+                        .events = events_.get(),
                         .floods = &floods_,
                         .fragments = fragments_.get(),
                         .rdma = &rdma_,

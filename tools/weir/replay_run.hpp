@@ -48,6 +48,10 @@ class ReplayRun {
   // Decides what is still inside. What is held then is dropped.
   void finish();
 
+  // What was told, in order, where `policy` has a shadow; false when there is no more. Ask after each packet.
+  bool take_event(Event& event) { return events_ != nullptr && events_->pop(event); }
+  const WorkerCounters& counters() const { return counters_; }
+
   u64 packets() const { return packets_; }
   u64 flows() const { return flows_; }
 
@@ -92,6 +96,7 @@ class ReplayRun {
   Quarantine quarantine_;
   std::optional<Charging> charging_;  // where there are budgets or limits
   WorkerCounters counters_;
+  const std::unique_ptr<EventRing> events_;  // where there is a shadow
   Pipeline pipeline_;
   std::deque<Frame> frames_;       // by token; a deque keeps their places
   std::vector<u64> free_;          // tokens
