@@ -23,6 +23,7 @@ inline constexpr CounterRow counter_rows[] = {
     {"flows_live", &WorkerCounters::flows_live, true, "flows that are remembered now"},
     {"flows_opened", &WorkerCounters::flows_opened, false, "flows that began"},
     {"flows_expired", &WorkerCounters::flows_expired, false, "flows that ended or were idle too long"},
+    {"slept_us", &WorkerCounters::slept_us, false, "microseconds asleep, of a worker that sleeps when idle"},
     {"flows_judged_again", &WorkerCounters::flows_judged_again, false, "flows judged again after a change of policy"},
     {"flows_revoked", &WorkerCounters::flows_revoked, false, "flows that were allowed before and are denied now"},
     {"sweep_judged", &WorkerCounters::sweep_judged, false, "flows judged again by the sweep, not by their packets"},
@@ -42,7 +43,7 @@ inline constexpr CounterRow counter_rows[] = {
 };
 inline constexpr std::size_t counter_count = std::size(counter_rows);
 
-enum class Row : u32 { received, handed_over, unsent, bursts, flows_live, flows_opened, flows_expired };
+enum class Row : u32 { received, handed_over, unsent, bursts, flows_live, flows_opened, flows_expired, slept_us };
 
 struct Amount {
   u64 packets = 0, bytes = 0;

@@ -46,6 +46,7 @@ std::string metric_name(const CounterRow& row) {
   if (name == "unsent") return "weir_unsent_frames_total";
   if (name == "flows_live") return "weir_flows";
   if (name == "sweep_us") return "weir_sweep_seconds";
+  if (name == "slept_us") return "weir_slept_seconds_total";
   return "weir_" + std::string(name) + "_total";
 }
 
@@ -53,7 +54,7 @@ void add_workers(Families& families, const Counts& counts) {
   for (const CounterRow& row : counter_rows) {
     for (std::size_t worker = 0; worker < counts.workers.size(); ++worker) {
       const u64 value = counts.workers[worker].values[static_cast<std::size_t>(&row - counter_rows)];
-      const double scale = row.counter == &WorkerCounters::sweep_us ? 1e-6 : 1;
+      const double scale = row.name.ends_with("_us") ? 1e-6 : 1;
       families.add(metric_name(row), std::string(row.sentence), row.is_gauge ? MetricType::Gauge : MetricType::Counter,
                    static_cast<double>(value) * scale, {{"worker", std::to_string(worker)}});
     }

@@ -96,6 +96,11 @@ class Core {
     return policy;
   }
 
+  // Something is being done a piece a round: a worker that sleeps in between would let who asked wait for it.
+  bool has_work() const {
+    return counters_.sweep_began.read() != 0 || (inquiry_ != nullptr && inquiry_->is_awaited(self_));
+  }
+
   // After the frames of a round were handed to their ports: what they spent is told, what is lent is taken.
   void end_round(Tick now) {
     if (line_ != nullptr) line_->talk(charging_.till(), now);

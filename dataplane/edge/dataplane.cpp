@@ -2,7 +2,6 @@
 
 #include "dataplane/edge/confine.hpp"
 #include "dataplane/edge/link_watch.hpp"
-#include "dataplane/edge/worker.hpp"
 
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -56,7 +55,8 @@ std::expected<void, Error> Dataplane::run(const std::atomic<bool>& stop) {
 // Before anything else is opened: only ports need what the process was started with.
 std::expected<void, Error> Dataplane::start_ports() {
   const u32 workers = options_.workers;
-  return ports_.start({workers, captures_ ? CaptureRun::frames_inside(workers) : Worker::frames_inside(workers)});
+  const u32 inside = captures_ ? CaptureRun::frames_inside(workers) : Worker::frames_inside(workers);
+  return ports_.start({workers, inside, options_.sleep});
 }
 
 std::expected<void, Error> Dataplane::give_up() { return confine(options_, ports_.any_with_program()); }
@@ -217,6 +217,17 @@ std::expected<void, Error> Dataplane::open_door() {
   return {};
 }
 
+std::expected<void, Error> Dataplane::let_sleep(Handover& handover, std::vector<std::unique_ptr<Worker>>& workers) {
+  for (const Port& port : ports_.all()) say(nap_sentence(port));
+  for (u32 self = 0; self < workers.size(); ++self) {
+    auto nap = Nap::make(ports_, self, stats_->counters(self).slept_us);
+    if (!nap) return std::unexpected(nap.error());
+    handover.wakes(self, **nap);
+    workers[self]->may_sleep(std::move(*nap));
+  }
+  return {};
+}
+
 std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
   const u32 workers = options_.workers;
   Handover handover(workers);
@@ -226,6 +237,8 @@ std::expected<void, Error> Dataplane::run_live(const std::atomic<bool>& stop) {
     if (!frames) return std::unexpected(frames.error());
     all.push_back(std::make_unique<Worker>(*core, ports_, handover, std::move(*frames), clock_));
   }
+  if (options_.sleep)
+    if (auto done = let_sleep(handover, all); !done) return done;
   const Supervisor supervisor(*stats_, ordinary_);
   const LinkWatch links(ports_, *stats_, ordinary_);
   run_on_lcores(workers, [&](u32 worker) {

@@ -7,6 +7,7 @@
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/supervisor.hpp"
 #include "dataplane/edge/telemetry.hpp"
+#include "dataplane/edge/worker.hpp"
 
 #include <optional>
 
@@ -35,6 +36,7 @@ class Dataplane {
   void keep();
   std::expected<void, Error> make_capture_run();
   std::expected<void, Error> open_door();
+  std::expected<void, Error> let_sleep(Handover& handover, std::vector<std::unique_ptr<Worker>>& workers);
   std::expected<void, Error> run_live(const std::atomic<bool>& stop);
   void run_captures(const std::atomic<bool>& stop);
 

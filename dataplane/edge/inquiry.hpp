@@ -72,6 +72,10 @@ class Inquiry {
     return sum;
   }
 
+  // Worker: it was asked something that it has not answered yet.
+  bool is_awaited(u32 worker) const {
+    return seats_[worker]->answered.load(std::memory_order_relaxed) != asked_.load(std::memory_order_acquire);
+  }
   // Worker: a piece of what was asked.
   void attend(u32 worker, FlowTable& table, Rdma& rdma, const FlowSight& sight) {
     Seat& seat = *seats_[worker];

@@ -63,6 +63,10 @@ int run_on_ports(const Options& options, const OrdinaryCores& ordinary) {
     say("--keep is for live ports: a capture's flows end with it");
     return exit_usage;
   }
+  if (options.sleep && ports->all_file_backed()) {
+    say("--sleep is for live ports: capture files are read without a pause");
+    return exit_usage;
+  }
   const auto ran = Dataplane(options, *ports, ordinary).run(stop_wanted);
   return ran ? 0 : fail(ran.error());
 }

@@ -100,6 +100,14 @@ void add_inspecting(CLI::App& app, Options& options) {
       ->needs(evidence);
 }
 
+void add_privileges(CLI::App& app, Options& options) {
+  app.add_option("--user", options.user,
+                 "NAME or NAME:GROUP that it becomes once its ports are up, without any capability; what the other "
+                 "options name must be that user's");
+  app.add_flag("--no-seccomp", options.no_seccomp,
+               "forbid no system calls: for a port whose driver needs one of those that a dataplane has no use for");
+}
+
 }  // namespace
 
 const std::string& Options::name_of(const std::string& device) const {
@@ -142,11 +150,9 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_flag("--trust-checksums", options.trust_checksums,
                "take transport checksums as right, of captures made where the network card finishes them; "
                "file-backed ports only");
-  app.add_option("--user", options.user,
-                 "NAME or NAME:GROUP that it becomes once its ports are up, without any capability; what the other "
-                 "options name must be that user's");
-  app.add_flag("--no-seccomp", options.no_seccomp,
-               "forbid no system calls: for a port whose driver needs one of those that a dataplane has no use for");
+  app.add_flag("--sleep", options.sleep,
+               "workers sleep while nothing comes, never for so long that a port's ring could fill; live ports only");
+  add_privileges(app, options);
   app.add_flag("--strict-ports", options.strict_ports, "refuse a policy that attaches to a port that is not there");
 
   const char* const own_name = "weir-dataplane";

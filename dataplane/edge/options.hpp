@@ -30,6 +30,7 @@ struct Options {
   bool strict_ports = false;
   bool trust_checksums = false;  // of capture files: taken where the network card finishes them
   std::string user;              // NAME or NAME:GROUP that it becomes once its ports are up; empty: nobody else
+  bool sleep = false;            // workers sleep while nothing comes; live ports only
   bool no_seccomp = false;       // no system call is forbidden
   std::vector<std::string> eal;  // EAL's arguments, program name first
 

@@ -60,6 +60,49 @@ bool is_kernel_backed(const rte_eth_dev_info& info) {
   return std::ranges::find(drivers, std::string_view(info.driver_name)) != std::end(drivers);
 }
 
+// Of the kernel's only net_tap; of the others who tries will see.
+bool may_interrupt(const Port& port) { return !port.kernel_backed || port.driver == "net_tap"; }
+
+// Where its interrupts can be waited for, and asked for. net_tap has nothing to be asked: its descriptor always tells.
+bool interrupts(const Port& port) {
+  if (rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, 0) < 0) return false;
+  if (port.driver == "net_tap") return true;
+  return rte_eth_dev_rx_intr_enable(port.id, 0) == 0 && rte_eth_dev_rx_intr_disable(port.id, 0) == 0;
+}
+
+// What a queue holds: as many frames as were asked for, but for software ports, which have rings of their own. Those
+// that do not tell count as the smallest that any of them has.
+u32 ring_frames_of(const Port& port, u16 descriptors) {
+  constexpr u32 unknown_ring_frames = 256;
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(port.id, &info) != 0) return unknown_ring_frames;
+  if (port.driver == "net_af_packet") {
+    const std::string_view text = argument_of(info, "framecnt=");
+    u32 frames = 512;  // its default
+    std::from_chars(text.data(), text.data() + text.size(), frames);
+    return frames;
+  }
+  const bool is_software = port.device.starts_with("net_") || port.driver.find("virtio") != std::string::npos;
+  return is_software && port.driver != "net_af_xdp" ? unknown_ring_frames : descriptors;
+}
+
+// The fastest that the port can be, or says that it is: a link may come up faster than it was. One that tells neither
+// counts as 10 Gb/s where the kernel brings its frames, which takes it longer than the wire would, and else as 100.
+u32 megabits_of(const Port& port) {
+  constexpr u32 speeds[] = {10, 100, 1000, 2500, 5000, 10'000, 20'000, 25'000, 40'000, 50'000, 56'000, 100'000,
+                            200'000, 400'000};
+  rte_eth_dev_info info{};
+  rte_eth_link link{};
+  u32 fastest = 0;
+  if (rte_eth_link_get_nowait(port.id, &link) == 0 && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+    fastest = link.link_speed;
+  if (rte_eth_dev_info_get(port.id, &info) == 0)
+    for (const u32 speed : speeds)
+      if ((info.speed_capa & rte_eth_speed_bitflag(speed, RTE_ETH_LINK_FULL_DUPLEX)) != 0)
+        fastest = std::max(fastest, speed);
+  return fastest != 0 ? fastest : port.kernel_backed ? 10'000 : 100'000;
+}
+
 std::string known_devices() {
   std::string devices;
   for (u16 id = 0; id < RTE_MAX_ETHPORTS; ++id) {
@@ -71,7 +114,7 @@ std::string known_devices() {
 }
 
 std::expected<Port, Error> find_port(const std::string& device, u16 index, const Options& options) {
-  Port port{0, index, device, options.name_of(device), {}, {}, 1, 1, 0, 0, false, false, nullptr};
+  Port port{0, index, device, options.name_of(device), {}, {}, 1, 1, 0, 0, false, false, nullptr, 0, 0, false};
   if (rte_eth_dev_get_port_by_name(device.c_str(), &port.id) != 0)
     return std::unexpected(Error{fmt::format("no port `{}`: {}", device, known_devices())});
   rte_eth_dev_info info{};
@@ -104,6 +147,7 @@ u64 checks_offered(const rte_eth_dev_info& info) {
 
 rte_eth_conf conf_of(const Port& port, const rte_eth_dev_info& info) {
   rte_eth_conf conf{};
+  conf.intr_conf.rxq = port.interrupts;
   conf.rxmode.mtu = port.mtu;
   conf.rxmode.offloads = checks_offered(info);
   conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -116,11 +160,16 @@ rte_eth_conf conf_of(const Port& port, const rte_eth_dev_info& info) {
 }
 
 // Everything up to, and without, rx and tx on. `descriptors` grows by what the port's rings may take from the pool.
-std::expected<void, Error> configure(const Port& port, u16& rx_descriptors, u16& tx_descriptors) {
+std::expected<void, Error> configure(Port& port, u16& rx_descriptors, u16& tx_descriptors) {
   rte_eth_dev_info info{};
   int result = rte_eth_dev_info_get(port.id, &info);
-  const rte_eth_conf conf = conf_of(port, info);
+  rte_eth_conf conf = conf_of(port, info);
   if (result == 0) result = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf);
+  if (result != 0 && port.interrupts) {  // it has none, perhaps
+    port.interrupts = false;
+    conf.intr_conf.rxq = 0;
+    result = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf);
+  }
   if (result != 0)
     return std::unexpected(dpdk_error(
         port,
@@ -176,7 +225,8 @@ std::expected<void, Error> Ports::start(const PortNeeds& needs) {
   std::vector<u16> rx(ports_.size()), tx(ports_.size());
   u32 frames = needs.frames_inside + needs.workers * 2 * pool_cache_frames;
   u32 frame_bytes = RTE_MBUF_DEFAULT_DATAROOM;
-  for (const Port& port : ports_) {
+  for (Port& port : ports_) {
+    port.interrupts = needs.interrupts && may_interrupt(port);
     if (auto done = configure(port, rx[port.index], tx[port.index]); !done) return done;
     frames += u32{rx[port.index]} * port.rx_queues + u32{tx[port.index]} * port.tx_queues;
     frame_bytes = std::max(frame_bytes, port.frame_bytes);
@@ -189,8 +239,12 @@ std::expected<void, Error> Ports::start(const PortNeeds& needs) {
     return std::unexpected(Error{fmt::format("no memory for {} frames of {} bytes ({}): give EAL more with -m", frames,
                                              frame_bytes, rte_strerror(rte_errno))});
   started_ = true;
-  for (const Port& port : ports_)
+  for (Port& port : ports_) {
     if (auto done = start_port(port, pool_, rx[port.index], tx[port.index]); !done) return done;
+    port.ring_frames = ring_frames_of(port, rx[port.index]);
+    port.megabits = megabits_of(port);
+    port.interrupts = port.interrupts && interrupts(port);
+  }
   return {};
 }
 

@@ -29,12 +29,17 @@ struct Port {
   bool file_backed;     // reads a capture and comes to its end
   bool kernel_backed;   // its frames come and go by system calls, at a microsecond each or more
   std::unique_ptr<rte_spinlock_t> turn;  // for a shared tx queue; null where each worker has its own
+  // Once started:
+  u32 ring_frames = 0;      // that a receive queue holds before frames are lost
+  u32 megabits = 0;         // a second, of its link at its fastest
+  bool interrupts = false;  // a frame that comes can wake who waits for it
 };
 
 // What the mbuf pool must hold besides what the ports' own rings take.
 struct PortNeeds {
   u32 workers;
   u32 frames_inside;  // frames that workers may keep at once, all together
+  bool interrupts = false;  // wanted, of ports that have them
 };
 
 class Ports {

@@ -20,6 +20,7 @@ constexpr std::pair<const char*, Counter WorkerCounters::*> rows[] = {
     {"unsent", &WorkerCounters::unsent},               {"bursts", &WorkerCounters::bursts},
     {"flows_live", &WorkerCounters::flows_live},       {"flows_opened", &WorkerCounters::flows_opened},
     {"flows_expired", &WorkerCounters::flows_expired}, {"heartbeat_us", &WorkerCounters::heartbeat},
+    {"slept_us", &WorkerCounters::slept_us},
 };
 
 int reasons(const char*, const char*, rte_tel_data* told) {

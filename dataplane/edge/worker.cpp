@@ -16,6 +16,8 @@ constexpr u16 gathered_bit = 0x8000;
 // About a millisecond: longer than the pauses of a conversation, which would otherwise wait for the others of a shared
 // core at every turn. Costs a lone worker nothing.
 constexpr u32 idle_rounds_before_yield = 16384;
+// Between two naps: ageing goes on, at a thousandth of the pace of a worker that never sleeps.
+constexpr u32 idle_rounds_between_naps = 4;
 
 }  // namespace
 
@@ -38,7 +40,9 @@ Worker::Worker(Core& core, const Ports& ports, Handover& handover, FrameRoom fra
 void Worker::run(const std::atomic<bool>& stop) {
   for (u32 idle = 0; !stop.load(std::memory_order_relaxed);) {
     idle = round(true) != 0 ? 0 : idle + 1;
-    if (idle >= idle_rounds_before_yield) sched_yield();
+    if (idle < idle_rounds_before_yield) continue;
+    if (nap_ == nullptr || !nap_->is_possible()) sched_yield();
+    else idle = nap(stop) ? idle - idle_rounds_between_naps : 0;
   }
   last_look_ = now_;
   round(false);
@@ -46,6 +50,20 @@ void Worker::run(const std::atomic<bool>& stop) {
   settle(handover_.done);
   finish({outcomes_.data(), core_.pipeline().abandon(policy_, outcomes_)});
   transmit_.flush();
+}
+
+// False when something came, before it slept or by the time it woke. What it may spend is taken first then: a packet
+// that finds its lease in the ring would be dropped for want of it.
+bool Worker::nap(const std::atomic<bool>& stop) {
+  if (core_.has_work() || !core_.pipeline().idle()) return true;
+  nap_->begin();
+  const u32 came = round(true);
+  if (came == 0 && !stop.load(std::memory_order_relaxed)) nap_->sleep();
+  nap_->end();
+  core_.end_round(clock_.now());
+  const bool has_slept_on = came == 0 && round(true) == 0;
+  if (!has_slept_on) nap_->frames_came();
+  return has_slept_on;
 }
 
 // Until all workers have come so far, and then until nothing is left of what they handed over before.
@@ -127,17 +145,22 @@ void Worker::judge(std::span<rte_mbuf*> mbufs, bool at_once) {
 }
 
 void Worker::hand_over(std::span<const Misdirected> misdirected) {
+  u32 given = 0;  // bit by worker
   for (const Misdirected& packet : misdirected) {
     rte_mbuf* mbuf = frames_[packet.token].mbuf;
     mbuf->port = static_cast<u16>(frames_[packet.token].port | (packet.is_gathered ? gathered_bit : 0));
     release(packet.token);
-    if (handover_.ring(core_.self(), packet.owner).put(mbuf)) continue;
+    if (handover_.ring(core_.self(), packet.owner).put(mbuf)) {
+      given |= u32{1} << packet.owner;
+      continue;
+    }
     core_.counters().handed_over.add(~u64{0});  // it was not: one less
     ReasonCounter& counter = core_.counters().reasons[static_cast<u8>(Reason::handover_full)];
     counter.packets.add(1);
     counter.bytes.add(mbuf->pkt_len);
     rte_pktmbuf_free(mbuf);
   }
+  handover_.wake(given);
 }
 
 void Worker::finish(std::span<const Outcome> outcomes) {

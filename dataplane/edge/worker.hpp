@@ -1,15 +1,19 @@
 // A worker on live ports: receive, judge, send or free, on one lcore, to completion. What belongs to another worker
-// goes to it over a bounded ring; what does not fit there is a named drop. No packet costs a system call or a lock.
+// goes to it over a bounded ring; what does not fit there is a named drop. No packet costs a lock, or a system call but
+// one that wakes a worker which sleeps.
 //
 // Threads: run() is the worker's; the rings between two workers are the only things shared, one thread at each end.
 #pragma once
 #include "dataplane/edge/clock.hpp"
 #include "dataplane/edge/core.hpp"
 #include "dataplane/edge/frame.hpp"
+#include "dataplane/edge/nap.hpp"
 #include "dataplane/edge/transmit.hpp"
 #include "dataplane/share/ring.hpp"
 
+#include <array>
 #include <atomic>
+#include <bit>
 #include <memory>
 #include <vector>
 
@@ -22,6 +26,14 @@ class Handover {
   Ring<rte_mbuf*>& ring(u32 from, u32 to) { return *rings_[from * workers_ + to]; }
   u32 workers() const { return workers_; }
 
+  // Before any worker runs: to be woken when something is put into its rings.
+  void wakes(u32 worker, Nap& nap) { naps_[worker] = &nap; }
+  // Something was put into rings of these workers, a bit each.
+  void wake(u32 workers) {
+    for (u32 left = workers; left != 0; left &= left - 1)
+      if (Nap* const nap = naps_[static_cast<u32>(std::countr_zero(left))]; nap != nullptr) nap->wake();
+  }
+
   static constexpr u32 frames_per_ring = 1024;
 
   // Of a clean stop: workers that receive no more; and of them those that have judged what came from such, and so hand
@@ -32,6 +44,7 @@ class Handover {
   u32 workers_;
   std::vector<rte_mbuf*> slots_;
   std::vector<std::unique_ptr<Ring<rte_mbuf*>>> rings_;
+  std::array<Nap*, workers_max> naps_{};
 };
 
 class Worker {
@@ -45,6 +58,9 @@ class Worker {
 
   Worker(Core& core, const Ports& ports, Handover& handover, FrameRoom frames, const LiveClock& clock);
 
+  // Before it runs: it sleeps so when nothing comes.
+  void may_sleep(std::unique_ptr<Nap> nap) { nap_ = std::move(nap); }
+
   // Until `stop`; then what is inside and what others hand over is still judged and sent.
   void run(const std::atomic<bool>& stop);
   // After run(): when it looked for frames for the last time.
@@ -52,6 +68,7 @@ class Worker {
 
  private:
   u32 round(bool receiving);
+  bool nap(const std::atomic<bool>& stop);
   u32 receive(const Port& port);
   u32 receive_burst(const Port& port);
   u32 take_handed(u32 from);
@@ -68,6 +85,7 @@ class Worker {
   std::vector<u32> free_;  // tokens not in use
   u32 held_ = 0;
   Transmit transmit_;
+  std::unique_ptr<Nap> nap_;  // null: it looks all the time
   LiveClock clock_;
   const InstalledPolicy* policy_ = nullptr;  // of this round
   Tick now_ = 0, last_look_ = 0;

@@ -45,6 +45,7 @@ struct alignas(64) WorkerCounters {
   Counter evicted_idle;    // heard both ways, long ago
   Counter rdma_alarms;     // events rdma_*: two hosts of which something was counted too often, once a window each
   Counter job_alarms;      // events job_*: likewise of two members
+  Counter slept_us;        // of a worker that sleeps when idle (--sleep): asleep in all, in microseconds
   Counter limits_watched;  // packets, and openings, that a limit in monitor mode would have dropped
   Counter shadow_compared;    // questions that the shadow was asked as well as the policy in force
   Counter shadow_would_pass;  // of them, that were denied and that the shadow allows

@@ -148,7 +148,8 @@ def stats_of(data, reasons):
     names = ["received", "handed_over", "flows_live", "flows_opened", "flows_expired", "flows_judged_again", "bursts",
              "heartbeat", "scans_detected", "unsent", "flows_revoked", "sweep_judged", "sweep_began", "sweep_us",
              "evicted_over", "evicted_half_open", "evicted_one_way", "evicted_idle", "rdma_alarms", "job_alarms",
-             "limits_watched", "shadow_compared", "shadow_would_pass", "shadow_would_deny", "shadow_untold"]
+             "slept_us", "limits_watched", "shadow_compared", "shadow_would_pass", "shadow_would_deny",
+             "shadow_untold"]
     result = []
     for worker in range(workers):
         words = struct.unpack_from(f"<{len(names) + 2 * count}Q", data, slabs + worker * slab_bytes)

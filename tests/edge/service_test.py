@@ -99,17 +99,23 @@ def main():
         units_hold({"weir-dataplane": "dataplane", "weir-control": "control"}, units, sources, folder)
         manager = Manager(folder, "manager")
         daemon = Control(folder)
-        run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--door", "door"],
-                           ["net_null0,no-rx=1", "net_null1,no-rx=1"], workers=2)
+        run = None
         try:
-            tells(manager, run.process)
+            for options in ([], ["--sleep"]):  # who sleeps is alive
+                run = folder.start(["--pair", "inside=net_null0,outside=net_null1", "--door", "door", *options],
+                                   ["net_null0,no-rx=1", "net_null1,no-rx=1"], workers=2)
+                tells(manager, run.process)
+                if not options:
+                    run.kill()
+                    manager.forget()
             manager.close()
             manager = Manager(folder, "manager of the other")
             daemon.start()
             tells(manager, daemon.process)
         finally:
             daemon.stop(signal.SIGKILL)
-            run.kill()
+            if run:
+                run.kill()
             manager.close()
     print("both daemons tell that they are ready and alive")
 

@@ -46,6 +46,11 @@ struct Moment {
   std::string door_fault;
 };
 
+// Of its time, what a worker did not sleep: all of it, where it was not told to sleep when idle.
+double busy_share(const WorkerCounts& change, double seconds) {
+  return 1 - std::min(1.0, static_cast<double>(change.of(Row::slept_us)) / (seconds * 1e6));
+}
+
 void add_sums(std::vector<Line>& lines, const Counts& change, const WorkerCounts& sum, double seconds) {
   u64 passed = 0, passed_bytes = 0, dropped = 0;
   for (std::size_t reason = 0; reason < reasons_count; ++reason) {
@@ -64,15 +69,17 @@ void add_sums(std::vector<Line>& lines, const Counts& change, const WorkerCounts
                    rate(sum.of(Row::flows_opened), seconds, "/s"), rate(sum.of(Row::flows_expired), seconds, "/s"),
                    rate(sum.events_told, seconds, "/s"), rate(sum.events_lost, seconds, "/s"))});
   lines.push_back(
-      {Look::head, fmt::format("{:<8}{:>16}{:>16}{:>14}{:>14}", "WORKER", "PACKETS", "A BURST", "FLOWS", "STATE")});
+      {Look::head, fmt::format("{:<8}{:>16}{:>16}{:>14}{:>8}{:>10}", "WORKER", "PACKETS", "A BURST", "FLOWS", "BUSY",
+                               "STATE")});
   for (std::size_t worker = 0; worker < change.workers.size(); ++worker) {
     const WorkerCounts& one = change.workers[worker];
     const u64 bursts = one.of(Row::bursts);
     const double fill = bursts == 0 ? 0 : static_cast<double>(one.of(Row::received)) / static_cast<double>(bursts);
     const bool is_silent = one.heartbeat_us == 0, is_full = fill > burst_full * burst_packets_max;
     lines.push_back({is_silent || is_full ? Look::warn : Look::plain,
-                     fmt::format("{:<8}{:>16}{:>16.1f}{:>14}{:>14}", worker, rate(one.of(Row::received), seconds, "/s"),
-                                 fill, one.of(Row::flows_live),
+                     fmt::format("{:<8}{:>16}{:>16.1f}{:>14}{:>7.0f}%{:>10}", worker,
+                                 rate(one.of(Row::received), seconds, "/s"), fill, one.of(Row::flows_live),
+                                 100 * busy_share(one, seconds),
                                  is_silent ? "silent"
                                  : is_full ? "full"
                                            : "well")});
