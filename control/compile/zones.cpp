@@ -94,7 +94,7 @@ class Marks {
       shares_[i] = model.segments[i].reserve;
       rejects_[i] = model.segments[i].reject;
     }
-    for (std::size_t i = 0; i < model.assets.size() && (model.opens_rdma() || !model.inspections.empty()); ++i)
+    for (std::size_t i = 0; i < model.assets.size(); ++i)
       for (const u32 segment : model.assets[i].held) assets_[segment] |= u64{1} << i % 64;
     for (std::size_t i = 0; i < model.jobs.size(); ++i)
       for (const u32 segment : model.jobs[i].members) jobs_[segment] |= u64{1} << i % 64;

@@ -43,6 +43,7 @@ struct InstalledPolicy {
   Charges charges = Charges(policy);
   bool has_charges = charges.any();
   bool looks_by_packet = policy.looks_by_packet();
+  bool has_holders = policy.has_holders();  // of assets
   // Lent by who installs, for as long as the policy is. Without seats every account is closed.
   std::span<const AccountSeat> seats = {};      // by account
   std::span<const LimitRate> limit_rates = {};  // by limit; as many as the policy has, where it has any

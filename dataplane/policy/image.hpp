@@ -17,7 +17,7 @@ namespace weir::image {
 using weir::u16, weir::u32, weir::u64, weir::u8, weir::Rate;  // so that image::element names every element below
 
 inline constexpr u64 magic = 0x31'47'4d'49'52'49'45'57;  // "WEIRIMG1"
-inline constexpr u32 version = 7;
+inline constexpr u32 version = 8;
 inline constexpr u64 alignment_bytes = 64;
 
 struct Header {
@@ -191,7 +191,7 @@ struct ZoneFacts {
   u8 reject;   // sources only: what is denied to them is answered
   u16 charge;  // what it is to budgets and limits: as a source an index of charge_sources; as a target a number there
   u32 zero;
-  u64 assets;  // bit a: it holds asset a; only with RDMA or inspections
+  u64 assets;  // bit a: it holds asset a (of more than 64, one whose number has these lowest six bits)
   u64 jobs;    // bit j: it is a member of job j
 };
 

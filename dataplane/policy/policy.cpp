@@ -75,6 +75,12 @@ const image::StaticPair* Policy::static_pair(const Address& source, const Addres
   return found ? &view_.static_pairs[low] : nullptr;
 }
 
+bool Policy::has_holders() const {
+  for (const image::ZoneFacts& facts : view_.source_facts)
+    if (facts.assets != 0) return true;
+  return false;
+}
+
 LinkRules Policy::link() const {
   const u32 link = view_.meta[0].link;
   return {(link & image::link_arp) != 0, (link & image::link_nd) != 0, (link & image::link_ra) != 0,

@@ -133,9 +133,11 @@ class Policy {
     WEIR_CHECK(rule < view_.rdma_rules.size());
     return view_.rdma_rules[rule];
   }
-  // Bit a: who is there holds asset a. Zero where there is neither RDMA nor an inspection.
+  // Bit a: who is there holds asset a.
   u64 assets_of_source(u32 zone) const { return source_facts(zone).assets; }
   u64 assets_of_target(u32 zone) const { return target_facts(zone).assets; }
+  // Whether anybody holds one. Cost: a look at each source zone.
+  bool has_holders() const;
   // What queue pairs that a judgement allows may do, before any job narrows it: packets toward the question's target,
   // or of those that come back. They differ in READ, which takes from whom it is sent to.
   u8 operations_of(const Judgement& judgement, bool coming_back) const {

@@ -205,12 +205,10 @@ std::vector<u32> Policy::attached_to(const std::string& port) const {
 }
 
 u64 Policy::assets_among(const std::vector<u32>& segments) const {
-  bool opens = false;
-  for (const control::Statement& one : model_.statements) opens |= !one.is_forbid && !one.services.rdma.empty();
   u64 held = 0;
-  for (u32 i = 0; i < model_.assets.size() && opens; ++i)
+  for (u32 i = 0; i < model_.assets.size(); ++i)
     for (const u32 segment : segments)
-      if (std::count(model_.assets[i].held.begin(), model_.assets[i].held.end(), segment) > 0) held |= u64{1} << i;
+      if (std::count(model_.assets[i].held.begin(), model_.assets[i].held.end(), segment) > 0) held |= u64{1} << i % 64;
   return held;
 }
 
