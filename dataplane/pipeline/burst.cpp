@@ -40,6 +40,7 @@ Pipeline::Pipeline(const PipelineConfig& config, FlowTable& table, WorkerCounter
   if (config.bills != nullptr) table_.charge_with(*config.bills);
   if (config.inspector != nullptr) table_.tell_departures(departures_to(*config.inspector));
   table_.shorten_when_filling();
+  mirroring_.takes_whole_way = config.name_segments;
 }
 
 BurstResult Pipeline::process(std::span<const Packet> packets, const InstalledPolicy* policy,
@@ -148,6 +149,7 @@ u32 Pipeline::age(Tick now, const InstalledPolicy* policy, std::span<Outcome> ou
 u32 Pipeline::abandon(const InstalledPolicy* policy, std::span<Outcome> outcomes) {
   WEIR_CHECK(outcomes.size() >= outcomes_max);
   out_ = outcomes.data();
+  mirroring_.judging = policy;
   drop_late(~Tick{0} - 1, policy == nullptr ? 0 : policy->generation);
   return static_cast<u32>(out_ - outcomes.data());
 }
@@ -186,11 +188,13 @@ inline u32 Pipeline::take(const Packet& packet, Stage& into) {
 
 inline void Pipeline::decide(const Entry& entry, const InstalledPolicy* policy) {
   begin_packet(policy, entry.packet.time);
-  if (policy == nullptr || config_.name_segments || !goes_the_short_way(entry, *policy)) [[unlikely]]
+  if (policy == nullptr || mirroring_.takes_whole_way || !goes_the_short_way(entry, *policy)) [[unlikely]]
     decide_whole_way(entry, policy);
 }
 
 [[gnu::noinline]] void Pipeline::decide_whole_way(const Entry& entry, const InstalledPolicy* policy) {
+  if (mirroring_.ring != nullptr) [[unlikely]]
+    note_flow(entry);
   if (entry.headers.kind == PacketKind::fragment && entry.headers.well_formed() && policy != nullptr) [[unlikely]]
     return decide_fragment(entry, *policy);
   Outcome& outcome = *out_++;
@@ -215,6 +219,8 @@ inline void Pipeline::count_decided(const Entry& entry, const Outcome& outcome) 
     established_bytes_ += entry.packet.bytes;
     if (outcome.flow_is_new) [[unlikely]]  // the first packet of a queue pair that had been announced
       hits_.count(outcome.rule, true, outcome.verdict, entry.headers.tunnels, now_);
+    if (mirroring_.ring != nullptr) [[unlikely]]
+      show(entry, outcome);
   } else {
     count_outcome(entry, outcome);
   }
@@ -246,6 +252,7 @@ inline void Pipeline::begin_packet(const InstalledPolicy* policy, Tick now) {
 
 void Pipeline::settle(const InstalledPolicy* policy, Tick now) {
   settled_ = now;
+  mirroring_.judging = policy;
   if (config_.quarantine != nullptr) note_quarantine();
   if (policy != nullptr && policy->installation != epoch_installation_) adopt(policy);
   if (now >= late_) drop_late(now, policy == nullptr ? 0 : policy->generation);
@@ -321,6 +328,8 @@ void Pipeline::count_outcome(const Entry& entry, const Outcome& outcome) {
   hits_.count(outcome.rule, outcome.flow_is_new, outcome.verdict, entry.headers.tunnels, now_);
   if (outcome.verdict == Verdict::drop && row(outcome.reason).stage != "parse")
     emit(EventKind::packet_dropped, entry, outcome);
+  if (mirroring_.ring != nullptr) [[unlikely]]
+    show(entry, outcome);
 }
 
 void Pipeline::name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome) {

@@ -22,6 +22,7 @@
 #include "dataplane/pipeline/aside.hpp"
 #include "dataplane/pipeline/flood.hpp"
 #include "dataplane/pipeline/hits.hpp"
+#include "dataplane/pipeline/mirroring.hpp"
 #include "dataplane/pipeline/outcome.hpp"
 #include "dataplane/pipeline/shadow_watch.hpp"
 #include "dataplane/pipeline/slot.hpp"
@@ -57,6 +58,7 @@ struct PipelineConfig {
   Inspector* inspector = nullptr;  // lent, this pipeline's alone; null: what policy wants inspected does not begin
   Quarantine* quarantine = nullptr;  // of all workers; null: no port is ever cut off
   EvidenceRing* evidence = nullptr;  // lent, this pipeline's alone; null: none is kept
+  MirrorRing* mirror = nullptr;  // lent, this pipeline's alone; null: nothing is shown
   Teaching teach = {};
   bool name_segments = false;  // fill the segments of each outcome: for decision lines, not for speed
 };
@@ -117,6 +119,8 @@ class Pipeline {
   u32 epoch_of(const InstalledPolicy* policy) const {
     return policy != nullptr && policy->installation == epoch_installation_ ? sweep_.epoch() : epoch_stale;
   }
+  // Whether packets are to be shown, and which, from now on. Between two calls, often: one shared word is read.
+  void listen();
   // Queue pairs that somebody else has been told of: another worker, another instance.
   void learn(const LearnedPair& pair);
   // Forgets every flow. Frames still inside are judged afterwards, as without flows.
@@ -322,6 +326,11 @@ class Pipeline {
   u16 next_identification();
   void count_outcome(const Entry& entry, const Outcome& outcome);
   void name_segments(const Entry& entry, const InstalledPolicy& installed, Outcome& outcome);
+  void show(const Entry& entry, const Outcome& outcome);
+  void note_flow(const Entry& entry);
+  MirroredFlow sight_of(const InstalledPolicy& installed, u32 flow, const Headers& headers);
+  MirroredJudgement asked_of(const Entry& entry, const InstalledPolicy& installed, u32 flow);
+  bool may_hold_asset(const Entry& entry, const InstalledPolicy* installed) const;
   void emit(EventKind kind, const Entry& entry, const Outcome& outcome);
 
   PipelineConfig config_;
@@ -353,6 +362,7 @@ class Pipeline {
   const Conversation* talk_ = nullptr;  // of connection managers, that the packet being decided is part of
   u64 datagram_bytes_ = 0;     // of all its frames, while a datagram is decided that came in fragments
   u32 datagram_frames_ = 0;
+  Mirroring mirroring_;        // asked by every packet whether there is any
   Outcome* out_ = nullptr;     // during a call: where the next outcome goes
   Misdirected* astray_ = nullptr;  // likewise
   AskedSyns asked_;

@@ -91,6 +91,7 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
   }
   for (const Piece& piece : pieces) datagram_bytes_ += piece.frame_bytes;
   datagram_frames_ = static_cast<u32>(pieces.size());
+  if (mirroring_.ring != nullptr) note_flow(whole);
   Outcome outcome;
   decide_whole(whole, installed, outcome);
   datagram_bytes_ = datagram_frames_ = 0;
@@ -98,7 +99,9 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
   for (const Piece& piece : pieces) {
     outcome.token = piece.token;
     outcome.frame_bytes = outcome.verdict == Verdict::rewrite ? piece.frame_bytes : 0;
+    whole.packet.data = const_cast<std::byte*>(piece.frame);
     whole.packet.bytes = piece.frame_bytes;
+    whole.headers.payload_offset = piece.payload_offset;
     *out_++ = outcome;
     count_outcome(whole, outcome);
     outcome.flow_is_new = false;
@@ -108,6 +111,7 @@ void Pipeline::decide_datagram(const Entry& last, std::span<const Piece> pieces,
 // Frames that had been held and never leave.
 void Pipeline::drop_held(std::span<const Piece> pieces, Reason reason, u16 port, u64 generation) {
   ReasonCounter& held = counters_.reasons[static_cast<u8>(Reason::fragment_held)];
+  mirroring_.before = {};
   for (const Piece& piece : pieces) {
     held.packets.add(~u64{0});
     held.bytes.add(-u64{piece.frame_bytes});

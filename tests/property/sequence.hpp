@@ -1,7 +1,6 @@
 // Random sequences of packets, policy flips, flushes and jumps in time, through the engine in random bursts and
-// through the naive firewall one by one. Choices come from bytes, so that a random test and a fuzzer share it. With
-// several workers each packet comes in by any of them, and is handed to the one that owns its flow. Where it is asked
-// for, the engine is restarted now and then, and the twin knows of nothing.
+// through the naive firewall one by one. Choices come from bytes, so that a random test and a fuzzer share it. Of
+// several workers any may meet a packet, and hands it to its flow's. If asked, engines are restarted now and then.
 #pragma once
 #include "control/compile/compile.hpp"
 #include "dataplane/pipeline/burst.hpp"
@@ -37,6 +36,7 @@ class Sequence {
     u32 workers = 1;               // with restarts: at most
     bool restarts = false;         // for policies without ceilings, which count anew
     bool shadows = false;          // now and then a policy is asked beside the one in force
+    MirrorRing* mirror = nullptr;  // of one worker: packets are shown here
   };
   explicit Sequence(const Policies& policies) : Sequence(policies, Wish{}) {}
   Sequence(const Policies& policies, const Wish& wish)
@@ -114,8 +114,8 @@ class Sequence {
           floods({aligned(flood_memory.data()), Floods::bytes_needed}, secret),
           rdma({aligned(rdma_memory.data()), Rdma::bytes_needed}, secret),
           pipeline({.secret = secret, .workers = workers, .self = self, .events = events.get(), .floods = &floods,
-                    .rdma = &rdma, .name_segments = wish.names_segments},
-                   table, counters) {}
+                    .rdma = &rdma, .mirror = wish.mirror, .name_segments = wish.names_segments},
+                   table, counters) { pipeline.listen(); }
 
     // One that runs no more: only its counters are asked.
     void forget() { memory = flood_memory = rdma_memory = {}; }
