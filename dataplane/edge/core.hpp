@@ -27,6 +27,7 @@ struct CoreConfig {
   WatchShare inspect_share;
   Quarantine* quarantine = nullptr;  // of all workers
   EvidenceRing* evidence = nullptr;  // of this one
+  MirrorRing* mirror = nullptr;      // likewise
   Lender lender = {};  // of captures, whose time stands still while it lends
 };
 
@@ -76,6 +77,7 @@ class Core {
                    .inspector = &inspector_,
                    .quarantine = config.quarantine,
                    .evidence = config.evidence,
+                   .mirror = config.mirror,
                    .teach = config.classroom == nullptr ? Teaching{} : config.classroom->of(config.self),
                    .name_segments = config.name_segments},
                   table_, counters_) {}
@@ -85,6 +87,7 @@ class Core {
   const InstalledPolicy* begin_round() {
     const InstalledPolicy* policy = slot_.current();
     pipeline_.adopt(policy);
+    pipeline_.listen();
     slot_.announce(self_, policy);
     if (classroom_ != nullptr) classroom_->listen(self_, pipeline_);
     if (inquiry_ != nullptr)

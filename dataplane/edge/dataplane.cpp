@@ -159,7 +159,10 @@ std::expected<void, Error> Dataplane::make_cores() {
   jobs_.emplace(std::move(*keys), *installer_, *inquiry_, *classroom_, *stats_);
   std::vector<std::string> port_names;
   for (const Port& port : ports_.all()) port_names.push_back(port.name);
-  flows_.emplace(*inquiry_, *installer_, *stats_, std::move(port_names));
+  flows_.emplace(*inquiry_, *installer_, *stats_, port_names);
+  auto mirrors = MirrorDesk::make(options_.workers, std::move(port_names), options_.evidence_whole);
+  if (!mirrors) return std::unexpected(mirrors.error());
+  mirrors_ = std::move(*mirrors);
   const InspectorSize inspects{options_.inspect_flows, options_.inspect_reading};
   const u64 rate = u64{options_.inspect_rate} * 1'000'000;
   const WatchShare share{rate, rate / 100};  // 10 ms at once
@@ -174,7 +177,7 @@ std::expected<void, Error> Dataplane::make_cores() {
     const CoreConfig config{secret_, cookie_secret_, options_.workers, self, flows,
                             !options_.decisions_path.empty(), &limits_, &*classroom_, &*inquiry_,
                             inspects, share, &quarantine_, evidence_ ? &evidence_->ring(self) : nullptr,
-                            capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
+                            &mirrors_->ring(self), capture_budgets_ ? capture_budgets_->accounts.lender() : Lender{}};
     Core::Memory lent{std::move(*memory), std::move(*charging), std::move(*inspecting)};
     cores_.push_back(std::make_unique<Core>(config, std::move(lent), slot_, bell_, *stats_));
     if (keeper_) cores_.back()->connect(keeper_->line(self));
@@ -211,7 +214,7 @@ std::expected<void, Error> Dataplane::open_door() {
   telemetry_.emplace(*stats_);
   if (options_.door_path.empty()) return {};
   auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
-                                 *restart_, *fallback_, quarantine_, ordinary_);
+                                 *restart_, *fallback_, quarantine_, *mirrors_, ordinary_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};

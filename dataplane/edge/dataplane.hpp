@@ -63,6 +63,7 @@ class Dataplane {
   std::optional<Inquiry> inquiry_;
   std::optional<JobDesk> jobs_;
   std::optional<FlowDesk> flows_;
+  std::unique_ptr<MirrorDesk> mirrors_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::optional<Decisions> decisions_;
   std::unique_ptr<CaptureRun> capture_run_;

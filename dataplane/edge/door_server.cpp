@@ -15,7 +15,7 @@ namespace weir::edge {
 namespace {
 
 constexpr std::size_t clients_max = 8;
-constexpr int poll_ms = 50;
+constexpr int poll_ms = 50, poll_showing_ms = 2;
 constexpr auto flush_wait_max = std::chrono::seconds(5);
 
 template <std::size_t room>
@@ -62,18 +62,18 @@ std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::st
                                                                    FlushBell& bell, const StatsSegment& stats,
                                                                    Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                    const Restart& restart, Fallback& fallback,
-                                                                   Quarantine& quarantine,
+                                                                   Quarantine& quarantine, MirrorDesk& mirrors,
                                                                    const OrdinaryCores& ordinary) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
   return std::unique_ptr<DoorServer>(
       new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, restart, fallback, quarantine,
-                     ordinary));
+                     mirrors, ordinary));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
                        Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
-                       Quarantine& quarantine,
+                       Quarantine& quarantine, MirrorDesk& mirrors,
                        const OrdinaryCores& ordinary)
     : listener_(listener),
       path_(std::move(path)),
@@ -86,7 +86,8 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       restart_(restart),
       fallback_(fallback),
       quarantine_(quarantine, stats),
-      shadow_(installer, stats) {
+      shadow_(installer, stats),
+      mirrors_(mirrors) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -94,6 +95,7 @@ DoorServer::~DoorServer() {
   stop_.store(true, std::memory_order_relaxed);
   shutdown(listener_, SHUT_RDWR);  // wakes the thread: a restart does not wait for it
   thread_.join();
+  mirrors_.close();
   for (const int client : clients_) close(client);
   close(listener_);
   unlink(path_.c_str());
@@ -101,24 +103,38 @@ DoorServer::~DoorServer() {
 
 void DoorServer::serve() {
   while (!stop_.load(std::memory_order_relaxed)) {
+    // Who is shown packets and has said that it is enough is asked for nothing more.
     std::vector<pollfd> waited{{listener_, POLLIN, 0}};
-    for (const int client : clients_) waited.push_back({client, POLLIN, 0});
+    for (const int client : clients_) waited.push_back({mirrors_.is_ending(client) ? -1 : client, POLLIN, 0});
     jobs_.listen();
     fallback_.attend();
-    if (poll(waited.data(), waited.size(), poll_ms) <= 0) continue;
-    for (std::size_t i = 1; i < waited.size(); ++i) {
-      if (waited[i].revents == 0 || serve_one(waited[i].fd)) continue;
-      close(waited[i].fd);
-      std::erase(clients_, waited[i].fd);
+    if (const auto shown = mirrors_.attend()) {
+      leave(*shown);
+      continue;
     }
-    if (waited[0].revents == 0) continue;
-    const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client < 0) continue;
-    clients_.push_back(client);
-    if (clients_.size() <= clients_max) continue;
-    close(clients_.front());  // whoever came first and lingers makes room: nobody can keep the door shut
-    clients_.erase(clients_.begin());
+    if (poll(waited.data(), waited.size(), mirrors_.is_on() ? poll_showing_ms : poll_ms) <= 0) continue;
+    for (std::size_t i = 1; i < waited.size(); ++i) {
+      if (waited[i].revents == 0) continue;
+      if (mirrors_.is_of(waited[i].fd)) mirrors_.heed();
+      else if (!serve_one(waited[i].fd)) leave(waited[i].fd);
+    }
+    if (waited[0].revents != 0) take_client();
   }
+}
+
+void DoorServer::leave(int client) {
+  close(client);
+  std::erase(clients_, client);
+}
+
+void DoorServer::take_client() {
+  const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (client < 0) return;
+  clients_.push_back(client);
+  if (clients_.size() <= clients_max) return;
+  // Whoever came first and lingers makes room: nobody can keep the door shut. Who is shown packets lingers by order,
+  // and not for long.
+  leave(*std::ranges::find_if(clients_, [&](int one) { return !mirrors_.is_of(one); }));
 }
 
 // One request; false when the connection is over.
@@ -147,6 +163,7 @@ bool DoorServer::serve_one(int client) {
     case door::Act::flows:
     case door::Act::image:
     case door::Act::shadow_image: return send_message(client, tell_flows(request, message.descriptors()));
+    case door::Act::mirror: return send_message(client, mirror(client, message.descriptors()));
     case door::Act::members:
     case door::Act::alarms: return send_pairs(client, request);
     case door::Act::status: return send_status(client);
@@ -215,6 +232,13 @@ door::Answer DoorServer::tell_flows(const door::Request& request, std::span<cons
   reply.pairs = told->rows;
   reply.pairs_unnamed = told->not_shown;
   return reply;
+}
+
+door::Answer DoorServer::mirror(int client, std::span<const int> descriptors) {
+  if (descriptors.size() != 1)
+    return refuse({door::Result::refused, "request", "what is to be shown comes by exactly one descriptor"});
+  const auto begun = mirrors_.begin(client, descriptors[0]);
+  return begun ? answer(door::Result::done) : refuse(begun.error());
 }
 
 door::Answer DoorServer::refuse(const Refusal& refusal) const {

@@ -13,6 +13,7 @@
 #include "dataplane/edge/job_desk.hpp"
 #include "dataplane/edge/keeper.hpp"
 #include "dataplane/edge/launch.hpp"
+#include "dataplane/edge/mirror_desk.hpp"
 #include "dataplane/edge/quarantine_desk.hpp"
 #include "dataplane/edge/restart.hpp"
 #include "dataplane/edge/shadow_desk.hpp"
@@ -32,15 +33,18 @@ class DoorServer {
                                                                 FlushBell& bell, const StatsSegment& stats,
                                                                 Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                 const Restart& restart, Fallback& fallback,
-                                                                Quarantine& quarantine, const OrdinaryCores& ordinary);
+                                                                Quarantine& quarantine, MirrorDesk& mirrors,
+                                                                const OrdinaryCores& ordinary);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
              Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
-             Quarantine& quarantine, const OrdinaryCores& ordinary);
+             Quarantine& quarantine, MirrorDesk& mirrors, const OrdinaryCores& ordinary);
   void serve();
+  void take_client();
+  void leave(int client);
   bool serve_one(int client);
   door::Answer install(const door::Request& request, std::span<const int> descriptors);
   door::Answer confirm(const door::Request& request);
@@ -52,6 +56,7 @@ class DoorServer {
   std::string quarantined() const;
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
   door::Answer tell_flows(const door::Request& request, std::span<const int> descriptors);
+  door::Answer mirror(int client, std::span<const int> descriptors);
   door::Answer refuse(const Refusal& refusal) const;
   bool send_pairs(int client, const door::Request& request);
   door::Answer answer(door::Result result) const;
@@ -70,6 +75,7 @@ class DoorServer {
   Fallback& fallback_;
   QuarantineDesk quarantine_;
   ShadowDesk shadow_;
+  MirrorDesk& mirrors_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

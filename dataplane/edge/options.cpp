@@ -96,8 +96,7 @@ void add_inspecting(CLI::App& app, Options& options) {
       ->check(CLI::Range(1u, 1u << 20))
       ->needs(evidence);
   app.add_option("--evidence-whole", options.evidence_whole,
-                 "why: packets of those who hold an asset are kept whole, and not their headers and 32 bytes alone")
-      ->needs(evidence);
+                 "why: packets of those who hold an asset are kept, and shown, whole: not headers and 32 bytes alone");
 }
 
 void add_privileges(CLI::App& app, Options& options) {

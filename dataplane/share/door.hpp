@@ -19,10 +19,15 @@
 //   request shadow + one descriptor, the image of a policy that is asked beside the one in force -> answer
 //   request end_shadow               -> answer
 //   request shadow_image + one descriptor, of a regular file: of the shadow -> answer
+//   request mirror + one descriptor, of a regular file with a MirrorWish (dataplane/share/mirror_wish.hpp)
+//                                    -> answer, and the file then begins with a MirrorTold; then Mirrored as they come,
+//                                       each as long as its frame, and at last a MirrorEnd. One at a time; it is over
+//                                       early when who asked says anything more, or nothing more can be said to them
 //   request status                   -> answer, then one WorkerStatus per worker, then BudgetStatus of some budgets
 #pragma once
 #include "dataplane/base/limits.hpp"
 #include "dataplane/packet/reason.hpp"
+#include "dataplane/share/stats.hpp"
 
 #include <type_traits>
 
@@ -52,6 +57,7 @@ enum class Act : u16 {
   shadow = 18,
   end_shadow = 19,
   shadow_image = 20,
+  mirror = 21,
 };
 
 enum class Result : u16 {
@@ -160,6 +166,26 @@ struct PairStatuses {
   PairStatus pairs[pairs_per_message];
 };
 static_assert(std::is_trivially_copyable_v<PairStatuses> && sizeof(PairStatuses) == 4616);
+
+// What an order to show packets is told at its beginning, and at its end.
+struct MirrorTold {
+  u64 magic;
+  u32 workers, ports;
+  char whole[192];  // why packets of who holds an asset are shown whole, or empty: they are not
+  PortName names[ports_max];
+};
+inline constexpr u64 mirror_told_magic = 0x3144'4c54'524d'5757;  // "WWMRTLD1"
+static_assert(std::is_trivially_copyable_v<MirrorTold> && sizeof(MirrorTold) == 208 + 64 * ports_max);
+
+enum class MirrorEnding : u32 { count = 0, time = 1, asked = 2, stopped = 3 };  // stopped: the dataplane was
+struct MirrorEnd {
+  u32 magic;  // mirror_end_magic
+  MirrorEnding ending;
+  u64 shown;
+  u64 lost;   // wanted as well, and came too fast
+};
+inline constexpr u32 mirror_end_magic = 0x4445'524d;  // "MRED"
+static_assert(std::is_trivially_copyable_v<MirrorEnd> && sizeof(MirrorEnd) == 24);
 
 inline constexpr u32 budgets_shown_max = 64;
 

@@ -23,7 +23,7 @@ inline constexpr ActRow act_rows[] = {
     {Act::release_port, true, false},   {Act::confirm, false, false},      {Act::flows, false, true},
     {Act::image, false, true},          {Act::cut_port, true, false},      {Act::quarantine, false, true},
     {Act::let_go, false, true},         {Act::quarantined, false, true},   {Act::shadow, false, true},
-    {Act::end_shadow, false, false},    {Act::shadow_image, false, true},
+    {Act::end_shadow, false, false},    {Act::shadow_image, false, true},  {Act::mirror, false, true},
 };
 
 constexpr const ActRow* row_of(Act act) {

@@ -1,6 +1,8 @@
 // Any bytes, with any descriptors, through a socket like the door's: what the dataplane takes for a request holds to
-// its form, is what was sent, and answers alike when it comes again; of what came no descriptor stays open.
+// its form, is what was sent, and answers alike when it comes again; of what came no descriptor stays open. The same
+// bytes as a wish to be shown packets: one without a fault can be asked of any packet.
 #include "dataplane/edge/door_message.hpp"
+#include "dataplane/share/mirror_wish.hpp"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -64,6 +66,20 @@ void holds_to_its_form(const door::Request& request, std::span<const std::uint8_
   must(descriptors <= 4);
 }
 
+void ask_wish(std::span<const std::uint8_t> bytes) {
+  MirrorWish wish{};
+  std::ranges::copy(bytes.first(std::min(bytes.size(), sizeof wish)), reinterpret_cast<std::uint8_t*>(&wish));
+  wish.magic = mirror_wish_magic;  // so that it is found
+  const char* const fault = fault_of(wish);
+  if (fault != nullptr) return must(std::string_view(fault).size() > 4);
+  must(wish.packets != 0 && wish.for_ms != 0);
+  MirrorFacts facts{true, Address::ipv4(0x0100000a), Address::ipv4(0x0200000a), 1000, 443, 6, "a", "b", "c",
+                    Reason::no_allow};
+  must(matches(wish, facts) == matches(wish, facts));
+  facts.has_addresses = false;
+  must(matches(wish, facts) || wish.steps_count != 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -91,5 +107,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   must(states[0] == states[1]);
   must(next_descriptor() == free_one);
+  ask_wish(bytes);
   return 0;
 }
