@@ -20,6 +20,7 @@ struct DoorFailure {
     usage,          // the path or a name cannot be one
     unreachable,    // nobody serves it, it does not answer, or it speaks another version
     not_permitted,  // the socket is another user's
+    refused,        // the dataplane says why
   } kind;
   std::string sentence;
 };
@@ -47,6 +48,9 @@ class Door {
 
   // The same on a socket that is connected already.
   static Door over(Descriptor socket, std::string path) { return Door(std::move(socket), std::move(path)); }
+
+  // For what comes after an answer: its owner is this.
+  int descriptor() const { return socket_.get(); }
 
   // `descriptors` travel with the request and stay the caller's.
   std::expected<DoorAnswer, DoorFailure> ask(const door::Request& request, std::span<const int> descriptors = {});

@@ -15,6 +15,10 @@
 #include <string_view>
 #include <vector>
 
+namespace weir {
+struct MirrorWish;
+}
+
 namespace weir::see {
 
 // What is asked about: one flow or event. Names are "" where they are not known, and then match no name.
@@ -42,9 +46,13 @@ class Filter {
   bool matches(const Facts& facts) const { return steps_.empty() || matches(facts, steps_.size() - 1); }
   // Whether it asks for a name, which needs a policy image.
   bool asks_names() const;
+  // Puts it into a wish without a filter, for the workers to ask. The error is a sentence: it is too long for that, or
+  // asks what a packet is not.
+  std::expected<void, std::string> ask_of_packets(MirrorWish& wish) const;
 
  private:
   friend class FilterParser;
+  // In the order of MirrorStep::Kind, as far as that goes; so are the sides.
   enum class Kind : u8 { both, either, negation, protocol, family, address, port, segment, rule, reason, event };
   enum class Side : u8 { any, source, target };
   struct Step {

@@ -29,7 +29,7 @@ FILLING = b"\0" * 60
 class Watched:
     """A dataplane whose captures are pipes."""
 
-    def __init__(self, folder, workers=2, policy=POLICY):
+    def __init__(self, folder, workers=2, policy=POLICY, options=()):
         self.folder, self.micros, self.sent = folder, 1_700_000_000 * 10**6, 0
         folder.write("watched.toml", policy.encode())
         made = folder.call("weir", "compile", "watched.toml", "-o", "watched.img", "--generation", "7")
@@ -40,7 +40,7 @@ class Watched:
             os.chmod(folder.file(side), 0o666)
             devices.append(f"net_pcap{index},rx_pcap={side},tx_pcap={side}.out")
         self.run = folder.start(["--pair", "inside=net_pcap0,outside=net_pcap1", "--door", "door", "--stats", "stats",
-                                 "--policy", "watched.img"], devices, workers)
+                                 "--policy", "watched.img", *options], devices, workers)
         self.pipes = {}
         for side in ("inside", "outside"):
             self.pipes[side] = open(folder.file(side), "wb", buffering=0)
@@ -52,12 +52,12 @@ class Watched:
             pipe.close()
         self.run.kill()
 
-    def send(self, frames):
-        """Frames from the inside in order; then enough of nothing that they are read."""
+    def send(self, frames, side="inside"):
+        """Frames from there in order; then enough of nothing that they are read."""
         for data in [*frames, *[FILLING] * 100]:
             self.micros += 10
-            for side, one in (("inside", data), ("outside", FILLING)):
-                self.pipes[side].write(pcap([(self.micros, one)])[24:])
+            for pipe in self.pipes:
+                self.pipes[pipe].write(pcap([(self.micros, data if pipe == side else FILLING)])[24:])
         self.sent += len(frames)
         for _ in range(400):
             said = json.loads(self.ask("counters", "--stats", "stats", "-o", "json"))["sum"]["reasons"]

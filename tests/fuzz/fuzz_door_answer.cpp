@@ -1,7 +1,10 @@
-// Any messages as a dataplane's answer, and any file as the flows it tells: what is taken for an answer keeps to its
-// bounds and can be shown, what is not is a failure with a sentence. Nothing is waited for.
+// Any messages as a dataplane's answer, any file as the flows it tells, and any message as a packet that it shows: what
+// is taken for an answer keeps to its bounds and can be shown, what is not is a failure with a sentence. Nothing is
+// waited for.
 #include "control/see/door_view.hpp"
 #include "control/see/flow_line.hpp"
+#include "control/see/mirror_text.hpp"
+#include "control/see/mirror_view.hpp"
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,6 +13,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 using namespace weir;
 
@@ -108,11 +112,34 @@ void flows(Bytes& bytes) {
     must(!see::flow_json(row, see::facts_of(row, nullptr), nullptr).dump(-1, ' ', false).empty());
 }
 
+// A packet as it is shown, some of its bytes changed.
+void shown(Bytes& bytes) {
+  auto made = std::make_unique<Mirrored>();
+  std::memset(static_cast<void*>(made.get()), 0, sizeof *made);
+  made->magic = mirrored_magic, made->has_stages = 1;
+  made->bytes = static_cast<u16>(bytes.number(Mirrored::bytes_max + 2));
+  made->frame_bytes = made->bytes;
+  const std::size_t length = mirrored_head_bytes + made->bytes + (bytes.number(16) == 1 ? 1 : 0);
+  for (int change = 0; change < 8 && !bytes.rest.empty(); ++change) {
+    const std::size_t from = bytes.number(mirrored_head_bytes);
+    const auto piece = bytes.take(bytes.number(8));
+    std::memcpy(reinterpret_cast<char*>(made.get()) + from, piece.data(), piece.size());
+  }
+  const auto* const message = reinterpret_cast<const std::byte*>(made.get());
+  auto read = std::make_unique<Mirrored>();
+  if (!see::read_mirrored({message, std::min(length, sizeof *made)}, *read)) return;
+  must(read->bytes <= Mirrored::bytes_max && read->bytes <= read->frame_bytes);
+  const std::vector<std::string> ports{"pf0hpf"};
+  const see::MirrorNames names{nullptr, ports};
+  must(!see::comment_text(*read, names).empty() && !see::ends_text(*read, names).empty());
+  must(see::stages_of(*read, names).size() >= 4 && !see::trace_json(*read, names).dump().empty());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   Bytes bytes{{data + 1, size - 1}};
-  data[0] % 2 == 0 ? answers(bytes) : flows(bytes);
+  data[0] % 3 == 0 ? answers(bytes) : data[0] % 3 == 1 ? flows(bytes) : shown(bytes);
   return 0;
 }

@@ -60,7 +60,8 @@ OutputFile::~OutputFile() {
 }
 
 std::expected<OutputFile, std::string> OutputFile::create(const std::string& path) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  const int file = path == "-" ? ::dup(STDOUT_FILENO)
+                               : ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) return std::unexpected(path + ": cannot be written: " + std::strerror(errno));
   return OutputFile(path, file);
 }

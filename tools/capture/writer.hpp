@@ -11,7 +11,7 @@
 
 namespace weir::capture {
 
-// A file written through a buffer. Truncates what was there.
+// A file written through a buffer. Truncates what was there. `-` is standard output.
 class OutputFile {
  public:
   static std::expected<OutputFile, std::string> create(const std::string& path);
@@ -21,12 +21,15 @@ class OutputFile {
 
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  // What was written is with the kernel, for who reads along.
+  void flush();
+  // False once a write has failed.
+  bool is_well() const { return failure_ == 0; }
   // Flushes and closes; the first error since create(), as a sentence that names the file.
   std::expected<void, std::string> close();
 
  private:
   OutputFile(std::string path, int file);
-  void flush();
 
   std::string path_;
   int file_;
@@ -52,6 +55,8 @@ class PcapngWriter {
                                                          std::span<const std::string> interface_names);
   // `comment` is UTF-8, shown beside the packet; cut at 65,535 bytes, absent when empty.
   void write(u32 interface, Tick time, std::span<const std::byte> frame, u32 original_bytes, std::string_view comment);
+  void flush() { file_.flush(); }
+  bool is_well() const { return file_.is_well(); }
   std::expected<void, std::string> close() { return file_.close(); }
 
  private:

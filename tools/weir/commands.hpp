@@ -31,6 +31,8 @@ void add_events(CLI::App& app, int& exit_code);
 void add_metrics(CLI::App& app, int& exit_code);
 void add_flows(CLI::App& app, int& exit_code);
 void add_watch(CLI::App& app, int& exit_code);
+void add_capture(CLI::App& app, int& exit_code);
+void add_trace(CLI::App& app, int& exit_code);
 void add_health(CLI::App& app, int& exit_code);
 void add_top(CLI::App& app, int& exit_code);
 

@@ -129,6 +129,8 @@ int main(int argc, char** argv) {
   weir::add_top(app, exit_code);
   weir::add_watch(app, exit_code);
   weir::add_flows(app, exit_code);
+  weir::add_capture(app, exit_code);
+  weir::add_trace(app, exit_code);
   weir::add_counters(app, exit_code);
   weir::add_hits(app, exit_code);
   weir::add_drops(app, exit_code);
