@@ -240,6 +240,7 @@ def folders(world):
     first = world.folder.start(["--pair", PAIR, "--keep", "keep"], ["net_null0,no-rx=1", "net_null1,no-rx=1"])
     try:
         first.wait_for("live")
+        first.wait_for("goes on with")  # both write to one file
         starts_empty(world, "another dataplane keeps its state there")
     finally:
         first.kill()
