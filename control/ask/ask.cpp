@@ -47,7 +47,8 @@ Asker::Asker(const Checked& checked, const Policy& policy, const std::vector<Pre
   for (const AddressSet& set : prefix_sets_) sets.push_back(&set);
   for (const PortPin& pin : checked.model.ports) sets.push_back(&pin.addresses);
   cells_ = split(sets);
-  for (const Statement& statement : checked.model.statements) mark_edges(statement.services);
+  for (const auto* list : {&checked.model.statements, &checked.model.breakglass})
+    for (const Statement& statement : *list) mark_edges(statement.services);
   for (auto& edges : edges_) {
     std::ranges::sort(edges);
     edges.erase(std::unique(edges.begin(), edges.end()), edges.end());

@@ -93,7 +93,8 @@ class Asker {
 // Runs the policy's tests. Each that fails is E0501 (or E0503) in `out`; returns how many claims held.
 std::size_t run_tests(const Checked& checked, const Policy& policy, std::int64_t now_s, Diagnostics& out);
 
-// Judges the invariants `never` (E0504). Those about assets are judged by what computes bounds (control/bound).
+// Judges the invariants `never` (E0504), on the policy with every breakglass allow open. Those about assets are
+// judged by what computes bounds (control/bound).
 void judge_never(const Checked& checked, const Policy& policy, std::int64_t now_s, Diagnostics& out);
 
 }  // namespace weir::control

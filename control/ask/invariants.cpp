@@ -94,13 +94,14 @@ class Never {
   const std::vector<Hop>& all_hops() {
     if (!of_segment_.empty()) return hops_;
     of_segment_.resize(model_.segments.size());
-    for (const Statement& statement : model_.statements) {
-      if (statement.is_forbid) continue;
-      for (const std::uint32_t from : statement.from)
-        for (const std::uint32_t to : statement.to)
-          if (!joined(from, to))
-            if (const auto way = passes({from}, {to}, statement.services)) add(from, to, way);
-    }
+    for (const auto* list : {&model_.statements, &model_.breakglass})
+      for (const Statement& statement : *list) {
+        if (statement.is_forbid) continue;
+        for (const std::uint32_t from : statement.from)
+          for (const std::uint32_t to : statement.to)
+            if (!joined(from, to))
+              if (const auto way = passes({from}, {to}, statement.services)) add(from, to, way);
+      }
     std::vector<const AddressSet*> sets;
     for (const Segment& segment : model_.segments) sets.push_back(&segment.addresses);
     for (const Cell& cell : split(sets).cells)
@@ -122,8 +123,9 @@ class Never {
     made.note(fmt::format("{}: {}", asker_.show(example.question), asker_.show(example.judgement)));
     if (example.judgement.rule == no_rule) return;
     const RuleView rule = asker_.policy().rule(example.judgement.rule);
-    const auto statement = std::ranges::find(model_.statements, rule.name, &Statement::name);
-    if (statement != model_.statements.end()) made.with(statement->span, "this allow opens it");
+    for (const auto* list : {&model_.statements, &model_.breakglass})
+      if (const auto found = std::ranges::find(*list, rule.name, &Statement::name); found != list->end())
+        made.with(found->span, found->breakglass_s == 0 ? "this allow opens it" : "this breakglass allow opens it");
   }
 
   const Model& model_;

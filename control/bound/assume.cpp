@@ -80,6 +80,9 @@ class Sentences {
   void statements() {
     const auto name = [](const auto& one) { return one.name; };
     say_if(listed(
+               model_.statements, [](const Statement& one) { return one.breakglass_s != 0; }, name),
+           "breakglass allows count as open, all of them at once");
+    say_if(listed(
                model_.budgets, [](const Budget& one) { return !one.monitor && one.on_exceed == Budget::Exceed::alert; },
                name),
            "budgets that only alert bound nothing");

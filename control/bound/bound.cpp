@@ -1,12 +1,17 @@
 // Questions to the network: which places hold, which are exits, and the same few figures for each.
 #include "control/bound/bound.hpp"
 
+#include "control/model/breakglass.hpp"
+
 #include <fmt/format.h>
 #include <algorithm>
 
 namespace weir::control {
 
-Bounds::Bounds(const Model& model, std::int64_t now_s) : model_(model), network_(make_network(model, now_s)) {}
+Bounds::Bounds(const Model& model, std::int64_t now_s)
+    : opened_(model.breakglass.empty() ? nullptr : std::make_unique<const Model>(all_open(model))),
+      model_(opened_ == nullptr ? model : *opened_),
+      network_(make_network(model_, now_s)) {}
 
 Bytes copy_bytes(const Asset& asset, u32 ratio_thousandths) {
   const u64 ratio = std::max<u32>(ratio_thousandths, 1);

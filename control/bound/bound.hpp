@@ -5,6 +5,7 @@
 #include "control/model/diagnostic.hpp"
 
 #include <array>
+#include <memory>
 #include <string>
 
 namespace weir::control {
@@ -37,7 +38,8 @@ struct BoundOptions {
   std::int64_t now_s = 0;
 };
 
-// Of every asset, or of the one that is named.
+// Of every asset, or of the one that is named. Breakglass allows count as open, all of them at once: opening one raises
+// no figure.
 class Bounds {
  public:
   Bounds(const Model& model, std::int64_t now_s);
@@ -49,6 +51,7 @@ class Bounds {
   Ends ends(u32 asset, const std::optional<std::vector<u32>>& to) const;
 
   const Network& network() const { return network_; }
+  // As it was given, but with every breakglass allow among the statements.
   const Model& model() const { return model_; }
   // Nothing is denied: no figure holds.
   bool is_off() const { return model_.monitor && !model_.monitor_until_s; }
@@ -69,6 +72,7 @@ class Bounds {
   void mark(u32 segment, u32 asset, Ends& ends) const;
   Passage passage(u32 asset, const Ends& ends) const;
 
+  const std::unique_ptr<const Model> opened_;  // where it has breakglass allows
   const Model& model_;
   Network network_;
 };

@@ -4,6 +4,7 @@
 #include "control/check/classes.hpp"
 #include "control/check/lints.hpp"
 #include "control/check/shape.hpp"
+#include "control/model/breakglass.hpp"
 
 namespace weir::control {
 
@@ -21,10 +22,12 @@ Checked check(Loaded loaded, std::int64_t now_s, Purpose purpose) {
   for (const Segment& segment : resolved.model.segments) sets.push_back(&segment.addresses);
   const Cells cells = split(sets);
   check_classes(resolved, out);
+  check_breakglass(resolved.model, out);
   out.all.insert(out.all.end(), loaded.diagnostics.all.begin(), loaded.diagnostics.all.end());
   if (out.errors() == 0) lint(resolved, cells, now_s, out);
   out.sort();
-  return {std::move(loaded.sources), std::move(out), std::move(resolved.model), std::move(resolved.names),
+  // Judged as if they were open, breakglass allows stand aside from here on.
+  return {std::move(loaded.sources), std::move(out), closed(std::move(resolved.model)), std::move(resolved.names),
           std::move(resolved.tests)};
 }
 

@@ -7,5 +7,7 @@
 namespace weir::control {
 
 void check_classes(const Resolved& resolved, Diagnostics& out);
+// Of the breakglass allows among the statements, as if they were open: what no budget bounds is E0304.
+void check_breakglass(const Model& model, Diagnostics& out);
 
 }  // namespace weir::control

@@ -159,6 +159,7 @@ class CoverLint {
       if (i == index || !std::ranges::includes(other.from, allow.from) || !std::ranges::includes(other.to, allow.to) ||
           !empty(subtract(allow.services, other.services)))
         continue;
+      if (other.breakglass_s != 0 && allow.breakglass_s == 0) continue;  // which is closed
       if (!ask_alike(allow, other)) continue;
       if (other.expires_s && (!allow.expires_s || *allow.expires_s > *other.expires_s)) continue;
       const bool equal = other.from == allow.from && other.to == allow.to && other.expires_s == allow.expires_s &&

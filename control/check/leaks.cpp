@@ -140,9 +140,19 @@ class Search {
  public:
   explicit Search(const Model& model) : model_(model), kinds_(model) {}
 
-  Leaks run() {
+  Leaks down_in_class() {
     for (std::uint32_t i = 0; i < model_.statements.size() && !made_.too_many; ++i)
-      if (!model_.statements[i].is_forbid) judge(i);
+      if (!model_.statements[i].is_forbid)
+        judge(i, [](const Kind& source, const Kind& target) { return source.high > target.low; });
+    return std::move(made_);
+  }
+
+  Leaks of_breakglass() {
+    only_bounds_ = true;
+    const bool knows_assets = !model_.assets.empty();
+    for (std::uint32_t i = 0; i < model_.statements.size() && !made_.too_many; ++i)
+      if (model_.statements[i].breakglass_s != 0)
+        judge(i, [&](const Kind& source, const Kind&) { return !knows_assets || source.holds_asset; });
     return std::move(made_);
   }
 
@@ -167,7 +177,7 @@ class Search {
         const bool only_alerts = budget.on_exceed == Budget::Exceed::alert;
         if (alerts != only_alerts || empty(made.left) || !applies(b, target)) continue;
         if (!overlaps(made.left, budget.services)) continue;
-        if (alerts && source.holds_asset) continue;
+        if (alerts && (source.holds_asset || only_bounds_)) continue;
         made.left = subtract(made.left, budget.services);
         made.partly = true;
         if (alerts) made.alerts.push_back(b);
@@ -175,7 +185,9 @@ class Search {
     return made;
   }
 
-  void judge(std::uint32_t index) {
+  // `counts` says which flows must be covered.
+  template <class Counts>
+  void judge(std::uint32_t index, Counts counts) {
     const Statement& statement = model_.statements[index];
     open_.reset();
     alerted_.reset();
@@ -189,9 +201,9 @@ class Search {
             }
             const Kind &dialler = kinds_.at(a.kind), &target = kinds_.at(b.kind);
             if (dialler.plane != target.plane) continue;
-            if (dialler.high > target.low)
+            if (counts(dialler, target))
               flow(index, {index, from, to, a.higher, b.lower, false, {}, false, {}}, dialler, target);
-            if (target.sends && target.high > dialler.low)
+            if (target.sends && counts(target, dialler))
               flow(index, {index, to, from, b.higher, a.lower, true, {}, false, {}}, target, dialler);
           }
     if (open_) made_.open.push_back(std::move(*open_));
@@ -228,6 +240,7 @@ class Search {
   Leaks made_;
   std::optional<Leak> open_, alerted_;  // of the present allow
   std::uint64_t pairs_ = 0;
+  bool only_bounds_ = false;             // budgets that alert cover nothing
 };
 
 }  // namespace
@@ -239,6 +252,8 @@ Class class_as_target(const Segment& segment) {
   return segment.security_class.value_or(segment.is_list ? Class::public_ : Class::secret);
 }
 
-Leaks find_leaks(const Model& model) { return Search(model).run(); }
+Leaks find_leaks(const Model& model) { return Search(model).down_in_class(); }
+
+Leaks find_unbudgeted(const Model& model) { return Search(model).of_breakglass(); }
 
 }  // namespace weir::control

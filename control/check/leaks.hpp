@@ -30,6 +30,10 @@ struct Leaks {
 Class class_as_source(const Segment& segment);
 Class class_as_target(const Segment& segment);
 
+// Of each breakglass allow among the statements that no budgets which deny or throttle cover, one flow: of whatever
+// holds an asset, to whomever; where no asset is named, of both sides.
+Leaks find_unbudgeted(const Model& model);
+
 inline constexpr std::uint64_t leak_pairs_max = 50'000'000;
 Leaks find_leaks(const Model& model);
 

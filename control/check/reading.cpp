@@ -31,6 +31,12 @@ std::string text_of(const Node& table, std::string_view key) {
   return value != nullptr && value->kind == NodeKind::string ? value->text : "";
 }
 
+bool says_nothing(const Node& table, std::string_view key) {
+  const Node* const value = value_of(table, key);
+  return value == nullptr ||
+         (value->kind == NodeKind::string && value->text.find_first_not_of(" \t\r\n") == std::string::npos);
+}
+
 std::string spoken_ms(std::uint64_t ms) {
   if (ms != 0 && ms % 86'400'000 == 0) return fmt::format("{}d", ms / 86'400'000);
   if (ms != 0 && ms % 3'600'000 == 0) return fmt::format("{}h", ms / 3'600'000);

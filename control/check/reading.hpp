@@ -14,6 +14,8 @@ namespace weir::control {
 const Node* value_of(const Node& table, std::string_view key);
 // "" when it is no text.
 std::string text_of(const Node& table, std::string_view key);
+// Whether it is missing, or a text of blanks.
+bool says_nothing(const Node& table, std::string_view key);
 // "1h", "90s", "250ms".
 std::string spoken_ms(std::uint64_t ms);
 

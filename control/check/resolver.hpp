@@ -48,6 +48,8 @@ class Resolver {
   void add_statement(const Node& node, bool is_forbid);
   std::string statement_name(const Node& node, Span& span, std::string_view kind);
   void check_governance(const Node& node, Span span);
+  // breakglass.cpp: after all else of an allow has been read
+  void read_breakglass(const Node& node, Statement& statement);
   bool segments_of(const Node* node, std::vector<std::uint32_t>& out);
   bool services_of(const Node* node, ServiceSet& out);
   // Whether the table is in monitor mode today, and until when.

@@ -133,13 +133,8 @@ std::string Resolver::statement_name(const Node& node, Span& span, std::string_v
 }
 
 void Resolver::check_governance(const Node& node, Span span) {
-  const auto says_nothing = [&](const std::string& key) {
-    const Node* value = value_of(node, key);
-    return value == nullptr ||
-           (value->kind == NodeKind::string && value->text.find_first_not_of(" \t\r\n") == std::string::npos);
-  };
   for (const std::string& key : require_)
-    if (says_nothing(key))
+    if (says_nothing(node, key))
       out_.add("E0114", span, fmt::format("this allow does not state `{}`", key), fmt::format("`{}` is missing", key))
           .note("[policy] require demands it of every allow")
           .helped(fmt::format("add {} = {}", key, key == "expires" ? "2027-03-31" : "\"...\""));
@@ -224,6 +219,7 @@ void Resolver::add_statement(const Node& node, bool is_forbid) {
   const std::string log = text_of(node, "log");
   statement.log = log == "all" ? Log::all : log == "opened" ? Log::opened : Log::none;
   if (const auto day = day_of(node, "expires")) statement.expires_s = *day + day_s;
+  if (!is_forbid) read_breakglass(node, statement);
   statement.syn_proxy = is_on(node, "syn_proxy") && !is_forbid;
   statement.reject = is_on(node, "reject") && is_forbid;
   if (!whole || (!is_forbid && (statement.from_any || statement.to_any))) return;

@@ -64,6 +64,17 @@ class Speaker {
   }
   std::string segment(std::uint32_t index) const { return names_[index]; }
 
+  // Of a breakglass allow: what opening it would open.
+  Fields of(const Statement& one) const {
+    std::vector<std::string> looks;
+    for (const std::uint32_t index : one.inspections) looks.push_back(model_.inspections[index].name);
+    return {{"from", segments(one.from, one.from_any, "anyone")},
+            {"to", segments(one.to, one.to_any, "anyone")},
+            {"with", show(one.services)},
+            {"inspect", looks.empty() ? nothing : fmt::format("{}", fmt::join(looks, ", "))},
+            {"expires", one.expires_s ? spoken_day(*one.expires_s) : nothing},
+            {"for at most", spoken_ms(std::uint64_t{one.breakglass_s} * 1000)}};
+  }
   Fields of(const Budget& one) const {
     constexpr const char *counts[] = {"wire", "payload"}, *ends[] = {"deny", "throttle", "alert"},
                          *scopes[] = {"fleet", "segment", "host"};
@@ -235,6 +246,7 @@ std::vector<DiffSetting> caps_between(const Model& old_model, const Model& new_m
   const Speaker before(old_model, new_model), after(new_model, new_model);
   std::vector<DiffSetting> found;
   compare("asset", caps_of(before, old_model.assets), caps_of(after, new_model.assets), found);
+  compare("breakglass", caps_of(before, old_model.breakglass), caps_of(after, new_model.breakglass), found, false);
   compare("budget", caps_of(before, old_model.budgets), caps_of(after, new_model.budgets), found);
   compare("dns", caps_of(before, old_model.dns_terms), caps_of(after, new_model.dns_terms), found);
   compare("inspect", caps_of(before, old_model.inspections), caps_of(after, new_model.inspections), found);

@@ -1,7 +1,9 @@
 #include "control/front/rules.hpp"
 
 #include "control/inspect/compile_patterns.hpp"
+#include "control/model/breakglass.hpp"
 #include "control/report/catalogue.hpp"
+#include "dataplane/base/check.hpp"
 #include "dataplane/policy/verify.hpp"
 
 #include <fmt/format.h>
@@ -43,9 +45,45 @@ std::expected<PolicyFile, std::string> take_image(std::span<const std::byte> ima
   return PolicyFile{std::move(memory), *policy, ""};
 }
 
-Rules read_rules(Loaded loaded, std::int64_t now_s, std::uint64_t generation, Purpose purpose, Signatures signatures) {
-  Rules rules{check(std::move(loaded), now_s, purpose), std::nullopt, std::nullopt, {}, now_s};
+namespace {
+
+// What is asked and, in monitor mode, what is installed; and the policy at its most open.
+std::expected<void, CapacityError> compile_all(Rules& rules, std::uint64_t generation,
+                                               std::span<const std::byte> patterns) {
+  const Model& model = rules.checked.model;
+  auto compiled = compile(asked_of(model), generation, DecisionForm::automatic, patterns);
+  if (!compiled) return std::unexpected(std::move(compiled.error()));
+  if (model.monitor) {
+    auto made = compile(model, generation, DecisionForm::automatic, patterns);
+    if (!made) return std::unexpected(std::move(made.error()));
+    rules.monitoring = std::move(made->image);
+  }
+  const auto take = [](const Compiled& made, std::optional<PolicyFile>& into) -> std::expected<void, CapacityError> {
+    auto file = take_image(made.image);
+    if (!file) return std::unexpected(CapacityError{"E0699", file.error()});
+    into.emplace(std::move(*file));
+    return {};
+  };
+  if (!model.breakglass.empty()) {
+    const auto most = compile(all_open(asked_of(model)), generation, DecisionForm::automatic, patterns);
+    if (!most) return std::unexpected(most.error());
+    if (auto taken = take(*most, rules.widest); !taken) return taken;
+  }
+  rules.report = compiled->report;
+  return take(*compiled, rules.compiled);
+}
+
+}  // namespace
+
+Rules read_rules(Loaded loaded, std::int64_t now_s, std::uint64_t generation, Purpose purpose, Signatures signatures,
+                 const Opening* opening) {
+  Rules rules{check(std::move(loaded), now_s, purpose), std::nullopt, std::nullopt, {}, std::nullopt, now_s};
   if (!rules.checked.ok()) return rules;
+  if (opening != nullptr) {
+    auto model = opened(rules.checked.model, opening->allow, opening->until_s);
+    WEIR_CHECK(model.has_value());
+    rules.checked.model = std::move(*model);
+  }
   std::vector<std::byte> patterns;
   if (signatures == Signatures::compiled && !rules.checked.model.pattern_sets.empty()) {
     auto made = compile_patterns(rules.checked.model.pattern_sets);
@@ -56,24 +94,8 @@ Rules read_rules(Loaded loaded, std::int64_t now_s, std::uint64_t generation, Pu
     }
     patterns = std::move(*made);
   }
-  const Model& model = rules.checked.model;
-  auto compiled = compile(asked_of(model), generation, DecisionForm::automatic, patterns);
-  if (compiled && model.monitor) {
-    auto made = compile(model, generation, DecisionForm::automatic, patterns);
-    if (made) rules.monitoring = std::move(made->image);
-    else compiled = std::unexpected(std::move(made.error()));
-  }
-  if (!compiled) {
-    add_capacity(compiled.error(), rules.checked.diagnostics);
-    return rules;
-  }
-  rules.report = compiled->report;
-  auto file = take_image(compiled->image);
-  if (!file) {
-    rules.checked.diagnostics.add("E0699", {~0u, 0, 0}, file.error());
-    return rules;
-  }
-  rules.compiled.emplace(std::move(*file));
+  if (const auto made = compile_all(rules, generation, patterns); !made)
+    add_capacity(made.error(), rules.checked.diagnostics);
   return rules;
 }
 

@@ -95,6 +95,7 @@ struct Statement {
   std::optional<std::int64_t> expires_s;  // first second (Unix) at which it no longer holds
   bool syn_proxy = false;             // allow: its handshakes are answered before the target hears of them
   bool reject = false;                // forbid: what it denies is answered
+  std::uint32_t breakglass_s = 0;     // allow: closed, and opened for at most so long; 0: it is an ordinary one
   RdmaTerms rdma{};
   std::vector<std::uint32_t> inspections{};  // of an allow: indices in Model::inspections, sorted, unique
   CovertTerms covert{};
@@ -276,6 +277,7 @@ struct Model {
   std::vector<Segment> segments;      // sorted by name
   std::vector<PortPin> ports;         // sorted by name
   std::vector<Statement> statements;  // sorted by name
+  std::vector<Statement> breakglass;  // allows that are closed, sorted by name; control/model/breakglass.hpp
   Link link;
   Tracking tracking;
   std::vector<Budget> budgets;        // sorted by name

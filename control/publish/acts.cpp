@@ -48,6 +48,9 @@ Published Publisher::stage(const Proposal& change) {
 
 Published Publisher::confirm(std::uint64_t generation) {
   const Turn turn(*this);
+  if (const HistoryEntry* const open = newest(EntryState::on_trial); open != nullptr && open->is_breakglass())
+    return std::unexpected(PublishFault{
+        409, fmt::format("`{}` is open as breakglass: it ends by itself and is never confirmed", open->opens)});
   auto request = *door_request(door::Act::confirm);
   request.generation = generation;
   const auto done = ask(request);
@@ -65,9 +68,14 @@ Published Publisher::confirm(std::uint64_t generation) {
 
 std::expected<Proposal, PublishFault> Publisher::take_back(std::uint64_t generation) {
   const Lock lock(mutex_);
-  const HistoryEntry* chosen = generation == 0 ? newest(EntryState::replaced) : history_.find(generation);
+  const HistoryEntry* chosen = history_.find(generation);
+  const HistoryEntry* const trial = newest(EntryState::on_trial);
+  const HistoryEntry* const good = newest(EntryState::confirmed);
   // While a policy is on trial, what was confirmed last is the one before.
-  if (generation == 0 && newest(EntryState::on_trial) != nullptr) chosen = newest(EntryState::confirmed);
+  if (generation == 0 && trial != nullptr && !trial->is_breakglass()) chosen = good;
+  else if (generation == 0)
+    for (const auto& [number, entry] : history_.entries())  // the same texts again, as after breakglass, are no others
+      if (entry.state == EntryState::replaced && (good == nullptr || entry.sources != good->sources)) chosen = &entry;
   if (chosen == nullptr)
     return std::unexpected(PublishFault{
         404, generation == 0 ? "nothing was in force before" : fmt::format("there is no entry {}", generation)});
@@ -190,6 +198,14 @@ void Publisher::tell() {
     const HistoryEntry* const found = newest(state);
     made[key] = found == nullptr ? Json() : summary_json(*found);
   };
+  const std::string open = told_ ? door_text(told_->breakglass) : "";
+  const HistoryEntry* const opened = newest(EntryState::on_trial);
+  made["breakglass"] = nullptr;
+  if (!open.empty()) {
+    made["breakglass"] = {{"allow", open}, {"generation", told_->awaited_generation}};
+    if (opened != nullptr && opened->opens == open)
+      made["breakglass"].update({{"user", opened->user}, {"why", opened->why}, {"until", opened->until}});
+  }
   named("last_good", EntryState::confirmed);
   named("on_trial", EntryState::on_trial);
   named("staged", EntryState::staged);

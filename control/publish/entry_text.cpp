@@ -8,8 +8,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 9> state_names{"staged",   "installing",  "on_trial", "confirmed",   "fallback",
-                                                      "replaced", "rolled_back", "shadow",   "was_shadow"};
+constexpr std::array<std::string_view, 10> state_names{"staged",   "installing",  "on_trial", "confirmed",  "fallback",
+                                                       "replaced", "rolled_back", "shadow",   "was_shadow", "ended"};
 
 std::string text_of(const Json& made) { return made.dump(1, ' ', false, Json::error_handler_t::replace); }
 
@@ -37,7 +37,10 @@ Json entry_json(const HistoryEntry& entry) {
           {"confirm_within_ms", entry.confirm_within_ms},
           {"began_s", entry.began_s},
           {"signed_by", entry.signed_by},
-          {"signed_generation", entry.signed_generation}};
+          {"signed_generation", entry.signed_generation},
+          {"opens", entry.opens},
+          {"why", entry.why},
+          {"until", entry.until}};
 }
 
 std::string text_of(const HistoryEntry& entry) {
@@ -74,6 +77,9 @@ std::expected<HistoryEntry, std::string> entry_of(const std::string& text) {
     made.at("began_s").get_to(entry.began_s);
     made.at("signed_by").get_to(entry.signed_by);
     made.at("signed_generation").get_to(entry.signed_generation);
+    entry.opens = made.value("opens", "");  // of this version on
+    entry.why = made.value("why", "");
+    entry.until = made.value("until", "");
     return entry;
   } catch (const nlohmann::json::exception&) {
     return std::unexpected("not whole");

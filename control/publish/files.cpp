@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 
 namespace weir::control {
 namespace {
@@ -37,6 +38,14 @@ std::expected<void, std::string> replace_file(const std::string& path, std::stri
   if (const auto written = write_file(fresh, bytes); !written) return written;
   if (rename(fresh.c_str(), path.c_str()) != 0) return failed(path);
   return make_durable(path.substr(0, path.rfind('/')));
+}
+
+std::expected<void, std::string> append_line(const std::string& path, const std::string& line) {
+  const std::string text = line + "\n";
+  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+  if (file.get() < 0 || write(file.get(), text.data(), text.size()) != std::ssize(text) || fsync(file.get()) != 0)
+    return failed(path);
+  return {};
 }
 
 std::expected<std::string, std::string> read_file(const std::string& path, std::size_t bytes_max) {

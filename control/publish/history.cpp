@@ -136,9 +136,8 @@ void History::prune() {
   for (auto at = entries_.begin(); at != entries_.end() && entries_.size() > keep_;) {
     const EntryState state = at->second.state;
     const std::uint64_t generation = (at++)->first;
-    const bool is_old =
-        state == EntryState::replaced || state == EntryState::rolled_back || state == EntryState::staged ||
-        state == EntryState::was_shadow;
+    const bool is_old = state == EntryState::replaced || state == EntryState::rolled_back ||
+                        state == EntryState::staged || state == EntryState::was_shadow || state == EntryState::ended;
     if (is_old && generation + 1 < highest_) remove(generation);
   }
 }

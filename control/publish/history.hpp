@@ -27,14 +27,15 @@ enum class EntryState {
   rolled_back, // was on trial and gave way
   shadow,      // asked beside what is in force, and not obeyed
   was_shadow,
+  ended,       // a breakglass allow was open in it, and is closed
 };
 std::string_view name_of(EntryState state);
 
 struct HistoryEntry {
   std::uint64_t generation = 0;
   EntryState state = EntryState::staged;
-  std::string kind = {};       // "apply", "watch", "rollback", "fallback", "lockdown", "shadow"
-  std::uint64_t of = 0;        // rollback, fallback: whose texts these are
+  std::string kind = {};       // "apply", "watch", "rollback", "fallback", "lockdown", "shadow", "breakglass"
+  std::uint64_t of = 0;        // rollback, fallback, breakglass: whose texts these are
   std::string policy = {}, root = {};
   std::string sources = {};    // digest of the bundle
   std::string image = {};      // digest
@@ -47,6 +48,9 @@ struct HistoryEntry {
   std::int64_t began_s = 0;    // on_trial, shadow: CLOCK_BOOTTIME of its install
   std::vector<std::string> signed_by = {};
   std::uint64_t signed_generation = 0;
+  std::string opens = {}, why = {}, until = {};  // breakglass: the allow, why, and when it ends (RFC 3339)
+
+  bool is_breakglass() const { return kind == "breakglass"; }
 };
 
 class History {

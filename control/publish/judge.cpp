@@ -25,7 +25,7 @@ Publisher::Judged Publisher::judge(const Bundle& bundle, std::uint64_t generatio
   Diagnostics& found = rules.checked.diagnostics;
   if (rules.ok()) {
     run_tests(rules.checked, rules.compiled->policy, now_s, found);
-    judge_never(rules.checked, rules.compiled->policy, now_s, found);
+    judge_never(rules.checked, rules.at_most(), now_s, found);
     check_bounds(rules.checked.model, now_s, found);
     found.sort();
   }

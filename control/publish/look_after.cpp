@@ -53,6 +53,7 @@ void Publisher::follow_installing(const door::Answer& told) {
     } else if (came) {
       settle(generation);
     } else {
+      if (entry->is_breakglass()) write_down(*entry, "not opened", "the dataplane did not take it");
       history_.remove(generation);
       if (has_fallback) history_.remove(generation + 1);
     }
@@ -65,27 +66,29 @@ bool Publisher::follow_trial(const door::Answer& told) {
   HistoryEntry* const fallback = trial == nullptr ? nullptr : history_.find(trial->generation + 1);
   if (trial == nullptr || fallback == nullptr) {
     while (HistoryEntry* const orphan = newest(EntryState::fallback)) history_.remove(orphan->generation);
-    if (trial != nullptr) move_to(trial, EntryState::rolled_back);
+    if (trial != nullptr) end_trial(trial, "its fallback is not in the history");
     return false;
   }
   const std::uint64_t generation = trial->generation;
   if (told.awaited_generation == generation) return true;
   if (told.generation == fallback->generation) {
-    config_.say(fmt::format("generation {} was not confirmed: generation {} is in force", generation, told.generation));
+    if (!trial->is_breakglass())
+      config_.say(
+          fmt::format("generation {} was not confirmed: generation {} is in force", generation, told.generation));
     settle(told.generation);
-    move_to(trial, EntryState::rolled_back);
+    end_trial(trial, "its time was over");
     return true;
   }
   // Seconds are counted by both: in doubt the process is taken for a new one, and the trial for lost.
   const std::int64_t started_s = boot_seconds() - static_cast<std::int64_t>(told.uptime_s);
-  if (told.generation == generation && started_s < trial->began_s) {
+  if (told.generation == generation && started_s < trial->began_s && !trial->is_breakglass()) {
     config_.say(fmt::format("generation {} was confirmed at the door", generation));
     settle(generation);
     history_.remove(generation + 1);
     return true;
   }
   if (told.generation > fallback->generation) {
-    move_to(trial, EntryState::rolled_back);
+    end_trial(trial, fmt::format("generation {} took its place", told.generation));
     history_.remove(generation + 1);
     return false;
   }
@@ -95,7 +98,7 @@ bool Publisher::follow_trial(const door::Answer& told) {
     return true;
   }
   settle(generation + 1);
-  move_to(trial, EntryState::rolled_back);
+  end_trial(trial, "the dataplane was started anew");
   return true;
 }
 

@@ -30,6 +30,17 @@ std::optional<Descriptor> in_memory(std::span<const std::byte> bytes) {
 
 PublishFault fault_of(const DoorFailure& failure) { return {502, failure.sentence}; }
 
+// Of a dataplane in which a policy is on trial.
+std::string why_not_now(const door::Answer& told) {
+  if (const std::string open = door_text(told.breakglass); !open.empty())
+    return fmt::format(
+        "`{}` is open as breakglass for another {} s: close it (weir breakglass --end), or say that "
+        "this one takes its place",
+        open, (told.confirm_left_ms + 999) / 1000);
+  return fmt::format("generation {} awaits its confirmation: confirm it, or say that this one takes its place",
+                     told.awaited_generation);
+}
+
 }  // namespace
 
 std::int64_t boot_seconds() {
@@ -201,10 +212,9 @@ Published Publisher::apply(const Proposal& change) {
   for (int tries = 0; tries < tries_max; ++tries) {
     const auto told = ask_status();
     if (!told) return std::unexpected(told.error());
-    if (told->awaited_generation != 0 && !change.replaces_trial)
-      return fail(409, fmt::format("generation {} awaits its confirmation: confirm it, or say that this one takes its "
-                                   "place",
-                                   told->awaited_generation));
+    // An edit that is only watched takes the place of a trial, and never ends what somebody has opened by hand.
+    const bool may_replace = change.replaces_trial && (change.kind != "watch" || told->breakglass[0] == '\0');
+    if (told->awaited_generation != 0 && !may_replace) return fail(409, why_not_now(*told));
     if (change.base && *change.base != told->generation)
       return fail(
           409, fmt::format("generation {} is in force, and this was planned over {}", told->generation, *change.base));
@@ -272,7 +282,7 @@ Published Publisher::write_and_install(Pair& pair, std::uint32_t force) {
       return std::unexpected(PublishFault{507, "nothing was changed: " + also.error()});
     }
   }
-  auto request = *door_request(door::Act::install);
+  auto request = *door_request(door::Act::install, entry.opens);
   request.force = force;
   request.confirm_within_ms = static_cast<u32>(is_trial ? entry.confirm_within_ms : 0);
   std::vector<std::span<const std::byte>> images{pair.made->rules.image()};
@@ -295,7 +305,7 @@ Published Publisher::write_and_install(Pair& pair, std::uint32_t force) {
   stored->began_s = boot_seconds();
   if (HistoryEntry* const older = newest(EntryState::on_trial); older != nullptr) {
     const std::uint64_t its = older->generation;
-    move_to(older, EntryState::rolled_back);
+    end_trial(older, fmt::format("generation {} ({} by {}) took its place", entry.generation, entry.kind, entry.user));
     history_.remove(its + 1);
   }
   is_trial ? move_to(stored, EntryState::on_trial) : settle(entry.generation);

@@ -21,6 +21,7 @@ namespace weir::control {
 
 struct PublisherConfig {
   std::string door;
+  std::string state;                 // where breakglass.log is
   std::vector<PublicKey> keys;       // some: changes are signed
   std::optional<Bundle> management;  // what lockdown leaves open; none: nothing
   std::function<void(const std::string&)> say;
@@ -35,6 +36,14 @@ struct Proposal {
   std::uint32_t confirm_within_ms = 0;     // 0: for good
   bool replaces_trial = false;
   std::optional<std::uint64_t> base = {};  // what was in force when it was planned; something else now refuses it
+  std::uint32_t uid = 0;
+  std::string user = {};
+};
+
+// One breakglass allow of the policy in force, for so long.
+struct BreakglassOrder {
+  std::string allow, why;
+  std::uint32_t for_ms = 0;
   std::uint32_t uid = 0;
   std::string user = {};
 };
@@ -66,6 +75,11 @@ class Publisher {
   // Asked beside what is in force, and not obeyed, in place of another that was. It takes no signature.
   Published shadow(const Proposal& change);
   Published end_shadow(const std::string& user);
+  // breakglass.cpp: what is open ends in the dataplane, whoever is dead by then.
+  Published breakglass(const BreakglassOrder& order);
+  Published end_breakglass(const std::string& user);
+  // The breakglass allows of the policy in force, and who answers for them.
+  Published breakglass_allows();
 
   // Compares the dataplane with the history, and puts in force what was confirmed last where it has none, an older one,
   // or lost a trial. Every second or so.
@@ -76,6 +90,7 @@ class Publisher {
   nlohmann::ordered_json history(std::size_t count);
   std::optional<nlohmann::ordered_json> entry(std::uint64_t generation);
   bool is_locked_down();
+  bool is_open();  // a breakglass allow is
   // Whether these texts are in force, staged, or were tried and rolled back last: nothing new about them.
   bool has_texts(const std::string& digest);
   bool asks_signatures() const { return !config_.keys.empty(); }
@@ -84,6 +99,7 @@ class Publisher {
   struct Standing;  // a policy with its texts and model
   struct Judged;  // one that was judged
   struct Comparison;  // of two
+  struct Pair;  // what comes into force, and its fallback
   using StandingPtr = std::shared_ptr<const Standing>;
   using Lock = std::unique_lock<std::mutex>;
   // The lock of who changes something: what status tells is made anew before it is let go.
@@ -110,11 +126,14 @@ class Publisher {
   StandingPtr standing_of(const HistoryEntry& entry);
   StandingPtr standing_at(std::uint64_t generation);  // null where the history cannot tell
   StandingPtr nothing() const;  // where everything is denied
+  std::expected<Pair, PublishFault> opening(const BreakglassOrder& order, const door::Answer& told,
+                                            std::uint64_t generation);
+  std::expected<StandingPtr, PublishFault> again(const StandingPtr& before, std::uint64_t generation,
+                                                 const Opening* opening) const;
   nlohmann::ordered_json plan_json(const Judged& judged, const Comparison& compared, const SignedBy& by) const;
 
   // With the lock.
   std::uint64_t next_generation(const door::Answer& told) const;
-  struct Pair;  // what comes into force, and its fallback
   bool add_fallback(Pair& pair, const std::optional<HistoryEntry>& good);
   Published put_in_force(Pair& pair, std::uint32_t force);
   Published write_and_install(Pair& pair, std::uint32_t force);
@@ -125,6 +144,9 @@ class Publisher {
   HistoryEntry* newest(EntryState state);
   void move_to(HistoryEntry* entry, EntryState state);
   void settle(std::uint64_t confirmed);
+  std::optional<PublishFault> cannot_open(const door::Answer& told);
+  void end_trial(HistoryEntry* trial, const std::string& how);
+  bool write_down(const HistoryEntry& entry, std::string_view act, const std::string& how);
   bool follow_trial(const door::Answer& told);
   void follow_installing(const door::Answer& told);
   void restore(const door::Answer& told);

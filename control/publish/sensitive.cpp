@@ -16,6 +16,7 @@ using Texts = std::map<std::string, std::string>;  // what is touched, by where 
 
 constexpr std::string_view whole_tables[] = {"policy", "asset", "invariant", "link", "fleet", "port", "delegate"};
 constexpr std::string_view guarding[] = {"forbid", "limit", "budget"};
+constexpr std::string_view weighty_keys[] = {"mode", "monitor_until", "opaque", "on_match", "breakglass"};
 constexpr std::string_view said_to_people[] = {"name", "owner", "why", "ticket"};
 
 template <class Words>
@@ -58,8 +59,7 @@ std::string name_in(const Node& statement) {
 void collect_keys(const Node& node, const std::string& path, Texts& out) {
   for (const Entry& entry : node.entries) {
     const std::string here = path.empty() ? entry.key : path + "." + entry.key;
-    if (is_one_of(entry.key, std::initializer_list<std::string_view>{"mode", "monitor_until", "opaque", "on_match"}))
-      out[here] = plain(entry.value);
+    if (is_one_of(entry.key, weighty_keys)) out[here] = plain(entry.value);
     collect_keys(entry.value, here, out);
   }
   for (const Node& item : node.items)

@@ -50,6 +50,9 @@ constexpr CodeRow rows[] = {
     {"E0114", "a governance key is missing",
      "[policy] require = [...] demands these keys of every allow: who owns it, why it exists, where it was decided, "
      "until when it holds. Forbids and tests may state them as well."},
+    {"E0115", "a breakglass allow that nobody answers for",
+     "An allow with `breakglass` is closed until somebody opens it in a hurry, by its `name`. `owner` and `why` say "
+     "whom to ask, and what it is for; `weir breakglass` tells them to whoever opens it."},
     {"E0201", "an unknown segment, group or list",
      "`from`, `to` and `members` name what [segment], [group] or [list] define, in any file. Addresses do not stand "
      "in statements: give them a name, so that a reader knows who is meant and a change is made in one place."},
@@ -109,6 +112,12 @@ constexpr CodeRow rows[] = {
     {"E0302", "a segment without a class",
      "If one segment has a class, all must have one: an unclassed segment between a secret and a public one would be "
      "a way around every class. Lists may go without."},
+    {"E0304", "a breakglass allow without a budget",
+     "An allow with `breakglass` is opened in a hurry, by one person, for a while. What may leave meanwhile must be "
+     "bounded before: budgets that deny or throttle, alone or together, contain every (source, target, service) by "
+     "which bytes leave whatever holds an asset, in either direction. Where the policy names no asset, nobody can tell "
+     "which side holds something, and both directions are covered. One that only alerts, or is in monitor mode, covers "
+     "nothing here."},
     {"E0401", "a quantity without a unit",
      "Sizes, rates and times are written with their unit, as text: \"20 Mbit/s\", \"150 GB\", \"1 GiB\", \"1d\", "
      "\"10/min\". A bare number would leave bits or bytes, seconds or days, to be guessed."},

@@ -30,7 +30,7 @@ void say(std::string_view sentence) { fmt::print(stderr, "weir-control: {}\n", s
 
 // Read once, at the start: who may change what these say decides by starting the daemon.
 std::expected<PublisherConfig, std::string> config_of(const ServeOptions& options) {
-  PublisherConfig config{options.door, {}, std::nullopt, say};
+  PublisherConfig config{options.door, options.state, {}, std::nullopt, say};
   for (const std::string& path : options.signature_keys) {
     const auto text = read_file(path, 4096);
     const auto key = text ? read_public_key(*text) : std::unexpected(text.error());

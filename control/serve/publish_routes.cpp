@@ -51,6 +51,7 @@ constexpr std::string_view change_keys[] = {"root",          "files", "signature
                                             "replace_trial", "base",  "staged",     "generation"};
 constexpr std::string_view confirm_keys[] = {"generation"};
 constexpr std::string_view shadow_keys[] = {"root", "files", "staged", "off"};
+constexpr std::string_view breakglass_keys[] = {"allow", "for_ms", "why"};
 
 // What was asked, on top of `change`; throws what nlohmann throws where a value is of another type.
 void read_terms(const Json& asked, Proposal& change) {
@@ -143,6 +144,16 @@ class Acts {
     const auto change = change_of(call);
     return change ? answer_of(publisher_.shadow(*change)) : answer_of(change.error());
   }
+  HttpAnswer breakglass(const Call& call) const {
+    const auto asked = object_of(call.request.body, breakglass_keys);
+    if (!asked) return error_answer(400, asked.error());
+    BreakglassOrder order{asked->at("allow").get<std::string>(), asked->at("why").get<std::string>()};
+    const auto for_ms = asked->at("for_ms").get<std::uint64_t>();
+    order.for_ms = static_cast<std::uint32_t>(std::min<std::uint64_t>(for_ms, door::confirm_within_ms_max));
+    order.uid = call.peer.uid;
+    order.user = user_name(call.peer.uid);
+    return answer_of(publisher_.breakglass(order));
+  }
 
  private:
   Publisher& publisher_;
@@ -177,6 +188,12 @@ void add_publish_routes(Server& server, Publisher& publisher, const WatchReport&
       changing("/v1/rollback/plan", Where::slow, [acts](const Call& call) { return acts.rollback(call, true); }));
   server.add(changing("/v1/shadow", Where::slow, [acts](const Call& call) { return acts.shadow(call); }));
   server.add(changing("/v1/confirm", Where::quick, [acts](const Call& call) { return acts.confirm(call); }));
+  server.add({"GET", "/v1/breakglass", Right::read, Where::look,
+              [&publisher](const Call&) { return answer_of(publisher.breakglass_allows()); }});
+  server.add(changing("/v1/breakglass", Where::slow, [acts](const Call& call) { return acts.breakglass(call); }));
+  server.add(changing("/v1/breakglass/end", Where::quick, [&publisher](const Call& call) {
+    return answer_of(publisher.end_breakglass(user_name(call.peer.uid)));
+  }));
   server.add(changing("/v1/lockdown", Where::quick, [&publisher](const Call& call) {
     return answer_of(publisher.lockdown(call.peer.uid, user_name(call.peer.uid)));
   }));

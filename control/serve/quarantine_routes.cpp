@@ -1,15 +1,12 @@
 #include "control/serve/quarantine_routes.hpp"
 
 #include "control/door/quarantine.hpp"
+#include "control/publish/files.hpp"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <unistd.h>
 #include <nlohmann/json.hpp>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 
 namespace weir::control {
@@ -30,12 +27,9 @@ HttpAnswer told(Door& door) {
 
 // Durable before the act: what cannot be written down is not done.
 std::expected<void, std::string> write_down(const std::string& state, const Json& line) {
-  const std::string path = state + "/quarantine.log", text = line.dump() + "\n";
-  const Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
-  const bool is_written = file.get() >= 0 && write(file.get(), text.data(), text.size()) == std::ssize(text) &&
-                          fsync(file.get()) == 0;
-  if (is_written) return {};
-  return std::unexpected(fmt::format("{}: cannot be written: {}; nothing was done", path, std::strerror(errno)));
+  const auto written = append_line(state + "/quarantine.log", line.dump());
+  if (written) return {};
+  return std::unexpected(fmt::format("cannot be written: {}; nothing was done", written.error()));
 }
 
 struct Wish {

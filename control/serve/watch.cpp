@@ -83,7 +83,8 @@ void Watch::look() {
     change.user = "watch";
     change.replaces_trial = true;
     change.confirm_within_ms = options_.watch_confirm_ms;
-    const bool only_stages = options_.watch == "stage" || publisher_.asks_signatures() || publisher_.is_locked_down();
+    const bool only_stages = options_.watch == "stage" || publisher_.asks_signatures() || publisher_.is_locked_down() ||
+                             publisher_.is_open();
     const bool is_known = publisher_.has_texts(now);
     const Published done = is_known      ? Published(Json::object())
                            : only_stages ? publisher_.stage(change)

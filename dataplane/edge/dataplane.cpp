@@ -214,7 +214,7 @@ std::expected<void, Error> Dataplane::open_door() {
   telemetry_.emplace(*stats_);
   if (options_.door_path.empty()) return {};
   auto opened = DoorServer::open(options_.door_path, *installer_, bell_, *stats_, keeper_.get(), *jobs_, *flows_,
-                                 *restart_, *fallback_, quarantine_, *mirrors_, ordinary_);
+                                 *restart_, *fallback_, quarantine_, *mirrors_, ordinary_, clock_);
   if (!opened) return std::unexpected(opened.error());
   door_ = std::move(*opened);
   return {};

@@ -63,18 +63,19 @@ std::expected<std::unique_ptr<DoorServer>, Error> DoorServer::open(const std::st
                                                                    Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                    const Restart& restart, Fallback& fallback,
                                                                    Quarantine& quarantine, MirrorDesk& mirrors,
-                                                                   const OrdinaryCores& ordinary) {
+                                                                   const OrdinaryCores& ordinary,
+                                                                   const LiveClock& clock) {
   const auto listener = listen_at(path);
   if (!listener) return std::unexpected(listener.error());
   return std::unique_ptr<DoorServer>(
       new DoorServer(*listener, path, installer, bell, stats, keeper, jobs, flows, restart, fallback, quarantine,
-                     mirrors, ordinary));
+                     mirrors, ordinary, clock));
 }
 
 DoorServer::DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
                        Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
-                       Quarantine& quarantine, MirrorDesk& mirrors,
-                       const OrdinaryCores& ordinary)
+                       Quarantine& quarantine, MirrorDesk& mirrors, const OrdinaryCores& ordinary,
+                       const LiveClock& clock)
     : listener_(listener),
       path_(std::move(path)),
       installer_(installer),
@@ -87,7 +88,8 @@ DoorServer::DoorServer(int listener, std::string path, Installer& installer, Flu
       fallback_(fallback),
       quarantine_(quarantine, stats),
       shadow_(installer, stats),
-      mirrors_(mirrors) {
+      mirrors_(mirrors),
+      clock_(clock) {
   thread_ = std::thread([this, ordinary] { ordinary.enter(), serve(); });
 }
 
@@ -241,7 +243,7 @@ door::Answer DoorServer::mirror(int client, std::span<const int> descriptors) {
   return begun ? answer(door::Result::done) : refuse(begun.error());
 }
 
-door::Answer DoorServer::refuse(const Refusal& refusal) const {
+door::Answer DoorServer::refuse(const Refusal& refusal) {
   door::Answer reply = answer(refusal.result);
   write_text(reply.section, refusal.section);
   write_text(reply.sentence, refusal.sentence);
@@ -317,7 +319,7 @@ std::string DoorServer::quarantined() const {
   return ports + (ports.empty() || others.empty() ? "" : ", ") + others;
 }
 
-door::Answer DoorServer::answer(door::Result result) const {
+door::Answer DoorServer::answer(door::Result result) {
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
   door::Answer reply{};
   reply.magic = door::magic_value;
@@ -326,6 +328,7 @@ door::Answer DoorServer::answer(door::Result result) const {
   reply.generation = stats_.header().generation.read();
   reply.uptime_s = static_cast<u64>(uptime.count());
   reply.reasons_table = door::reasons_table_value;
+  reply.now = clock_.now();
   write_text(reply.policy_name, installer_.policy_name());
   if (const InstalledPolicy* current = installer_.current()) reply.monitor_until = current->policy.monitor_until();
   fallback_.describe(reply);

@@ -6,6 +6,7 @@
 // Threads: open() and the destructor belong to main; between them one thread serves.
 #pragma once
 #include "dataplane/edge/bell.hpp"
+#include "dataplane/edge/clock.hpp"
 #include "dataplane/edge/door_message.hpp"
 #include "dataplane/edge/fallback.hpp"
 #include "dataplane/edge/flow_desk.hpp"
@@ -34,14 +35,14 @@ class DoorServer {
                                                                 Keeper* keeper, JobDesk& jobs, FlowDesk& flows,
                                                                 const Restart& restart, Fallback& fallback,
                                                                 Quarantine& quarantine, MirrorDesk& mirrors,
-                                                                const OrdinaryCores& ordinary);
+                                                                const OrdinaryCores& ordinary, const LiveClock& clock);
   ~DoorServer();  // finishes the request at hand, closes and removes the socket
   DoorServer(const DoorServer&) = delete;
 
  private:
   DoorServer(int listener, std::string path, Installer& installer, FlushBell& bell, const StatsSegment& stats,
              Keeper* keeper, JobDesk& jobs, FlowDesk& flows, const Restart& restart, Fallback& fallback,
-             Quarantine& quarantine, MirrorDesk& mirrors, const OrdinaryCores& ordinary);
+             Quarantine& quarantine, MirrorDesk& mirrors, const OrdinaryCores& ordinary, const LiveClock& clock);
   void serve();
   void take_client();
   void leave(int client);
@@ -57,9 +58,9 @@ class DoorServer {
   door::Answer teach(const door::Request& request, std::span<const int> descriptors);
   door::Answer tell_flows(const door::Request& request, std::span<const int> descriptors);
   door::Answer mirror(int client, std::span<const int> descriptors);
-  door::Answer refuse(const Refusal& refusal) const;
+  door::Answer refuse(const Refusal& refusal);
   bool send_pairs(int client, const door::Request& request);
-  door::Answer answer(door::Result result) const;
+  door::Answer answer(door::Result result);
   bool send_status(int client);
   bool send_workers(int client) const;
 
@@ -76,6 +77,7 @@ class DoorServer {
   QuarantineDesk quarantine_;
   ShadowDesk shadow_;
   MirrorDesk& mirrors_;
+  LiveClock clock_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::vector<int> clients_;
   std::atomic<bool> stop_{false};

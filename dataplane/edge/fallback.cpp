@@ -1,5 +1,7 @@
 #include "dataplane/edge/fallback.hpp"
 
+#include "dataplane/share/door_request.hpp"
+
 #include <fmt/format.h>
 #include <time.h>
 
@@ -56,23 +58,28 @@ std::expected<Installed, Refusal> Fallback::begin(const door::Request& request, 
         Refusal{door::Result::refused, "fallback", fmt::format("its generation is not above {}", generation)});
   const InstalledPolicy* const before = installer_.current();
   auto installed = installer_.install(*image, (request.force & door::force_generation) != 0);
-  if (installer_.current() != before)
-    arm(std::move(*fallback), generation, std::chrono::milliseconds(request.confirm_within_ms));
+  if (installer_.current() != before) arm(std::move(*fallback), generation, request);
   return installed;
 }
 
-void Fallback::arm(ReadyImage image, u64 awaited_generation, std::chrono::milliseconds within) {
-  const Time deadline = now() + within;
-  trial_.emplace(std::move(image), awaited_generation, deadline, deadline, 0, std::string{});
+void Fallback::arm(ReadyImage image, u64 awaited_generation, const door::Request& request) {
+  const Time deadline = now() + std::chrono::milliseconds(request.confirm_within_ms);
+  trial_.emplace(std::move(image), awaited_generation, deadline, deadline, std::string(door::name_in(request)), 0,
+                 std::string{});
 }
 
 std::optional<AwaitedTrial> Fallback::awaited() const {
   if (!trial_) return std::nullopt;
-  return AwaitedTrial{trial_->image.memory.bytes(), trial_->awaited_generation, trial_->deadline};
+  return AwaitedTrial{trial_->image.memory.bytes(), trial_->awaited_generation, trial_->deadline, trial_->breakglass};
 }
 
 std::expected<void, Refusal> Fallback::confirm(u64 generation) {
   if (!trial_) return std::unexpected(Refusal{door::Result::refused, "confirm", "no policy awaits its confirmation"});
+  if (!trial_->breakglass.empty())
+    return std::unexpected(
+        Refusal{door::Result::refused, "confirm",
+                fmt::format("`{}` is open as breakglass: it ends by itself and is never confirmed",
+                            trial_->breakglass)});
   if (generation != 0 && generation != trial_->awaited_generation)
     return std::unexpected(
         Refusal{door::Result::refused, "confirm",
@@ -88,8 +95,9 @@ void Fallback::attend() {
   const auto installed = installer_.install(trial.image, false);
   const InstalledPolicy* const current = installer_.current();
   if (current != nullptr && current->policy.generation() == generation) {
-    fmt::print(stderr,
-               "weir-dataplane: NOT CONFIRMED IN TIME: generation {} gave way to its fallback, `{}`, generation {}{}\n",
+    const std::string why = trial.breakglass.empty() ? "NOT CONFIRMED IN TIME"
+                                                     : fmt::format("BREAKGLASS `{}` IS OVER", trial.breakglass);
+    fmt::print(stderr, "weir-dataplane: {}: generation {} gave way to its fallback, `{}`, generation {}{}\n", why,
                trial.awaited_generation, installer_.policy_name(), generation,
                installed ? "" : ": " + installed.error().sentence);
     trial_.reset();
@@ -99,9 +107,10 @@ void Fallback::attend() {
   trial.next_try = now() + try_again;
   if (trial.failures++ % 10 == 0)
     fmt::print(stderr,
-               "weir-dataplane: GENERATION {} WAS NOT CONFIRMED AND ITS FALLBACK CANNOT BE INSTALLED: {}: {}; trying "
+               "weir-dataplane: GENERATION {} {} AND ITS FALLBACK CANNOT BE INSTALLED: {}: {}; trying "
                "again each second\n",
-               trial.awaited_generation, installed.error().section, trial.why);
+               trial.awaited_generation, trial.breakglass.empty() ? "WAS NOT CONFIRMED" : "IS OVER",
+               installed.error().section, trial.why);
 }
 
 void Fallback::describe(door::Answer& answer) const {
@@ -110,6 +119,7 @@ void Fallback::describe(door::Answer& answer) const {
   answer.awaited_generation = trial_->awaited_generation;
   answer.fallback_generation = trial_->image.generation;
   answer.confirm_left_ms = static_cast<u64>(std::max<std::int64_t>(left, 0));
+  write_text(answer.breakglass, trial_->breakglass);
   write_text(answer.fallback_sentence, trial_->why);
 }
 

@@ -1,6 +1,8 @@
 // A policy that was put in force for a trial: it is confirmed in time, or what it brought along as its fallback comes
 // into force by itself, with nobody but this process alive. Which image that is, is the affair of whoever installs.
 //
+// A trial that opens a breakglass allow has its name, and is never confirmed: its time always ends it.
+//
 // Invariants: a fallback that is armed was verified, and its generation is above that of the policy on trial.
 // Threads: the door's. Time is CLOCK_BOOTTIME, which goes on while the machine sleeps and which nobody can set.
 #pragma once
@@ -9,6 +11,8 @@
 #include <chrono>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 namespace weir::edge {
 
@@ -17,6 +21,7 @@ struct AwaitedTrial {
   std::span<const std::byte> image;  // of the fallback
   u64 awaited_generation;
   std::chrono::nanoseconds ends;     // of CLOCK_BOOTTIME
+  std::string_view breakglass;       // the allow that it opens; empty: it can be confirmed
 };
 
 class Fallback {
@@ -29,11 +34,12 @@ class Fallback {
   // The policy on trial stays. `generation` is the one that is meant, 0 whichever it is.
   std::expected<void, Refusal> confirm(u64 generation);
 
-  // The trial that is on, or none; its image is lent until the next call of anything here.
+  // The trial that is on, or none; its image and name are lent until the next call of anything here.
   std::optional<AwaitedTrial> awaited() const;
   // It goes on: its policy is in force, its fallback was examined.
   void await_again(ReadyImage fallback, const AwaitedTrial& trial) {
-    trial_.emplace(std::move(fallback), trial.awaited_generation, trial.ends, trial.ends, 0, std::string{});
+    trial_.emplace(std::move(fallback), trial.awaited_generation, trial.ends, trial.ends,
+                   std::string(trial.breakglass), 0, std::string{});
   }
 
   // Puts the fallback in force when its time has come. Where that fails it says so, and tries again each second.
@@ -48,12 +54,13 @@ class Fallback {
     ReadyImage image;
     u64 awaited_generation;
     Time deadline, next_try;
+    std::string breakglass;
     u64 failures = 0;
     std::string why;  // the last one
   };
   static Time now();
   std::expected<Installed, Refusal> begin(const door::Request& request, std::span<const int> descriptors);
-  void arm(ReadyImage image, u64 awaited_generation, std::chrono::milliseconds within);
+  void arm(ReadyImage image, u64 awaited_generation, const door::Request& request);
 
   Installer& installer_;
   std::optional<Trial> trial_;

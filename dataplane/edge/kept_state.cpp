@@ -67,6 +67,8 @@ std::expected<KeptState, std::string> read_kept(std::span<const std::byte> bytes
   if (!std::ranges::all_of(state.gates, ends)) return std::unexpected("a job in it has no end to its name");
   const auto is_held = [](const door::QuarantineRow& row) { return row.magic == door::quarantine_magic; };
   if (!std::ranges::all_of(state.held, is_held)) return std::unexpected("somebody in quarantine there is nobody");
+  if (strnlen(head.breakglass, sizeof head.breakglass) == sizeof head.breakglass)
+    return std::unexpected("the allow that its trial opens has no end to its name");
   if (!state.fallback.empty() && state.policy.empty()) return std::unexpected("it has a fallback and no policy");
   const auto is_a_flow = [&](const KeptFlow& row) { return is_sound(row, here.pairs); };
   if (!std::ranges::all_of(state.flows, is_a_flow)) return std::unexpected("a flow in it is none");

@@ -24,7 +24,7 @@ struct KeptHead {
   static constexpr u64 magic_value = 0x3130'5350'4545'4b57;  // "WKEEPS01"
   static constexpr u64 mark_value = 0x4c4c'4557'5044'4e45;   // "ENDPWELL"
   // Goes up when anything changes that a flow's row means: the record, its states, the numbers of classes.
-  static constexpr u32 layout_value = 2;
+  static constexpr u32 layout_value = 3;
 
   u64 magic;
   u64 mark;      // mark_value, once all else has been written
@@ -38,6 +38,7 @@ struct KeptHead {
   u64 flows, left_behind;   // in it; and those that lived and are not
   u64 policy_bytes, fallback_bytes;  // 0: no policy, no trial
   u64 awaited_generation, trial_ends_ns;  // of a trial: CLOCK_BOOTTIME
+  char breakglass[64];      // likewise: the allow that it opens, NUL-terminated; empty: it can be confirmed
   u64 given_checksum;       // of the image that --policy named; 0: none
   u64 cookie_secret[2];
   u64 cookies_until;        // ticks
@@ -47,7 +48,7 @@ struct KeptHead {
   u32 held;                 // hosts and flows in quarantine
 };
 inline constexpr std::size_t kept_checksummed_from = 24;
-static_assert(std::is_trivially_copyable_v<KeptHead> && sizeof(KeptHead) == 208);
+static_assert(std::is_trivially_copyable_v<KeptHead> && sizeof(KeptHead) == 272);
 
 // A job whose window for queue pairs has begun.
 struct KeptGate {

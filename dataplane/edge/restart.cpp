@@ -116,7 +116,8 @@ Restart::Beginning Restart::beginning(bool can_confirm) const {
   std::memcpy(&header, image.data(), sizeof header);
   if (given_checksum_ != head.given_checksum && given_generation_ > header.generation) return {};
   if (!has_trial || is_over) return {image, {}};
-  return {image, AwaitedTrial{state_->fallback, head.awaited_generation, std::chrono::nanoseconds(head.trial_ends_ns)}};
+  return {image, AwaitedTrial{state_->fallback, head.awaited_generation, std::chrono::nanoseconds(head.trial_ends_ns),
+                              std::string_view(head.breakglass, strnlen(head.breakglass, sizeof head.breakglass))}};
 }
 
 void Restart::restore(Installer& installer, Quarantine& quarantine, Tick now) const {
@@ -192,6 +193,7 @@ u64 Restart::write(const Leaving& leaving, std::span<std::byte> into) const {
     head.fallback_bytes = leaving.trial->image.size();
     head.awaited_generation = leaving.trial->awaited_generation;
     head.trial_ends_ns = static_cast<u64>(leaving.trial->ends.count());
+    leaving.trial->breakglass.copy(head.breakglass, sizeof head.breakglass - 1);
   }
   head.given_checksum = given_checksum_;
   std::ranges::copy(leaving.cookie_secret.words, head.cookie_secret);

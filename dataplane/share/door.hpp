@@ -5,6 +5,7 @@
 //
 //   request install + one descriptor -> answer
 //   request install, confirm_within_ms + two descriptors, the image and its fallback -> answer
+//   the same with a name             -> answer; the breakglass allow that the image opens: it is never confirmed
 //   request confirm                  -> answer
 //   request flush                    -> answer
 //   request seal_job, open_job       -> answer
@@ -80,7 +81,8 @@ struct Request {
   u32 force;     // install only: bits above
   u32 confirm_within_ms;  // install only: 0, or the image is on trial: without a confirmation within this time its
                           // fallback comes into force, of a generation above it
-  char name[64];  // of a job's acts: the job's, of cut_port, release_port: the port's; NUL-terminated; else empty
+  char name[64];  // of a job's acts: the job's, of cut_port, release_port: the port's; of an install on trial: the
+                  // breakglass allow that it opens, or empty; NUL-terminated; else empty
   u64 generation;  // confirm only: the policy that is meant, 0: whichever awaits it
 };
 static_assert(sizeof(Request) == 88);
@@ -117,6 +119,8 @@ struct Answer {
   u64 awaited_generation;   // status, install, confirm: the policy on trial; 0: none is
   u64 fallback_generation;  // likewise: what comes into force without a confirmation
   u64 confirm_left_ms;      // likewise: the time left for one; 0: it is over
+  char breakglass[64];      // likewise: the allow that is open until then; empty: an ordinary trial, or none
+  u64 now;                  // the Tick by which `expires` is judged on live ports
   char links_down[256];         // status: the ports whose link is down, by name, with a comma between
   char fallback_sentence[128];  // likewise: why the fallback is not in force although its time has come
   u64 monitor_until;        // of the policy in force: the first Tick at which it denies; 0: it does, all ones: never
@@ -132,7 +136,7 @@ struct Answer {
   u64 shadow_would_deny;    // of them, that were allowed and that the shadow denies
   u64 shadow_untold;        // of these two, without an event of their own
 };
-static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1736);
+static_assert(std::is_trivially_copyable_v<Answer> && sizeof(Answer) == 1808);
 
 inline constexpr std::size_t reasons_room = 192;
 static_assert(reasons_count <= reasons_room);

@@ -17,7 +17,7 @@ struct ActRow {
   bool takes_descriptors;  // how many, the act says
 };
 inline constexpr ActRow act_rows[] = {
-    {Act::install, false, true},        {Act::status, false, false},       {Act::flush, false, false},
+    {Act::install, true, true},         {Act::status, false, false},       {Act::flush, false, false},
     {Act::seal_job, true, false},       {Act::open_job, true, false},      {Act::members, true, false},
     {Act::alarms, false, false},        {Act::export_lessons, true, true}, {Act::import_lessons, true, true},
     {Act::release_port, true, false},   {Act::confirm, false, false},      {Act::flows, false, true},
@@ -53,6 +53,8 @@ inline const char* read_request(std::span<const std::byte> message, std::size_t 
   if (descriptors != 0 && !row->takes_descriptors) return "this act takes no descriptor";
   if (request.act != Act::install && (request.force != 0 || request.confirm_within_ms != 0))
     return "only an install is forced or on trial";
+  if (request.act == Act::install && letters != 0 && request.confirm_within_ms == 0)
+    return "only what is on trial has a name";
   if (request.act != Act::confirm && request.generation != 0) return "only a confirmation names a generation";
   return nullptr;
 }

@@ -187,4 +187,5 @@ def main():
                 print("ok   ", case.__name__, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

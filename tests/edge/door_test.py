@@ -17,7 +17,7 @@ import dataplane
 from dataplane import frame, pcap
 
 REQUEST = struct.Struct("<IHHII64sQ")
-ANSWER_BYTES = 1736
+ANSWER_BYTES = 1808
 MAGIC, VERSION = 0x524F4F44, 10
 INSTALL, STATUS, FLUSH, SEAL, OPEN = 1, 2, 3, 4, 5
 DONE, MALFORMED, REFUSED = 0, 1, 2

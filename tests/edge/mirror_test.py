@@ -37,7 +37,7 @@ class Asked:
     def __init__(self, watched, command, *words):
         self.process = subprocess.Popen([watched.folder.programs["weir"], command, "door", *map(str, words)],
                                         cwd=watched.folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        **watched.folder.user)
+                                        bufsize=0, **watched.folder.user)  # else communicate() misses a line
         self.first = self.process.stderr.readline().decode()
 
     def end(self, code=0):

@@ -77,6 +77,22 @@ def confirmed_in_time(world, _run):
     assert "no policy awaits its confirmation" in world.door("confirm", code=1)
 
 
+def never_confirmed(world, run):
+    """A trial that opens a breakglass allow is told by its name, and ends whatever is said."""
+    base = world.next()
+    world.door("install", world.image("a", base), "--replace-trial")
+    world.door("install", world.image("b", base + 1), "--fallback", world.image("a", base + 2), "--confirm-within",
+               "1s", "--breakglass", "vendor-support")
+    assert world.status()["trial"]["breakglass"] == "vendor-support"
+    assert "BREAKGLASS: `vendor-support` is open for another" in world.door("status")
+    for arguments in (("confirm",), ("confirm", "--generation", base + 1)):
+        assert "`vendor-support` is open as breakglass" in world.door(*arguments, code=1)
+    world.wait_for(base + 2)
+    assert world.status()["trial"] is None
+    assert f"BREAKGLASS `vendor-support` IS OVER: generation {base + 1} gave way" in run.said()
+    world.door("install", world.image("b", base + 3), "--breakglass", "vendor-support", code=2)
+
+
 def bad_fallbacks(world, _run):
     base = world.next()
     world.door("install", world.image("a", base))
@@ -151,7 +167,8 @@ def main():
         try:
             run.wait_for("live")
             world = World(folder)
-            for case in (nobody_confirms, confirmed_in_time, bad_fallbacks, another_install_meanwhile, nobody_leaks):
+            for case in (nobody_confirms, confirmed_in_time, never_confirmed, bad_fallbacks, another_install_meanwhile,
+                         nobody_leaks):
                 case(world, run)
                 assert run.process.poll() is None, run.said()
                 print("ok   ", case.__name__)

@@ -62,6 +62,7 @@ void holds_to_its_form(const door::Request& request, std::span<const std::uint8_
   must(row != nullptr && request.magic == door::magic_value && request.version == door::version_value);
   must(std::memchr(request.name, 0, sizeof request.name) != nullptr);
   must(row->takes_name || name_in(request).empty());
+  must(request.act != door::Act::install || name_in(request).empty() || request.confirm_within_ms != 0);
   must(row->takes_descriptors || descriptors == 0);
   must(descriptors <= 4);
 }

@@ -68,7 +68,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         dump = holds_and_is_deterministic(weir, full, pathlib.Path(scratch))
     assert "`no-weights`: first 65536 bytes of both directions, signatures inspect.no-weights, " in dump, dump
-    for name in ("budgets", "bounded", "inspected"):
+    for name in ("budgets", "bounded", "inspected", "breakglass"):
         with tempfile.TemporaryDirectory() as scratch:
             holds_and_is_deterministic(weir, root / "rules/examples" / name / "policy.toml", pathlib.Path(scratch))
     with tempfile.TemporaryDirectory() as scratch:

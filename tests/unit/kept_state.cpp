@@ -71,6 +71,7 @@ TEST_CASE("a state of somebody else is named as that") {
   says(refusal([](Bytes& bytes) { bytes.at<u64>(places_of(bytes.head()).held)[0] ^= 1; }), "is nobody");
   says(refusal([](Bytes& bytes) { bytes.head().flows = 5; }, false), "bytes and should have");
   says(refusal([](Bytes& bytes) { std::memset(bytes.at<char>(places_of(bytes.head()).gates), 'x', 64); }), "no end");
+  says(refusal([](Bytes& bytes) { std::memset(bytes.head().breakglass, 'x', 64); }), "its trial opens has no end");
 }
 
 TEST_CASE("what is no flow is not taken, whoever seals it") {

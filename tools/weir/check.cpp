@@ -84,6 +84,7 @@ void print_summary(const CheckOptions& options, const Rules& rules, std::size_t 
     made["segments"] = model.segments.size();
     made["services"] = services;
     made["statements"] = model.statements.size();
+    made["breakglass"] = model.breakglass.size();
     made["claims"] = claims;
     made["held"] = held;
     fmt::print("{}", text_of(made, options.output == "jsonl"));
@@ -91,9 +92,11 @@ void print_summary(const CheckOptions& options, const Rules& rules, std::size_t 
     fmt::print("{} of {} claims hold\n", held, claims);
   } else if (found.errors() == 0) {
     const bool enforced = std::ranges::find(found.all, "W0110", &control::Diagnostic::code) == found.all.end();
-    fmt::print("{}: ok{}: {} segments and lists, {} services, {} allows and forbids, {} of {} test claims hold\n",
+    const std::string aside =
+        model.breakglass.empty() ? "" : fmt::format(" and {} closed (breakglass)", model.breakglass.size());
+    fmt::print("{}: ok{}: {} segments and lists, {} services, {} allows and forbids{}, {} of {} test claims hold\n",
                options.policy, enforced ? "" : " to read, but not yet enforced", model.segments.size(), services,
-               model.statements.size(), held, claims);
+               model.statements.size(), aside, held, claims);
     print_bounds(model, rules.now_s);
   }
 }
@@ -107,7 +110,7 @@ int run_check(const CheckOptions& options) {
   if (rules.ok()) {
     if (options.only_tests) std::erase_if(found.all, [](const auto& one) { return !one.is_error(); });
     held = control::run_tests(rules.checked, rules.compiled->policy, *now_s, found);
-    control::judge_never(rules.checked, rules.compiled->policy, *now_s, found);
+    control::judge_never(rules.checked, rules.at_most(), *now_s, found);
     control::check_bounds(rules.checked.model, *now_s, found);
     found.sort();
   }

@@ -179,7 +179,9 @@ nlohmann::ordered_json trial_json(const door::Answer& answer) {
   if (answer.awaited_generation == 0) return nullptr;
   nlohmann::ordered_json made = {{"generation", answer.awaited_generation},
                                  {"fallback", answer.fallback_generation},
-                                 {"left_s", static_cast<double>(answer.confirm_left_ms) / 1e3}};
+                                 {"left_s", static_cast<double>(answer.confirm_left_ms) / 1e3},
+                                 {"breakglass", nullptr}};
+  if (const std::string open = door_text(answer.breakglass); !open.empty()) made["breakglass"] = open;
   if (const std::string why = door_text(answer.fallback_sentence); !why.empty()) made["fallback_failed"] = why;
   return made;
 }
@@ -187,6 +189,10 @@ nlohmann::ordered_json trial_json(const door::Answer& answer) {
 void print_trial(const door::Answer& answer) {
   if (answer.awaited_generation == 0) return;
   const std::string why = door_text(answer.fallback_sentence);
+  if (const std::string open = door_text(answer.breakglass); !open.empty())
+    return fmt::print("BREAKGLASS: `{}` is open for another {:.1f} s; then generation {} comes into force{}{}\n", open,
+                      static_cast<double>(answer.confirm_left_ms) / 1e3, answer.fallback_generation,
+                      why.empty() ? "" : ", which has failed: ", why);
   fmt::print("generation {} awaits its confirmation for another {:.1f} s; else generation {} comes into force{}{}\n",
              answer.awaited_generation, static_cast<double>(answer.confirm_left_ms) / 1e3, answer.fallback_generation,
              why.empty() ? "" : ", which has failed: ", why);

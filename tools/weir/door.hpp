@@ -19,7 +19,8 @@ struct DoorOptions {
   bool replaces_trial = false;  // install: also where a policy awaits its confirmation
   bool is_off = false;          // shadow: none any more
   std::uint64_t generation = 0; // confirm: which, 0: whichever is on trial
-  std::string name;             // of a job, or of cut_port, release_port: of a port, or of put, let_go: a host or flow
+  std::string name;             // of a job; install: of a breakglass allow; cut_port, release_port: of a port; put,
+                                // let_go: a host or flow
   std::string lessons;          // export_lessons, import_lessons: the file
   std::string output = "table"; // or json
   enum class Act {

@@ -17,6 +17,9 @@ void add_door_options(CLI::App& command, DoorOptions& options) {
   CLI::Option* const within =
       install->add_option("--confirm-within", options.within, "until when: 90s, 5m, 2h")->needs(fallback);
   fallback->needs(within);
+  install->add_option("--breakglass", options.name,
+                      "the allow that the image opens until then: it is told by that name, and cannot be confirmed")
+      ->needs(within);
   install->add_flag("--replace-trial", options.replaces_trial,
                     "take the place of a policy that awaits its confirmation too");
   install->callback([&options] { options.act = DoorOptions::Act::install; });

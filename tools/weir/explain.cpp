@@ -1,6 +1,8 @@
 // `weir explain E0301`: the long text of a code. `weir explain POLICY 'trainers > internet tcp/443'`: what the engine
 // decides, by which rule, and what would have to change. The decision is Policy::judge's; only the advice reads rules.
 #include "control/ask/ask.hpp"
+#include "control/check/reading.hpp"
+#include "control/model/breakglass.hpp"
 #include "control/report/catalogue.hpp"
 #include "control/report/report.hpp"
 #include "dataplane/packet/numbers.hpp"
@@ -149,11 +151,29 @@ std::string looks_of(const Asker& asker, const Example& example) {
   return fmt::format("{}", fmt::join(words, "; "));
 }
 
+using Closed = std::vector<const control::Statement*>;
+
+// Breakglass allows that would allow some of what is denied, while they are open: the policy at its most open is asked.
+Closed would_open(const Rules& rules, const std::vector<control::Prefix>& prefixes, const Spoken& asked, Tick now,
+                  const control::Route& way) {
+  Closed found;
+  if (!rules.widest) return found;
+  const Asker open(rules.checked, rules.widest->policy, prefixes);
+  const Answer answer = open.ask(asked.from, asked.to, asked.services, now, way);
+  for (const Example& one : answer.examples) {
+    if (!one.allowed() || one.judgement.rule == no_rule) continue;
+    const std::string_view name = open.policy().rule(one.judgement.rule).name;
+    if (const auto* const closed = control::find_breakglass(rules.checked.model, name); closed != nullptr)
+      found.push_back(closed);
+  }
+  return found;
+}
+
 std::string_view verdict_of(const Answer& answer) {
   return answer.allowed == answer.asked ? "allowed" : answer.allowed == 0 ? "denied" : "mixed";
 }
 
-void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, const Answer& answer,
+void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, const Answer& answer, const Closed& closed,
                 const std::string& question, bool one_line) {
   nlohmann::ordered_json examples = nlohmann::ordered_json::array();
   for (const Example& one : answer.examples) {
@@ -171,17 +191,21 @@ void print_json(const Rules& rules, const Asker& asker, const Spoken& asked, con
     }
     examples.push_back(made);
   }
+  nlohmann::ordered_json breakglass = nlohmann::ordered_json::array();
+  for (const control::Statement* one : closed)
+    breakglass.push_back({{"name", one->name}, {"for_at_most_s", one->breakglass_s}});
   const nlohmann::ordered_json whole = {{"question", question},
                                         {"monitor", rules.checked.model.monitor},
                                         {"verdict", verdict_of(answer)},
                                         {"asked", answer.asked},
                                         {"allowed", answer.allowed},
-                                        {"examples", examples}};
+                                        {"examples", examples},
+                                        {"breakglass", breakglass}};
   fmt::print("{}", text_of(whole, one_line));
 }
 
 void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, const Answer& answer,
-                 const std::string& question) {
+                 const Closed& closed, const std::string& question) {
   fmt::print("{}: {}", control::harmless(question), verdict_of(answer));
   if (answer.allowed != 0 && answer.allowed != answer.asked)
     fmt::print(" ({} of {} combinations are allowed; one example of each kind)", answer.allowed, answer.asked);
@@ -196,6 +220,12 @@ void print_table(const Rules& rules, const Asker& asker, const Spoken& asked, co
     if (const std::string looks = looks_of(asker, one); !looks.empty()) fmt::print("  looks    {}\n", looks);
     fmt::print("  change   {}\n", change(rules, asker, asked, one));
   }
+  const control::Model& model = rules.checked.model;
+  for (const control::Statement* one : closed)
+    fmt::print("\n  breakglass `{0}` at {1}:{2} is closed, and allows {3} while it is open, for at most {4}:\n"
+               "           weir breakglass {0} --for {4} --why \"...\"\n",
+               one->name, control::harmless(model.files[one->span.file]), model.line_of(one->span),
+               answer.allowed == 0 ? "it" : "more of it", control::spoken_ms(u64{one->breakglass_s} * 1000));
 }
 
 int explain_code(const std::string& code) {
@@ -246,13 +276,15 @@ int run_explain(const ExplainOptions& options) {
   if (options.network && !(options.port.empty() && options.to_port.empty()))
     return fail("--vni: inside a network there are no ports");
   const control::Route way{named(options.port), named(options.to_port), options.network};
-  const Answer answer =
-      asker.ask(asked->from, asked->to, asked->services, static_cast<Tick>(*now_s) * tick_second, way);
+  const Tick now = static_cast<Tick>(*now_s) * tick_second;
+  const Answer answer = asker.ask(asked->from, asked->to, asked->services, now, way);
   if (answer.too_many) return fail("the question names more combinations than can be asked: narrow it");
   if (answer.asked == 0)
     return fail("nobody could send this: source and target have no family in common, or every source is spoofed there");
-  if (options.output != "table") print_json(rules, asker, *asked, answer, options.question, options.output == "jsonl");
-  else print_table(rules, asker, *asked, answer, options.question);
+  const auto closed = would_open(rules, prefixes, *asked, now, way);
+  if (options.output != "table")
+    print_json(rules, asker, *asked, answer, closed, options.question, options.output == "jsonl");
+  else print_table(rules, asker, *asked, answer, closed, options.question);
   return answer.allowed == answer.asked ? exit_yes : exit_no;
 }
 

@@ -104,7 +104,8 @@ bool only_watches(const door::Answer& answer) {
 bool needs_somebody(const Health& health) {
   const door::Answer& answer = health.now.answer;
   return answer.generation == 0 || only_watches(answer) || !health.workers_answer || ledger_fails(answer) ||
-         answer.quarantined[0] != '\0' || answer.links_down[0] != '\0' || answer.fallback_sentence[0] != '\0' ||
+         answer.breakglass[0] != '\0' || answer.quarantined[0] != '\0' || answer.links_down[0] != '\0' ||
+         answer.fallback_sentence[0] != '\0' ||
          std::ranges::any_of(health.budgets, [](const auto& one) { return share_of(one) >= soon_spent; });
 }
 
@@ -144,6 +145,11 @@ void print_policy(const door::Answer& answer) {
   if (answer.shadow_generation != 0) line(false, "shadow", shadow_text(control::shadow_json(answer)));
   if (answer.awaited_generation == 0) return;
   const std::string why = control::door_text(answer.fallback_sentence);
+  if (const std::string open = control::door_text(answer.breakglass); !open.empty())
+    return line(true, "breakglass",
+                why.empty() ? fmt::format("`{}` IS OPEN for another {}", open, duration(answer.confirm_left_ms / 1000))
+                            : fmt::format("the time of `{}` is over, and what closes it is not in force: {}", open,
+                                          why));
   line(!why.empty(), "trial",
        why.empty()
            ? fmt::format("generation {} falls back to {} in {} unless it is confirmed", answer.awaited_generation,
@@ -207,7 +213,8 @@ void print_json(const Health& health) {
                {"ledger_closed", ledger_fails(answer)},
                {"quarantined", control::door_text(answer.quarantined)},
                {"links_down", control::door_text(answer.links_down)},
-               {"shadow", control::shadow_json(answer)}};
+               {"shadow", control::shadow_json(answer)},
+               {"breakglass", control::door_text(answer.breakglass)}};
   made["budgets"] = Json::array();
   for (const door::BudgetStatus& one : health.budgets)
     made["budgets"].push_back({{"name", control::door_text(one.name)}, {"share", share_of(one)}, {"limit", one.limit}});

@@ -142,6 +142,7 @@ int main(int argc, char** argv) {
   weir::add_quarantine(app, exit_code);
   weir::add_publish_commands(app, exit_code);
   weir::add_shadow(app, exit_code);
+  weir::add_breakglass(app, exit_code);
   weir::add_completion(app, exit_code);
   weir::add_version(app, exit_code);
   weir::add_help(app, exit_code);

@@ -4,7 +4,7 @@
 #include "control/publish/bundle.hpp"
 #include "control/publish/files.hpp"
 #include "control/report/report.hpp"
-#include "control/serve/call.hpp"
+#include "tools/weir/asking.hpp"
 #include "tools/weir/shadow.hpp"
 
 #include <fmt/format.h>
@@ -24,15 +24,6 @@ namespace {
 using control::harmless;
 using Json = nlohmann::ordered_json;
 
-enum PublishExit {
-  exit_done = 0,
-  exit_refused = 1,
-  exit_usage = 2,
-  exit_unreachable = 3,
-  exit_not_permitted = 4,
-  exit_rolled_back = 5,
-};
-
 struct PublishOptions {
   std::string socket = "/run/weir/control";
   std::string output = "table";
@@ -44,34 +35,10 @@ struct PublishOptions {
   std::size_t count = 20;
 };
 
-struct Told {
-  int status;
-  Json body;
-};
-
-// The answer, or the exit code: then it was said why.
 std::expected<Told, int> ask(const PublishOptions& options, std::string_view method, const std::string& target,
                              const Json& body = nullptr) {
-  const std::string text = body.is_null() ? "" : body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  const auto answer = control::call({options.socket}, method, target, text);
-  if (!answer) {
-    fmt::print(stderr, "weir: weir-control: {}\n", answer.error().sentence);
-    return std::unexpected(answer.error().is_not_permitted ? exit_not_permitted : exit_unreachable);
-  }
-  Told told{answer->status, Json::parse(answer->body, nullptr, false)};
-  if (told.status == 200 && !told.body.is_discarded()) return told;
-  if (told.body.is_object() && told.body.contains("diagnostics"))
-    fmt::print(stderr, "{}", told.body["diagnostics"].get<std::string>());
-  const std::string why = told.body.is_object() ? told.body.value("error", "") : "";
-  fmt::print(stderr, "weir: {}\n", why.empty() ? fmt::format("weir-control answers {}", told.status) : harmless(why));
-  return std::unexpected(told.status == 403                                        ? exit_not_permitted
-                         : told.status == 502                                      ? exit_unreachable
-                         : told.status == 400                                      ? exit_usage
-                         : told.status == 422 && told.body.contains("diagnostics") ? exit_usage
-                                                                                   : exit_refused);
+  return ask_control(options.socket, method, target, body);
 }
-
-std::string as_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 void print_plan(const Json& plan) {
   fmt::print("{}", plan["diff"].get<std::string>());
@@ -196,6 +163,9 @@ int run_history(const PublishOptions& options) {
     fmt::print("{:>8}  {:<11} {:<9} {}  {:<12} {}\n", as_text(one["generation"]), as_text(one["state"]),
                as_text(one["kind"]), as_text(one["when"]), harmless(as_text(one["user"])),
                harmless(as_text(one["policy"])));
+    if (const std::string opens = one.value("opens", ""); !opens.empty())
+      fmt::print("          opens `{}` until {}: {}\n", harmless(opens), as_text(one["until"]),
+                 harmless(as_text(one["why"])));
   };
   if (is_one) {
     line(body);
@@ -227,7 +197,13 @@ int run_status(const PublishOptions& options) {
     fmt::print("generation {} (`{}`) is in force; the dataplane is up {} s with {} workers\n",
                as_text(dataplane["generation"]), harmless(as_text(dataplane["policy"])), as_text(dataplane["uptime_s"]),
                as_text(dataplane["workers"]));
-  if (dataplane["reachable"] && !dataplane["trial"].is_null())
+  if (const Json& open = body["breakglass"]; !open.is_null())
+    fmt::print("BREAKGLASS: `{}` is open for another {:.1f} s{}\n", harmless(as_text(open["allow"])),
+               dataplane["trial"]["left_s"].get<double>(),
+               open.contains("user")
+                   ? fmt::format(", by {}: {}", harmless(as_text(open["user"])), harmless(as_text(open["why"])))
+                   : "");
+  else if (dataplane["reachable"] && !dataplane["trial"].is_null())
     fmt::print("on trial for another {:.1f} s: then generation {}\n", dataplane["trial"]["left_s"].get<double>(),
                as_text(dataplane["trial"]["fallback"]));
   if (dataplane["reachable"] && !dataplane["shadow"].is_null())
@@ -274,15 +250,6 @@ void add_terms(CLI::App& one, PublishOptions& options) {
 }
 
 }  // namespace
-
-std::expected<Json, int> ask_control(const std::string& socket, std::string_view method, const std::string& target,
-                                     const Json& body) {
-  PublishOptions options;
-  options.socket = socket;
-  auto told = ask(options, method, target, body);
-  if (!told) return std::unexpected(told.error());
-  return std::move(told->body);
-}
 
 void add_publish_commands(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<PublishOptions>();

@@ -1,13 +1,7 @@
-// The commands that speak to weir-control: apply, confirm, rollback, history, lockdown, status, manifest. They send and
-// show; the daemon decides. Exit codes: 0 done, 1 refused or not wanted, 2 usage, 3 nobody answers, 4 not permitted,
-// 5 applied and then rolled back.
+// The commands that speak to weir-control: apply, confirm, rollback, history, lockdown, status, manifest, breakglass.
+// They send and show; the daemon decides. Exit codes: 0 done, 1 refused or not wanted, 2 usage, 3 nobody answers, 4 not
+// permitted, 5 applied and then rolled back.
 #pragma once
-#include <nlohmann/json.hpp>
-
-#include <expected>
-#include <string>
-#include <string_view>
-
 namespace CLI {
 class App;
 }
@@ -15,10 +9,7 @@ class App;
 namespace weir {
 
 void add_publish_commands(CLI::App& app, int& exit_code);
-
-// What weir-control answers to a request, or the exit code: then it was said why.
-std::expected<nlohmann::ordered_json, int> ask_control(const std::string& socket, std::string_view method,
-                                                       const std::string& target,
-                                                       const nlohmann::ordered_json& body = nullptr);
+// breakglass: opens one allow of the policy in force for a while, or closes it, or lists them.
+void add_breakglass(CLI::App& app, int& exit_code);
 
 }  // namespace weir

@@ -56,12 +56,13 @@ int run_report(const ReportOptions& options) {
   if (!reach) return fail(reach.error());
   const auto by_place = said_in(control::load(options.policy));
   std::vector<Said> said;
-  for (const control::Statement& one : model.statements) {
-    const auto found = by_place.find({one.span.file, one.span.begin});
-    said.push_back(found == by_place.end() ? Said{} : found->second);
-    if (one.expires_s)
-      said.back().expires = fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(*one.expires_s - 1)));
-  }
+  for (const auto* list : {&model.statements, &model.breakglass})
+    for (const control::Statement& one : *list) {
+      const auto found = by_place.find({one.span.file, one.span.begin});
+      said.push_back(found == by_place.end() ? Said{} : found->second);
+      if (one.expires_s)
+        said.back().expires = fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(*one.expires_s - 1)));
+    }
   std::size_t claims = 0;
   for (const control::Test& test : rules.checked.tests)
     if (!test.expires_s || *now_s < *test.expires_s) claims += test.from.size() * test.claims.size();

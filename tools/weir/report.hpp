@@ -20,7 +20,7 @@ struct ReportFacts {
   const Rules& rules;
   std::string day;                          // on which it was judged
   std::vector<control::Reach> reach;
-  std::vector<Said> said;                   // by Model::statements
+  std::vector<Said> said;                   // by Model::statements, then Model::breakglass
   const control::Bounds* bounds;            // null without assets
   std::size_t claims = 0, held = 0;         // of [[test]]
 };

@@ -99,6 +99,28 @@ std::string statements(const ReportFacts& facts, bool forbids) {
       forbids ? "Forbids" : "Allows", forbids ? "" : "<th>expires</th>", rows);
 }
 
+// Exits that are closed, and that one person may open for a while.
+std::string breakglass(const ReportFacts& facts) {
+  const control::Model& model = facts.rules.checked.model;
+  if (model.breakglass.empty()) return "";
+  std::string out =
+      "<h2>Breakglass</h2>\n<p>Closed, until somebody opens one with <code>weir breakglass</code>; it closes by "
+      "itself. Every figure on this page counts all of them as open.</p>\n<div class=\"scroll\"><table>\n<tr>"
+      "<th>name</th><th>from</th><th>to</th><th>with</th><th>for at most</th><th>owner</th><th>why</th><th>ticket</th>"
+      "<th>expires</th><th>place</th></tr>\n";
+  for (std::size_t i = 0; i < model.breakglass.size(); ++i) {
+    const control::Statement& one = model.breakglass[i];
+    const Said& said = facts.said[model.statements.size() + i];
+    out += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td></tr>\n",
+        escaped(one.name), names_of(model, one.from, one.from_any), names_of(model, one.to, one.to_any),
+        services_of(one.services), control::spoken_ms(u64{one.breakglass_s} * 1000), escaped(said.owner),
+        escaped(said.why), escaped(said.ticket), escaped(said.expires), place_of(model, one.span));
+  }
+  return out + "</table></div>\n";
+}
+
 std::string bound_row(const std::string& name, const control::Passage& passage) {
   std::string out = fmt::format("<tr><td>{}</td>", name);
   for (const control::Most& most : passage.most)
@@ -205,8 +227,8 @@ std::string html_page(const ReportFacts& facts) {
       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>{0}</title>\n<style>{1}\n</style>\n</head>\n"
       "<body>\n<h1>{0}</h1>\n<p>As of {2}: {3} segments, {4} statements. Everything not allowed is denied.</p>\n",
       name, style, facts.day, model.segments.size(), model.statements.size());
-  out += matrix(facts) + statements(facts, false) + statements(facts, true) + exits(facts) + budgets(facts) +
-         findings(facts);
+  out += matrix(facts) + statements(facts, false) + breakglass(facts) + statements(facts, true) + exits(facts) +
+         budgets(facts) + findings(facts);
   return out + "</body>\n</html>\n";
 }
 

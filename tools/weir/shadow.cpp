@@ -3,8 +3,8 @@
 #include "control/publish/bundle.hpp"
 #include "control/report/report.hpp"
 #include "control/serve/call.hpp"
-#include "tools/weir/publish.hpp"
-#include "tools/weir/see.hpp"
+#include "tools/weir/asking.hpp"
+#include "tools/weir/commands.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -70,7 +70,7 @@ int show(const ShadowOptions& options, const Json& told) {
 int tell(const ShadowOptions& options) {
   const auto told = ask_control(options.socket, "GET", "/v1/status");
   if (!told) return told.error();
-  const Json& dataplane = (*told)["dataplane"];
+  const Json& dataplane = told->body["dataplane"];
   const Json shadow = dataplane.contains("shadow") ? dataplane["shadow"] : Json();
   if (options.output == "json") return fmt::print("{}\n", Json{{"shadow", shadow}}.dump()), exit_yes;
   if (!dataplane["reachable"].get<bool>()) {
@@ -120,7 +120,7 @@ int run(const ShadowOptions& options) {
     asked = {{"root", bundle->root}, {"files", bundle->files}};
   }
   const auto told = ask_control(options.socket, "POST", "/v1/shadow", asked);
-  return told ? show(options, *told) : told.error();
+  return told ? show(options, told->body) : told.error();
 }
 
 }  // namespace

@@ -129,6 +129,9 @@ std::vector<Line> screen_of(const Counts& change, Moment& now, const std::string
            ? std::string("weir top: NO POLICY, everything is denied")
            : fmt::format("weir top: generation {}{}{}{}", change.generation, name.empty() ? "" : " of policy ", name,
                          now.has_door ? fmt::format(", up {} s", now.door.answer.uptime_s) : "")});
+  if (const std::string open = now.has_door ? control::door_text(now.door.answer.breakglass) : ""; !open.empty())
+    lines.push_back({Look::warn, fmt::format("BREAKGLASS: `{}` is open for another {} s", open,
+                                             now.door.answer.confirm_left_ms / 1000)});
   add_sums(lines, change, sum, seconds);
   add_drops(lines, sum, seconds);
   add_budgets(lines, now);
